@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# shellcheck disable=SC2317 # gates are called by name
+#
+# The rules of style that a machine can judge, one TAP result each. The
+# Makefile sets CC, CHECK_FLAGS and CORE_OBJ.
+
+set -u
+
+count=0
+failed=0
+
+# gate NAME FUNCTION: passes if the function writes nothing.
+gate() {
+    local complaints
+    count=$((count + 1))
+    complaints=$("$2" 2>&1)
+    if [ -z "$complaints" ]; then
+        echo "ok $count - $1"
+    else
+        failed=$((failed + 1))
+        echo "not ok $count - $1"
+        head -n 40 <<<"$complaints" | sed 's/^/#   /'
+    fi
+}
+
+c_files() {
+    find hypervisor hypercall_abi ring_buffers guest_shim dom0_tools tests \
+        -name '*.[ch]' 2>/dev/null | sort
+}
+
+badly_formatted() {
+    c_files | while read -r file; do
+        clang-format "$file" | cmp -s - "$file" || echo "$file: make format"
+    done
+}
+
+headers_that_lean_on_others() {
+    find hypervisor hypercall_abi ring_buffers -name '*.h' 2>/dev/null | sort |
+        while read -r header; do
+            # shellcheck disable=SC2086
+            echo "#include \"$header\"" |
+                $CC $CHECK_FLAGS -x c -fsyntax-only - ||
+                echo "$header does not compile alone"
+        done
+}
+
+abi_headers_that_are_not_c++() {
+    local header
+    for header in hypercall_abi/*.h; do
+        echo "#include \"$header\"" |
+            clang -x c++ -std=c++17 -ffreestanding -nostdinc++ -Wall -Wextra \
+                -Werror -I. -fsyntax-only - ||
+            echo "$header is not C++"
+    done
+}
+
+core_that_includes_x86() {
+    grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<](x86|hypervisor/x86)/' \
+        hypervisor/core/*.[ch]
+}
+
+conditionals_in_core() {
+    grep -nE '^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif|else)\b' \
+        hypervisor/core/*.c
+}
+
+# What core's objects, linked together, leave undefined must be a function
+# that arch.h declares, or one of: the string functions, the compiler's
+# retpolines, and the libraries that unpack kernels.
+core_that_needs_more_than_arch_h() {
+    local joined=build/core.joined symbol
+    # shellcheck disable=SC2086
+    ld -r -o "$joined" $CORE_OBJ || return
+    nm -u "$joined" | awk '{ print $2 }' | while read -r symbol; do
+        case $symbol in
+        __x86_indirect_thunk_* | memcpy | memset | memmove | memcmp | strlen | \
+            strcmp | strncmp) continue ;;
+        lzma_* | ZSTD_* | inflate*) continue ;;
+        esac
+        grep -qE "\b$symbol\(" hypervisor/core/arch.h ||
+            echo "core needs $symbol, which arch.h does not declare"
+    done
+    rm -f "$joined"
+}
+
+abi_structs_without_size() {
+    perl tests/run/abi_gate.pl hypercall_abi/*.h
+}
+
+files_without_licence() {
+    find . \( -path ./build -o -path ./.git \) -prune -o -type f -print |
+        while read -r file; do
+        case $file in
+        *.md | ./LICENSE | */corpus/* | *.bin | *.xz | *.zst | *.gz) continue ;;
+        esac
+        head -n 3 "$file" | grep -aq 'SPDX-License-Identifier: MIT' ||
+            echo "$file"
+    done
+}
+
+gate 'C files are as clang-format writes them' badly_formatted
+gate 'every header compiles alone' headers_that_lean_on_others
+gate 'the headers of the ABI are C++ as well' abi_headers_that_are_not_c++
+gate 'core includes nothing of x86' core_that_includes_x86
+gate 'no conditional compilation in core' conditionals_in_core
+gate 'core needs only what arch.h declares' core_that_needs_more_than_arch_h
+gate 'every ABI struct states its layout' abi_structs_without_size
+gate 'every file names its licence' files_without_licence
+echo "1..$count"
+exit $((failed > 0))
