@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: MIT */
+/* The builder of the first domain (dom0_build.h). */
+#include "core/dom0_build.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/guest_layout.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "core/pt_validate.h"
+#include "core/vcpu.h"
+#include "hypercall_abi/start_info.h"
+#include "hypercall_abi/trap.h"
+#include "hypercall_abi/version.h"
+
+#define MIN_DOM0_BYTES (64ull << 20)
+#define MAX_RESERVE_BYTES (128ull << 20)
+#define LOW_FRAMES 256u /* below 1 MiB: the firmware's, never RAM */
+#define IO_FRAME_LAST ((1ull << 40) - 1)
+#define KERNEL_FLAGS 0x202
+#define KERNEL_SELECTOR_CS 0xe033
+#define KERNEL_SELECTOR_SS 0xe02b
+
+#define MAP_PAGE                                                               \
+    (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
+#define MAP_TABLE (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
+#define LINK_TABLE (MAP_PAGE)
+
+/* A run of pfns with consecutive frames. */
+struct extent {
+    uint64_t pfn;
+    mfn_t first;
+    uint64_t count;
+};
+
+#define MAX_EXTENTS 4096
+
+struct build {
+    const struct dom0_options *options;
+    struct domain *d;
+    uint64_t pages;
+    struct elf_image elf;
+    struct elf_notes notes;
+    struct kernel_layout kernel;
+    struct guest_layout layout;
+    struct extent *extents;
+    unsigned extent_count;
+    void *unpacked;
+    uint64_t unpacked_frames;
+};
+
+/* --- the kernel file ----------------------------------------------------- */
+
+/* `frames` frames in a row; what rounding adds goes back at once. */
+static void *alloc_run(uint64_t frames)
+{
+    unsigned order = 0;
+    char *run;
+
+    while (1ull << order < frames)
+        order++;
+    if (order > HEAP_MAX_ORDER)
+        return NULL;
+    run = frames_alloc(order);
+    for (uint64_t n = frames; run && n < 1ull << order; n++)
+        frames_free(run + n * PAGE_SIZE, 0);
+    return run;
+}
+
+static void free_run(void *run, uint64_t frames)
+{
+    for (uint64_t n = 0; n < frames; n++)
+        frames_free((char *)run + n * PAGE_SIZE, 0);
+}
+
+static uint64_t frames_for(uint64_t bytes)
+{
+    return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT;
+}
+
+/* Unpacks the payload; the result is at b->unpacked. */
+static int unpack_kernel(struct build *b, const struct kernel_image *image,
+                         const char **why)
+{
+    uint64_t arena_frames = frames_for(unpack_arena_size(image->method));
+    struct arena arena = {.size = arena_frames << PAGE_SHIFT};
+    struct unpack_job job = {
+        .packed = image->payload,
+        .packed_size = image->payload_size,
+        .out_size = image->unpacked_size,
+        .arena = &arena,
+    };
+    int error;
+
+    *why = "not enough memory to unpack it";
+    b->unpacked_frames = frames_for(image->unpacked_size);
+    if (b->unpacked_frames > heap_free_frames())
+        return -ENOMEM;
+    b->unpacked = alloc_run(b->unpacked_frames);
+    arena.base = arena_frames ? alloc_run(arena_frames) : NULL;
+    if (!b->unpacked || (arena_frames && !arena.base)) {
+        error = -ENOMEM;
+    } else {
+        job.out = b->unpacked;
+        error = unpack(image->method, &job, why);
+    }
+    if (arena.base)
+        free_run(arena.base, arena_frames);
+    return error;
+}
+
+static int read_kernel(struct build *b, const char **why)
+{
+    const struct dom0_options *o = b->options;
+    struct kernel_image image;
+    const void *elf;
+    uint64_t size;
+    int error = kernel_image_open(&image, o->kernel, o->kernel_size, why);
+
+    if (error)
+        return error;
+    elf = image.payload;
+    size = image.payload_size;
+    if (image.method != UNPACK_NONE) {
+        error = unpack_kernel(b, &image, why);
+        if (error)
+            return error;
+        elf = b->unpacked;
+        size = image.unpacked_size;
+    }
+    error = elf_open(&b->elf, elf, size, why);
+    if (!error)
+        error = elf_notes_read(&b->notes, &b->elf, why);
+    if (!error && !elf_notes_can_be_dom0(&b->notes)) {
+        *why = "it can't be the first domain (its notes lack the dom0 feature)";
+        error = -EINVAL;
+    }
+    return error ? error
+                 : kernel_layout(&b->kernel, &b->elf, &b->notes, why);
+}
+
+/* --- memory -------------------------------------------------------------- */
+
+/* How much memory dom0 gets: what is asked for, or nearly all. */
+static int choose_size(struct build *b)
+{
+    const struct cmdline_memory *m = &b->options->memory;
+    uint64_t free = heap_free_frames() << PAGE_SHIFT;
+    uint64_t reserve = min_u64(free / 16, MAX_RESERVE_BYTES);
+    uint64_t want = cmdline_amount_of(&m->want, free, free - reserve);
+    uint64_t least = cmdline_amount_of(&m->min, free, 0);
+    uint64_t most = cmdline_amount_of(&m->max, free, UINT64_MAX);
+
+    want = min_u64(max_u64(want, least), most);
+    if (want > free) {
+        log_error("dom0_mem: %lu MiB wanted, %lu MiB free: ask for less",
+                  want >> 20, free >> 20);
+        return -ENOMEM;
+    }
+    if (want < MIN_DOM0_BYTES) {
+        log_error("dom0_mem: %lu MiB is too little for a kernel: at least "
+                  "%llu MiB",
+                  want >> 20, MIN_DOM0_BYTES >> 20);
+        return -EINVAL;
+    }
+    b->pages = want >> PAGE_SHIFT;
+    return 0;
+}
+
+/* Allocates all of dom0's memory in as few runs as there are. */
+static int allocate_memory(struct build *b)
+{
+    unsigned order = HEAP_MAX_ORDER;
+    uint64_t pfn = 0;
+
+    b->extents = frames_alloc(5);
+    if (!b->extents)
+        return -ENOMEM;
+    while (pfn < b->pages) {
+        mfn_t first;
+
+        while (order && 1ull << order > b->pages - pfn)
+            order--;
+        first = heap_alloc(order, HEAP_ANY_ADDRESS);
+        if (mfn_equal(first, MFN_INVALID)) {
+            if (!order--)
+                return -ENOMEM;
+            continue;
+        }
+        if (b->extent_count == MAX_EXTENTS)
+            return -ENOMEM;
+        if (frame_assign(first, order, b->d))
+            return -ENOMEM;
+        for (uint64_t i = 0; i < 1ull << order; i++)
+            arch_m2p_set(mfn_add(first, i), pfn + i);
+        b->extents[b->extent_count++] =
+            (struct extent){pfn, first, 1ull << order};
+        pfn += 1ull << order;
+    }
+    return 0;
+}
+
+static mfn_t frame_at(const struct build *b, uint64_t pfn)
+{
+    for (unsigned i = 0; i < b->extent_count; i++) {
+        const struct extent *e = &b->extents[i];
+
+        if (pfn - e->pfn < e->count)
+            return mfn_add(e->first, pfn - e->pfn);
+    }
+    panic("dom0 has no page %#lx", pfn);
+}
+
+static void *page_at(const struct build *b, uint64_t pfn)
+{
+    return arch_frame_ptr(frame_at(b, pfn));
+}
+
+static void copy_to_pages(const struct build *b, uint64_t pfn, uint64_t offset,
+                          const void *src, uint64_t size)
+{
+    pfn += offset >> PAGE_SHIFT;
+    offset &= PAGE_SIZE - 1;
+    while (size) {
+        uint64_t n = min_u64(PAGE_SIZE - offset, size);
+
+        memcpy((char *)page_at(b, pfn++) + offset, src, n);
+        src = (const char *)src + n;
+        size -= n;
+        offset = 0;
+    }
+}
+
+static void clear_pages(const struct build *b)
+{
+    for (uint64_t pfn = 0; pfn < b->layout.used_pages; pfn++)
+        memset(page_at(b, pfn), 0, PAGE_SIZE);
+}
+
+static void load_kernel(const struct build *b)
+{
+    struct elf_segment s;
+    unsigned index = 0;
+
+    while (elf_next_segment(&b->elf, ELF_SEGMENT_LOAD, &index, &s))
+        copy_to_pages(b, 0,
+                      kernel_segment_address(&b->notes, &s) -
+                          b->kernel.virt_base,
+                      s.data, s.data_size);
+}
+
+static void write_p2m(const struct build *b)
+{
+    uint64_t per_page = PAGE_SIZE / sizeof(uint64_t);
+    uint64_t *list = NULL;
+
+    for (uint64_t pfn = 0; pfn < b->pages; pfn++) {
+        if (pfn % per_page == 0)
+            list = page_at(b, b->layout.p2m_pfn + pfn / per_page);
+        list[pfn % per_page] = frame_at(b, pfn).n;
+    }
+}
+
+/* --- page tables --------------------------------------------------------- */
+
+/* A run of pfns from which tables are taken. */
+struct table_pool {
+    uint64_t next, end;
+};
+
+static uint64_t *entry_for(const struct build *b, struct table_pool *pool,
+                           uint64_t l4_pfn, uint64_t va)
+{
+    uint64_t *table = page_at(b, l4_pfn);
+
+    for (unsigned level = 4; level > 1; level--) {
+        uint64_t *entry = &table[pt_index(va, level)];
+
+        if (!(*entry & PTE_PRESENT)) {
+            ASSERT(pool->next < pool->end);
+            *entry = pte_make(frame_at(b, pool->next++), LINK_TABLE);
+        }
+        table = arch_frame_ptr(pte_frame(*entry));
+    }
+    return &table[pt_index(va, 1)];
+}
+
+static bool is_in_tables(const struct guest_layout *l, uint64_t va)
+{
+    return va >= l->page_tables &&
+           va < l->page_tables + l->page_table_count * PAGE_SIZE;
+}
+
+static uint64_t l4_pfn(const struct build *b)
+{
+    return (b->layout.page_tables - b->layout.virt_base) >> PAGE_SHIFT;
+}
+
+static void map_initial(const struct build *b)
+{
+    const struct guest_layout *l = &b->layout;
+    uint64_t first = l4_pfn(b);
+    struct table_pool pool = {first + 1, first + l->page_table_count};
+
+    for (uint64_t pfn = 0; pfn < l->mapped_pages; pfn++) {
+        uint64_t va = l->virt_base + (pfn << PAGE_SHIFT);
+        uint64_t flags = is_in_tables(l, va) ? MAP_TABLE : MAP_PAGE;
+
+        *entry_for(b, &pool, first, va) = pte_make(frame_at(b, pfn), flags);
+    }
+}
+
+static void map_p2m(const struct build *b)
+{
+    const struct guest_layout *l = &b->layout;
+    uint64_t pages = frames_for(b->pages * sizeof(uint64_t));
+    struct table_pool pool = {l->p2m_table_pfn,
+                              l->p2m_table_pfn + l->p2m_table_count};
+
+    for (uint64_t i = 0; l->p2m_table_count && i < pages; i++)
+        *entry_for(b, &pool, l4_pfn(b), l->p2m + (i << PAGE_SHIFT)) =
+            pte_make(frame_at(b, l->p2m_pfn + i), MAP_PAGE);
+}
+
+/* Makes the tables real, and keeps the L4 pinned as guests expect it. */
+static int pin_root(const struct build *b)
+{
+    mfn_t root = frame_at(b, l4_pfn(b));
+    int error;
+
+    spin_lock(&b->d->pt_lock);
+    do
+        error = pt_get_table(b->d, root, 4);
+    while (error == -ERESTART);
+    if (!error)
+        __atomic_fetch_or(&frame_lookup(root)->state, FRAME_PINNED,
+                          __ATOMIC_SEQ_CST);
+    spin_unlock(&b->d->pt_lock);
+    return error;
+}
+
+/* --- start_info and the first vCPU --------------------------------------- */
+
+static void fill_start_info(const struct build *b)
+{
+    const struct dom0_options *o = b->options;
+    const struct guest_layout *l = &b->layout;
+    uint64_t pfn = (l->start_info - l->virt_base) >> PAGE_SHIFT;
+    struct start_info *info = page_at(b, pfn);
+    size_t length = min_u64(strlen(o->command_line), MAX_GUEST_CMDLINE - 1);
+
+    memset(info, 0, PAGE_SIZE);
+    memcpy(info->magic, "xen-3.0-x86_64", sizeof("xen-3.0-x86_64"));
+    info->nr_pages = b->pages;
+    info->shared_info = arch_frame_of(b->d->shared_info).n << PAGE_SHIFT;
+    info->flags = SIF_PRIVILEGED | SIF_INITDOMAIN;
+    info->console.dom0.info_off = sizeof(*info);
+    info->console.dom0.info_size = (uint32_t)o->console_info_size;
+    memcpy(info + 1, o->console_info, o->console_info_size);
+    info->pt_base = l->page_tables;
+    info->nr_pt_frames = l->page_table_count;
+    info->mfn_list = l->p2m;
+    if (o->initrd_size) {
+        info->mod_start = b->notes.mod_start_is_pfn ? l->initrd_pfn : l->initrd;
+        info->mod_len = o->initrd_size;
+    }
+    if (b->notes.mod_start_is_pfn)
+        info->flags |= SIF_MOD_START_PFN;
+    if (l->p2m_table_count) {
+        info->first_p2m_pfn = l->p2m_table_pfn;
+        info->nr_p2m_frames = l->p2m_table_count +
+                              frames_for(b->pages * sizeof(uint64_t));
+    }
+    memcpy(info->cmd_line, o->command_line, length);
+}
+
+static int start_vcpu(const struct build *b)
+{
+    struct vcpu_guest_context *c = heap_zalloc(sizeof(*c));
+    struct vcpu *v = b->d->vcpus[0];
+    int error;
+
+    if (!c)
+        return -ENOMEM;
+    c->flags = VGCF_in_kernel;
+    c->user_regs.rip = b->kernel.entry;
+    c->user_regs.rsi = b->layout.start_info;
+    c->user_regs.rsp = b->layout.stack_top;
+    c->user_regs.rflags = KERNEL_FLAGS;
+    c->user_regs.cs = KERNEL_SELECTOR_CS;
+    c->user_regs.ss = KERNEL_SELECTOR_SS;
+    c->kernel_ss = KERNEL_SELECTOR_SS;
+    c->kernel_sp = b->layout.stack_top;
+    c->ctrlreg[3] = frame_at(b, l4_pfn(b)).n << PAGE_SHIFT;
+    do
+        error = arch_vcpu_set_context(v, c);
+    while (error == -ERESTART);
+    heap_zfree(c, sizeof(*c));
+    if (error)
+        return error;
+    v->initialised = true;
+    return vcpu_up(v);
+}
+
+/* --- permissions --------------------------------------------------------- */
+
+/* All that is not RAM, and the firmware's first MiB, is dom0's to map. */
+static int allow_devices(struct domain *d, const struct memory_range *ram,
+                         unsigned ram_count)
+{
+    int error = rangeset_add(d->io_frames, 0, IO_FRAME_LAST);
+
+    for (unsigned i = 0; !error && i < ram_count; i++) {
+        uint64_t start = max_u64(ram[i].start >> PAGE_SHIFT, LOW_FRAMES);
+        uint64_t end = ram[i].end >> PAGE_SHIFT;
+
+        if (start < end)
+            error = rangeset_remove(d->io_frames, start, end - 1);
+    }
+    d->may_use_devices = true;
+    return error;
+}
+
+static int create_domain(struct build *b)
+{
+    const struct cmdline_range *r = &b->options->vcpus;
+    uint64_t count = max_u64(1, r->min);
+    struct domain *d;
+
+    if (r->max)
+        count = min_u64(count, r->max);
+    count = min_u64(count, MAX_VCPUS);
+    d = domain_create(0, (unsigned)count);
+    if (!d)
+        return -ENOMEM;
+    b->d = dom0 = d;
+    d->is_privileged = true;
+    d->max_pages = b->pages;
+    d->low_half = !b->kernel.is_high_half;
+    for (unsigned i = 0; i < count; i++)
+        if (!vcpu_create(d, i))
+            return -ENOMEM;
+    return allow_devices(d, b->options->ram, b->options->ram_count);
+}
+
+static int plan(struct build *b, const char **why)
+{
+    int error = read_kernel(b, why);
+
+    if (error)
+        return error;
+    return guest_layout_plan(&b->layout, &b->kernel, &b->notes,
+                             b->options->initrd_size, b->pages, why);
+}
+
+static int fill(struct build *b)
+{
+    int error = create_domain(b);
+
+    if (!error)
+        error = allocate_memory(b);
+    if (error)
+        return error;
+    clear_pages(b);
+    load_kernel(b);
+    copy_to_pages(b, b->layout.initrd_pfn, 0, b->options->initrd,
+                  b->options->initrd_size);
+    write_p2m(b);
+    map_initial(b);
+    map_p2m(b);
+    fill_start_info(b);
+    error = pin_root(b);
+    return error ? error : start_vcpu(b);
+}
+
+int dom0_build(const struct dom0_options *options)
+{
+    static struct build b;
+    const char *why = "";
+    int error;
+
+    b.options = options;
+    error = choose_size(&b);
+    if (error)
+        return error;
+    error = plan(&b, &why);
+    if (error) {
+        log_error("dom0 kernel: %s", why);
+        return error;
+    }
+    log_info("dom0: %s kernel at %#lx, %lu MiB of memory, %u vCPUs",
+             b.notes.guest_os, b.kernel.virt_start, b.pages >> 8,
+             (unsigned)max_u64(1, options->vcpus.min));
+    error = fill(&b);
+    if (b.unpacked)
+        free_run(b.unpacked, b.unpacked_frames);
+    if (b.extents)
+        frames_free(b.extents, 5);
+    if (error)
+        log_error("dom0: can't be built: error %d", -error);
+    return error;
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Domains: creation, the list of them, references, pausing, and how they end.
+ * The tools build a domain's memory and grants; this file frees what it
+ * made itself, after those who own the rest have let go.
+ *
+ * The end of a domain: domain_begin_death, then, in restartable steps, events,
+ * grants, page tables and memory, then domain_end_death. Whoever still holds
+ * a reference keeps the empty record.
+ */
+#include "core/domain.h"
+
+#include "hypercall_abi/sched.h"
+
+#include "core/arch.h"
+#include "core/evtchn.h"
+#include "core/frame.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+#include "core/sched.h"
+
+#define HASH_SIZE 256u
+
+/* The domain list lock, outermost of all: guards the list and the hash. */
+static struct spinlock list_lock;
+static struct list domain_list = LIST_INIT(domain_list); /* by id */
+static struct list domain_hash[HASH_SIZE];               /* next NULL: empty */
+
+struct domain *dom0;
+
+/* --- the list ------------------------------------------------------------ */
+
+static struct list *hash_chain(domid_t id)
+{
+    struct list *chain = &domain_hash[id % HASH_SIZE];
+
+    if (!chain->next)
+        list_init(chain);
+    return chain;
+}
+
+static struct domain *find_locked(domid_t id)
+{
+    struct domain *d;
+
+    list_for_each(d, hash_chain(id), hash_link)
+        if (d->id == id)
+            return d;
+    return NULL;
+}
+
+/* The node of the list behind which a domain with this id belongs. */
+static struct list *predecessor_of(domid_t id)
+{
+    struct list *node = domain_list.prev;
+
+    while (node != &domain_list &&
+           list_entry(node, struct domain, link)->id >= id)
+        node = node->prev;
+    return node;
+}
+
+static bool add_to_list(struct domain *d)
+{
+    bool is_new;
+
+    spin_lock(&list_lock);
+    is_new = !find_locked(d->id);
+    if (is_new) {
+        list_add(&d->link, predecessor_of(d->id));
+        list_add(&d->hash_link, hash_chain(d->id));
+    }
+    spin_unlock(&list_lock);
+    return is_new;
+}
+
+static void remove_from_list(struct domain *d)
+{
+    spin_lock(&list_lock);
+    list_del(&d->link);
+    list_del(&d->hash_link);
+    spin_unlock(&list_lock);
+}
+
+/* The domain with this id, with a reference, or NULL. */
+struct domain *domain_find_get(domid_t id)
+{
+    struct domain *d;
+
+    spin_lock(&list_lock);
+    d = find_locked(id);
+    if (d)
+        domain_get(d);
+    spin_unlock(&list_lock);
+    return d;
+}
+
+/* The same, where DOMID_SELF means the domain of the current vCPU. */
+struct domain *domain_resolve_get(domid_t id)
+{
+    struct domain *self = current_vcpu()->domain;
+
+    if (id != DOMID_SELF && id != self->id)
+        return domain_find_get(id);
+    domain_get(self);
+    return self;
+}
+
+/* The domain with the lowest id from `from` up, with a reference, or NULL. */
+struct domain *domain_next_get(domid_t from)
+{
+    struct domain *d, *found = NULL;
+
+    spin_lock(&list_lock);
+    list_for_each(d, &domain_list, link) {
+        if (d->id >= from) {
+            found = d;
+            domain_get(d);
+            break;
+        }
+    }
+    spin_unlock(&list_lock);
+    return found;
+}
+
+/* --- creation and its reverse -------------------------------------------- */
+
+static void watchdog_fires(struct timer *t, nsec_t now)
+{
+    (void)now;
+    domain_shut_down(container_of(t, struct watchdog, timer)->domain,
+                     SHUTDOWN_watchdog);
+}
+
+static int create_shared_info(struct domain *d)
+{
+    struct shared_info *shared = frames_alloc(0);
+
+    if (!shared)
+        return -ENOMEM;
+    for (unsigned i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
+        shared->vcpu_info[i].evtchn_upcall_mask = 1;
+    frame_share(arch_frame_of(shared), d);
+    d->shared_info = shared;
+    return 0;
+}
+
+static int create_parts(struct domain *d)
+{
+    d->vcpus = heap_zalloc(d->max_vcpus * sizeof(*d->vcpus));
+    d->io_frames = rangeset_create();
+    d->irqs = rangeset_create();
+    if (!d->vcpus || !d->io_frames || !d->irqs || frame_domain_create(d))
+        return -ENOMEM;
+    if (create_shared_info(d) || evtchn_create(d))
+        return -ENOMEM;
+    return arch_domain_create(d);
+}
+
+static void free_shared_info(struct domain *d)
+{
+    int error;
+
+    if (!d->shared_info)
+        return;
+    error = frame_unshare(arch_frame_of(d->shared_info), d);
+    ASSERT(!error);
+    if (!error) /* else a lost page is the lesser evil */
+        frames_free(d->shared_info, 0);
+}
+
+/* Frees whatever of a domain there is; it may be half made. */
+static void free_domain(struct domain *d)
+{
+    for (unsigned i = 0; d->vcpus && i < d->max_vcpus; i++)
+        if (d->vcpus[i])
+            vcpu_destroy(d->vcpus[i]);
+    if (d->arch)
+        arch_domain_destroy(d);
+    for (unsigned i = 0; i < WATCHDOGS; i++)
+        timer_cancel_sync(&d->watchdogs[i].timer);
+    evtchn_destroy(d);
+    free_shared_info(d);
+    frame_domain_destroy(d);
+    if (d->irqs)
+        rangeset_destroy(d->irqs);
+    if (d->io_frames)
+        rangeset_destroy(d->io_frames);
+    if (d->vcpus)
+        heap_zfree(d->vcpus, d->max_vcpus * sizeof(*d->vcpus));
+    heap_zfree(d, sizeof(*d));
+}
+
+static void init_members(struct domain *d, domid_t id, unsigned max_vcpus)
+{
+    d->id = id;
+    d->max_vcpus = max_vcpus;
+    d->refs = 1;
+    d->shutdown_code = NO_SHUTDOWN_CODE;
+    d->sched_weight = SCHED_WEIGHT_DEFAULT;
+    list_init(&d->link);
+    list_init(&d->hash_link);
+    for (unsigned i = 0; i < WATCHDOGS; i++) {
+        d->watchdogs[i].domain = d;
+        timer_init(&d->watchdogs[i].timer, this_pcpu()->id, watchdog_fires);
+    }
+}
+
+/*
+ * A new domain without memory, vCPUs or rights, in the list; domain_end_death
+ * takes it from there. NULL when memory is short or the id is taken or none
+ * for a domain. Grants are for the caller to add.
+ */
+struct domain *domain_create(domid_t id, unsigned max_vcpus)
+{
+    struct domain *d;
+
+    if (id >= DOMID_FIRST_RESERVED || !max_vcpus || max_vcpus > MAX_VCPUS)
+        return NULL;
+    d = heap_zalloc(sizeof(*d));
+    if (!d)
+        return NULL;
+    init_members(d, id, max_vcpus);
+    if (!create_parts(d) && add_to_list(d))
+        return d;
+    free_domain(d);
+    return NULL;
+}
+
+/* Gives a reference back; the last one frees the domain, which is dying. */
+void domain_put(struct domain *d)
+{
+    if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL))
+        return;
+    ASSERT(domain_is_dying(d));
+    free_domain(d);
+}
+
+/* vCPU `id`, or NULL for a number that has none. */
+struct vcpu *domain_vcpu(const struct domain *d, uint64_t id)
+{
+    if (id >= d->max_vcpus)
+        return NULL;
+    return __atomic_load_n(&d->vcpus[index_clamp(id, d->max_vcpus)],
+                           __ATOMIC_ACQUIRE);
+}
+
+/* --- pausing ------------------------------------------------------------- */
+
+static void for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v))
+{
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = domain_vcpu(d, i);
+
+        if (v)
+            act(v);
+    }
+}
+
+static void wait_unless_current(struct vcpu *v)
+{
+    if (v != current_vcpu())
+        sched_wait_until_saved(v);
+}
+
+/*
+ * Counts a pause and waits until no vCPU runs, the caller's own aside. Rules
+ * for the caller: sched_wait_until_saved.
+ */
+void domain_pause(struct domain *d)
+{
+    spin_lock(&d->state_lock);
+    d->pause_count++;
+    for_each_vcpu(d, sched_pause);
+    spin_unlock(&d->state_lock);
+    for_each_vcpu(d, wait_unless_current);
+}
+
+/* Undoes one domain_pause. */
+void domain_unpause(struct domain *d)
+{
+    spin_lock(&d->state_lock);
+    if (d->pause_count) {
+        d->pause_count--;
+        for_each_vcpu(d, sched_unpause);
+    }
+    spin_unlock(&d->state_lock);
+}
+
+/* --- the end ------------------------------------------------------------- */
+
+static const char *const reason_names[] = {
+    [SHUTDOWN_poweroff] = "powered off",
+    [SHUTDOWN_reboot] = "wants a restart",
+    [SHUTDOWN_suspend] = "is suspended",
+    [SHUTDOWN_crash] = "crashed",
+    [SHUTDOWN_watchdog] = "missed its watchdog",
+    [SHUTDOWN_soft_reset] = "wants to start anew",
+};
+
+static const char *reason_name(uint32_t reason)
+{
+    return reason < ARRAY_LEN(reason_names) ? reason_names[reason] : "ended";
+}
+
+/* Without dom0 nobody can administer the machine any more. */
+static _Noreturn void end_machine(uint32_t reason)
+{
+    log_info("dom0 %s", reason_name(reason));
+    if (reason == SHUTDOWN_poweroff)
+        arch_power_off();
+    arch_reboot();
+}
+
+/*
+ * Ends a domain: its vCPUs run no more and dom0 hears of it. The end of dom0
+ * is that of the machine. With any of the domain's locks but its state's.
+ */
+void domain_shut_down(struct domain *d, uint32_t reason)
+{
+    bool was_alive;
+
+    if (d == dom0)
+        end_machine(reason);
+    spin_lock(&d->state_lock);
+    was_alive = d->state == DOMAIN_ALIVE;
+    if (was_alive) {
+        d->shutdown_reason = reason;
+        __atomic_store_n(&d->state, DOMAIN_SHUT_DOWN, __ATOMIC_RELEASE);
+        for_each_vcpu(d, sched_pause);
+    }
+    spin_unlock(&d->state_lock);
+    if (was_alive && dom0) {
+        log_info("domain %u %s", d->id, reason_name(reason));
+        evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
+    }
+}
+
+/* Lets a domain that shut down go on. 0, or -EINVAL if it has not. */
+int domain_resume(struct domain *d)
+{
+    int error = -EINVAL;
+
+    spin_lock(&d->state_lock);
+    if (d->state == DOMAIN_SHUT_DOWN) {
+        __atomic_store_n(&d->state, DOMAIN_ALIVE, __ATOMIC_RELEASE);
+        for_each_vcpu(d, sched_unpause);
+        error = 0;
+    }
+    spin_unlock(&d->state_lock);
+    return error;
+}
+
+/* Ends a domain that did what it must not, and says what in the log. */
+void domain_crash(struct domain *d, const char *fmt, ...)
+{
+    uint32_t reason = __atomic_load_n(&d->shutdown_code, __ATOMIC_RELAXED);
+    char why[160];
+    va_list args;
+
+    va_start(args, fmt);
+    format_va(why, sizeof(why), fmt, args);
+    va_end(args);
+    log_error("domain %u crashed: %s", d->id, why);
+    domain_shut_down(d, reason == NO_SHUTDOWN_CODE ? SHUTDOWN_crash : reason);
+}
+
+/* The reason that a later crash will give. 0, -EINVAL, or -EBUSY: too late. */
+int domain_set_shutdown_code(struct domain *d, uint32_t reason)
+{
+    int error = -EBUSY;
+
+    if (reason > SHUTDOWN_MAX)
+        return refuse(-EINVAL, "shutdown reason %u", reason);
+    spin_lock(&d->state_lock);
+    if (d->state == DOMAIN_ALIVE) {
+        __atomic_store_n(&d->shutdown_code, reason, __ATOMIC_RELAXED);
+        error = 0;
+    }
+    spin_unlock(&d->state_lock);
+    return error;
+}
+
+static int free_watchdog(const struct domain *d)
+{
+    for (unsigned i = 0; i < WATCHDOGS; i++)
+        if (!d->watchdogs[i].in_use)
+            return (int)i;
+    return -ENOSPC;
+}
+
+static void set_watchdog(struct watchdog *w, uint32_t seconds)
+{
+    w->in_use = seconds != 0;
+    if (seconds)
+        timer_arm(&w->timer, arch_now() + seconds * NSEC_PER_SEC);
+    else
+        timer_cancel(&w->timer);
+}
+
+/*
+ * Starts watchdog `id` anew, or a free one if that is 0, or stops it for 0
+ * seconds. The id of a new one, else 0; -EINVAL, -ENOSPC.
+ */
+int domain_set_watchdog(struct domain *d, uint32_t id, uint32_t seconds)
+{
+    int index = (int)id - 1, result = 0;
+
+    if (id > WATCHDOGS || (!id && !seconds))
+        return refuse(-EINVAL, "watchdog %u", id);
+    spin_lock(&d->state_lock);
+    if (!id) {
+        index = free_watchdog(d);
+        result = index < 0 ? index : index + 1;
+    } else if (!d->watchdogs[index].in_use) {
+        result = -EINVAL;
+    }
+    if (result >= 0)
+        set_watchdog(&d->watchdogs[index], seconds);
+    spin_unlock(&d->state_lock);
+    return result;
+}
+
+/*
+ * Starts the end: from now on the domain is dying, its vCPUs don't run, and it
+ * gets no new ports. Once; the caller is no vCPU of it.
+ */
+void domain_begin_death(struct domain *d)
+{
+    spin_lock(&d->state_lock);
+    if (d->state == DOMAIN_ALIVE)
+        for_each_vcpu(d, sched_pause);
+    __atomic_store_n(&d->state, DOMAIN_DYING, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < WATCHDOGS; i++)
+        set_watchdog(&d->watchdogs[i], 0);
+    spin_unlock(&d->state_lock);
+    for_each_vcpu(d, sched_wait_until_saved);
+    for_each_vcpu(d, vcpu_stop_timers);
+    evtchn_refuse_new(d);
+}
+
+/*
+ * Closes the ports of a dying domain and lets go of the guest frames that
+ * hold event state. 0, or -ERESTART to be called again.
+ */
+int domain_release_events(struct domain *d)
+{
+    int error = evtchn_close_all(d);
+
+    if (!error)
+        for_each_vcpu(d, vcpu_release_info);
+    return error;
+}
+
+/*
+ * The last step for a dying domain without memory, grants or references from
+ * other domains' page tables to its frames: it leaves the list, and is freed
+ * with the last reference.
+ */
+void domain_end_death(struct domain *d)
+{
+    remove_from_list(d);
+    if (dom0)
+        evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
+    domain_put(d);
+}

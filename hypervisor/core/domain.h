@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A domain: its vCPUs, its memory accounting, its event channels and grants,
+ * and what it may do. Domains are reference counted; the last reference of a
+ * dying domain frees it. Being in the list is one reference.
+ *
+ * Locks of a domain: event_lock guards ports and VIRQ bindings, grant_lock
+ * its grant table and mappings, pt_lock every change of a frame's type to or
+ * from a table or descriptor type and every write to such a frame; memory
+ * accounting is under memory_lock. state_lock guards its state, pauses and
+ * watchdogs; it nests inside those and outside the scheduler's and timers'.
+ * core/spinlock.h has their order.
+ */
+#pragma once
+
+#include "core/bitmap.h"
+#include "core/list.h"
+#include "core/rangeset.h"
+#include "core/spinlock.h"
+#include "core/timer.h"
+#include "core/types.h"
+#include "core/vcpu.h"
+#include "hypercall_abi/abi.h"
+#include "hypercall_abi/shared_info.h"
+
+#define WATCHDOGS 2u
+#define NO_SHUTDOWN_CODE (~0u)
+
+struct arch_domain;
+struct evtchn_table;
+struct grant_table;
+
+enum domain_state {
+    DOMAIN_ALIVE,
+    DOMAIN_SHUT_DOWN, /* its vCPUs don't run; shutdown_reason is set */
+    DOMAIN_DYING,     /* being torn down */
+};
+
+struct watchdog {
+    struct domain *domain;    /* const after create */
+    bool in_use;              /* state_lock */
+    struct timer timer;
+};
+
+struct domain {
+    domid_t id;               /* const after create */
+    bool is_privileged;       /* const after create: may administer Mica */
+    bool may_use_devices;     /* const after build: device memory, caches */
+    bool low_half;            /* const after build: kernel below the hole */
+    uint64_t supported_features; /* const after build: XENFEAT bits */
+    enum domain_state state;  /* atomic, state_lock */
+    uint32_t shutdown_reason; /* state_lock; valid when DOMAIN_SHUT_DOWN */
+    uint32_t shutdown_code;   /* state_lock: reason to give for a crash */
+    unsigned pause_count;     /* state_lock: pauses by the tools */
+    struct watchdog watchdogs[WATCHDOGS];
+    uint32_t refs;            /* atomic */
+    struct list link;         /* domain list lock: by id */
+    struct list hash_link;    /* domain list lock */
+    uint8_t uuid[16];         /* const after create */
+
+    struct spinlock state_lock;
+
+    unsigned max_vcpus;       /* const after create */
+    struct vcpu **vcpus;      /* atomic: max_vcpus, or NULL each; once set,
+                                 const until the domain is freed */
+    uint32_t sched_weight;    /* atomic: of each vCPU */
+    uint64_t pollers[BITMAP_WORDS(MAX_VCPUS)]; /* atomic: in SCHEDOP_poll */
+
+    struct shared_info *shared_info; /* const after create */
+    uint64_t vm_assist;       /* atomic: VMASST_TYPE bits */
+
+    struct spinlock memory_lock;
+    uint64_t page_count;      /* memory_lock */
+    uint64_t max_pages;       /* memory_lock */
+    uint64_t *owned_chunks;   /* memory_lock: 2 MiB chunks with frames of d */
+    uint64_t e820_count;      /* const after build */
+    void *e820;               /* const after build: for XENMEM_memory_map */
+
+    struct spinlock pt_lock;
+    uint32_t drain_head;      /* pt_lock: tables to be emptied; pt_validate.c */
+    struct spinlock event_lock;
+    struct evtchn_table *events; /* const after create */
+    struct spinlock grant_lock;
+    struct grant_table *grants;
+
+    struct rangeset *io_frames; /* const after build: device frames it maps */
+    struct rangeset *irqs;      /* event_lock: pirqs it may bind */
+    struct arch_domain *arch;   /* const after create */
+};
+
+extern struct domain *dom0;  /* const after build */
+
+/* domain.c */
+struct domain *domain_create(domid_t id, unsigned max_vcpus);
+void domain_put(struct domain *d);
+struct domain *domain_find_get(domid_t id);
+struct domain *domain_resolve_get(domid_t id);
+struct domain *domain_next_get(domid_t from);
+void domain_shut_down(struct domain *d, uint32_t reason);
+must_check int domain_resume(struct domain *d);
+must_check int domain_set_watchdog(struct domain *d, uint32_t id,
+                                   uint32_t seconds);
+must_check int domain_set_shutdown_code(struct domain *d, uint32_t reason);
+void domain_crash(struct domain *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+struct vcpu *domain_vcpu(const struct domain *d, uint64_t id);
+void domain_pause(struct domain *d);
+void domain_unpause(struct domain *d);
+void domain_begin_death(struct domain *d);
+must_check int domain_release_events(struct domain *d);
+void domain_end_death(struct domain *d);
+
+static inline bool domain_is_dying(const struct domain *d)
+{
+    return __atomic_load_n(&d->state, __ATOMIC_ACQUIRE) == DOMAIN_DYING;
+}
+
+/* One more reference, for a caller that has one or a lock that implies one. */
+static inline void domain_get(struct domain *d)
+{
+    __atomic_fetch_add(&d->refs, 1, __ATOMIC_RELAXED);
+}
+
+static inline bool domain_has_assist(const struct domain *d, unsigned type)
+{
+    return __atomic_load_n(&d->vm_assist, __ATOMIC_RELAXED) >> type & 1;
+}

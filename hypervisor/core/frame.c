@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owners, counts and the simple types of frames (frame.h). Promotion to and
+ * demotion from table types is pt_validate.c's.
+ */
+#include "core/frame.h"
+
+#include "core/arch.h"
+#include "core/bitmap.h"
+#include "core/domain.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+
+#define CHUNK_FRAMES 512u /* of struct domain.owned_chunks */
+
+#define ONE_TYPE (1ull << FRAME_TYPE_COUNT_SHIFT)
+#define ONE_TYPED (ONE_TYPE + 1) /* a type reference with its general one */
+
+struct frame *frame_table;
+uint64_t frame_table_end;
+
+static uint32_t flush_clock;
+static const uint64_t *blocks_present;
+
+uint32_t flush_clock_read(void)
+{
+    return __atomic_load_n(&flush_clock, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * The clock's new reading. Readings are compared modulo 2^32, which is right
+ * while they are less than 2^31 apart: every 2^30 flushes all pCPUs flush.
+ */
+uint32_t flush_clock_advance(void)
+{
+    uint32_t now = __atomic_add_fetch(&flush_clock, 1, __ATOMIC_SEQ_CST);
+
+    if (!(now & ((1u << 30) - 1)))
+        arch_flush_since(now - 2);
+    return now;
+}
+
+void flush_clock_note(uint32_t reading)
+{
+    __atomic_store_n(&this_pcpu()->flushed_at, reading, __ATOMIC_SEQ_CST);
+}
+
+/* Whether a pCPU that last flushed at `flushed_at` may know of `stamp`. */
+bool flush_is_needed(uint32_t flushed_at, uint32_t stamp)
+{
+    return (int32_t)(flushed_at - stamp) <= 0;
+}
+
+void frame_table_init(struct frame *table, uint64_t end,
+                      const uint64_t *present)
+{
+    frame_table = table;
+    frame_table_end = end;
+    blocks_present = present;
+    for (uint64_t n = 0; n < align_up(end, FRAME_BLOCK); n++)
+        if (bit_test(present, n / FRAME_BLOCK))
+            table[n].owner = OWNER_IO;
+}
+
+/* Makes `mfn` RAM that belongs to Mica. For the start only. */
+void frame_mark_ram(mfn_t mfn)
+{
+    frame_table[mfn.n].owner = OWNER_NOBODY;
+    frame_table[mfn.n].state = 1;
+}
+
+struct frame *frame_lookup(mfn_t mfn)
+{
+    uint64_t n = index_clamp(mfn.n, frame_table_end);
+
+    if (mfn.n >= frame_table_end || !bit_test(blocks_present, n / FRAME_BLOCK))
+        return NULL;
+    return frame_owner(&frame_table[n]) == OWNER_IO ? NULL : &frame_table[n];
+}
+
+static uint64_t state_read(const struct frame *f)
+{
+    return __atomic_load_n(&f->state, __ATOMIC_ACQUIRE);
+}
+
+static bool state_swap(struct frame *f, uint64_t *old, uint64_t new)
+{
+    return __atomic_compare_exchange_n(&f->state, old, new, false,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
+}
+
+/* --- ownership ----------------------------------------------------------- */
+
+static size_t chunk_bytes(void)
+{
+    return BITMAP_WORDS(frame_table_end / CHUNK_FRAMES + 1) * sizeof(uint64_t);
+}
+
+/* The record of where the frames of `d` are, and its end. */
+int frame_domain_create(struct domain *d)
+{
+    d->owned_chunks = heap_zalloc(chunk_bytes());
+    return d->owned_chunks ? 0 : -ENOMEM;
+}
+
+void frame_domain_destroy(struct domain *d)
+{
+    ASSERT(!d->page_count);
+    if (d->owned_chunks)
+        heap_zfree(d->owned_chunks, chunk_bytes());
+    d->owned_chunks = NULL;
+}
+
+/*
+ * Gives 2^order frames fresh from the heap to `d`, which then holds one
+ * reference to each. -E2BIG beyond the domain's limit.
+ */
+int frame_assign(mfn_t first, unsigned order, struct domain *d)
+{
+    uint64_t count = 1ull << order;
+
+    spin_lock(&d->memory_lock);
+    if (d->page_count + count > d->max_pages) {
+        spin_unlock(&d->memory_lock);
+        return -E2BIG;
+    }
+    d->page_count += count;
+    for (uint64_t n = first.n; n < first.n + count; n += CHUNK_FRAMES)
+        bit_set(d->owned_chunks, n / CHUNK_FRAMES);
+    bit_set(d->owned_chunks, (first.n + count - 1) / CHUNK_FRAMES);
+    spin_unlock(&d->memory_lock);
+
+    for (uint64_t n = first.n; n < first.n + count; n++) {
+        struct frame *f = &frame_table[n];
+
+        ASSERT(f->owner == OWNER_NOBODY && f->state == 1);
+        __atomic_store_n(&f->owner, d->id, __ATOMIC_RELAXED);
+        __atomic_store_n(&f->state, FRAME_ALLOCATED | 1, __ATOMIC_RELEASE);
+    }
+    return 0;
+}
+
+/* The last reference is gone: `f` goes back to the heap. */
+static void release(struct frame *f, struct domain *d)
+{
+    mfn_t mfn = frame_mfn(f);
+
+    f->stamp = flush_clock_read();
+    arch_m2p_set(mfn, PFN_INVALID.n);
+    __atomic_store_n(&f->owner, OWNER_NOBODY, __ATOMIC_RELAXED);
+    __atomic_store_n(&f->state, 1, __ATOMIC_RELEASE);
+    spin_lock(&d->memory_lock);
+    d->page_count--;
+    spin_unlock(&d->memory_lock);
+    heap_free(mfn, 0);
+}
+
+/*
+ * Takes `f` away from `d`, its owner, and frees it. -EBUSY, and no change,
+ * when anything else refers to it.
+ */
+int frame_unassign(struct frame *f, struct domain *d)
+{
+    uint64_t old = state_read(f);
+
+    do {
+        if (frame_owner(f) != d->id || !(old & FRAME_ALLOCATED))
+            return -EINVAL;
+        if ((old & FRAME_COUNT_MASK) != 1 || frame_type_count(old) ||
+            old & (FRAME_PARTIAL | FRAME_PINNED | FRAME_CHANGING))
+            return -EBUSY;
+    } while (!state_swap(f, &old, 0));
+    release(f, d);
+    return 0;
+}
+
+/*
+ * Walks the frames of `d`: sets *out and returns true while there are more at
+ * or after *cursor, which it moves on. Start with 0.
+ */
+bool frame_next_owned(struct domain *d, uint64_t *cursor, struct frame **out)
+{
+    while (*cursor < frame_table_end) {
+        uint64_t n = *cursor;
+
+        if (!bit_test(d->owned_chunks, n / CHUNK_FRAMES)) {
+            *cursor = (n / CHUNK_FRAMES + 1) * CHUNK_FRAMES;
+            continue;
+        }
+        ++*cursor;
+        *out = frame_lookup(MFN(n));
+        if (*out && frame_owner(*out) == d->id)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Lends a frame of Mica's own to `d`, which may map it for reading and
+ * writing; Mica keeps a reference, so that it stays Mica's.
+ */
+void frame_share(mfn_t mfn, struct domain *d)
+{
+    struct frame *f = &frame_table[mfn.n];
+
+    ASSERT(f->owner == OWNER_NOBODY && f->state == 1);
+    __atomic_store_n(&f->owner, d->id, __ATOMIC_RELAXED);
+    __atomic_store_n(&f->state,
+                     1ull | (uint64_t)FRAME_SHARED << FRAME_TYPE_SHIFT,
+                     __ATOMIC_RELEASE);
+}
+
+/*
+ * Ends frame_share. Guests may still hold references; the frame is usable by
+ * Mica again once they are gone, so -EBUSY asks to come back.
+ */
+int frame_unshare(mfn_t mfn, struct domain *d)
+{
+    struct frame *f = &frame_table[mfn.n];
+    uint64_t idle = 1ull | (uint64_t)FRAME_SHARED << FRAME_TYPE_SHIFT;
+
+    ASSERT(frame_owner(f) == d->id && frame_type(f) == FRAME_SHARED);
+    if (!state_swap(f, &idle, 1))
+        return -EBUSY;
+    f->stamp = flush_clock_read();
+    __atomic_store_n(&f->owner, OWNER_NOBODY, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* --- references ---------------------------------------------------------- */
+
+/* One more general reference, unless `f` has none or too many. */
+static bool try_get(struct frame *f)
+{
+    uint64_t old = state_read(f);
+
+    do {
+        if (!(old & FRAME_COUNT_MASK) || old & FRAME_FREE ||
+            (old & FRAME_COUNT_MASK) >= FRAME_COUNT_MASK - 1)
+            return false;
+    } while (!state_swap(f, &old, old + 1));
+    return true;
+}
+
+/* A reference to RAM frame `mfn` if it belongs to `owner`, else NULL. */
+struct frame *frame_get(mfn_t mfn, const struct domain *owner)
+{
+    struct frame *f = frame_lookup(mfn);
+
+    if (!f || frame_owner(f) != owner->id || !try_get(f))
+        return NULL;
+    if (frame_owner(f) == owner->id)
+        return f;
+    frame_put(f);
+    return NULL;
+}
+
+/* Drops a general reference; the last one frees the frame. */
+void frame_put(struct frame *f)
+{
+    uint64_t left = __atomic_sub_fetch(&f->state, 1, __ATOMIC_SEQ_CST);
+    struct domain *d;
+
+    ASSERT((left & FRAME_COUNT_MASK) != FRAME_COUNT_MASK);
+    if (left & FRAME_COUNT_MASK)
+        return;
+    d = domain_find_get(frame_owner(f));
+    if (!d)
+        panic("frame %#lx: its owner d%u is gone", frame_mfn(f).n,
+              frame_owner(f));
+    release(f, d);
+    domain_put(d);
+}
+
+/*
+ * Waits for a change of the type by another pCPU to end; the state then.
+ * The holder of CHANGING never waits for anything but flushes.
+ */
+static uint64_t state_settled(const struct frame *f)
+{
+    uint64_t state;
+
+    while ((state = state_read(f)) & FRAME_CHANGING)
+        arch_spin_wait();
+    return state;
+}
+
+/*
+ * Takes the type of `f` for this pCPU alone while nobody uses it: sets
+ * CHANGING. -EBUSY while the type has references or the table is partial.
+ */
+int frame_begin_change(struct frame *f)
+{
+    uint64_t old;
+
+    do {
+        old = state_settled(f);
+        if (frame_type_count(old) || old & FRAME_PARTIAL)
+            return -EBUSY;
+    } while (!state_swap(f, &old, old | FRAME_CHANGING));
+    return 0;
+}
+
+/* Ends a change: `type` and `flags` replace what there was. */
+void frame_end_change(struct frame *f, enum frame_type type, uint64_t flags)
+{
+    uint64_t keep = FRAME_COUNT_MASK | FRAME_ALLOCATED | FRAME_PINNED;
+    uint64_t old = state_read(f);
+    uint64_t new;
+
+    do
+        new = ((old & keep) | (uint64_t)type << FRAME_TYPE_SHIFT) + flags;
+    while (!state_swap(f, &old, new));
+}
+
+/* One more reference of the type `f` already has. */
+static int get_same_type(struct frame *f, uint64_t old)
+{
+    if (frame_type_count(old) >= FRAME_TYPE_COUNT_MASK >> FRAME_TYPE_COUNT_SHIFT)
+        return -ENOMEM;
+    if ((old & FRAME_COUNT_MASK) >= FRAME_COUNT_MASK - 1)
+        return -ENOMEM;
+    return state_swap(f, &old, old + ONE_TYPED) ? 0 : -EAGAIN;
+}
+
+/*
+ * One more reference of the type `f` has, which others hold as well. -EAGAIN
+ * when nobody does, -ENOMEM at the counter's end.
+ */
+int frame_get_typed(struct frame *f)
+{
+    int error;
+
+    do {
+        uint64_t old = state_settled(f);
+
+        if (!frame_type_count(old))
+            return -EAGAIN;
+        error = get_same_type(f, old);
+    } while (error == -EAGAIN);
+    return error;
+}
+
+static enum frame_type type_of(uint64_t state)
+{
+    return (enum frame_type)((state & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT);
+}
+
+/*
+ * A reference that allows writable mappings. The caller holds a general
+ * reference already or otherwise knows that `f` stays. -EBUSY while `f` is a
+ * page table or descriptor table.
+ */
+int frame_get_writable(struct frame *f)
+{
+    for (;;) {
+        uint64_t old = state_settled(f);
+        enum frame_type type = type_of(old);
+        int error = -EAGAIN;
+
+        if (type == FRAME_WRITABLE || type == FRAME_SHARED) {
+            error = get_same_type(f, old);
+        } else if (frame_type_count(old) || old & FRAME_PARTIAL) {
+            return -EBUSY;
+        } else if (!frame_begin_change(f)) {
+            if (type != FRAME_NONE)
+                arch_flush_since(f->stamp);
+            frame_end_change(f, FRAME_WRITABLE, ONE_TYPED);
+            return 0;
+        }
+        if (error != -EAGAIN)
+            return error;
+    }
+}
+
+/*
+ * Drops a type reference, and with it a general one. When it was the last,
+ * stamps the frame; when it was the last of a table, the caller must have
+ * emptied the table first.
+ */
+void frame_put_typed(struct frame *f)
+{
+    uint64_t old, new;
+
+    do {
+        old = state_settled(f);
+        ASSERT(frame_type_count(old));
+        new = old - ONE_TYPE;
+        if (frame_type_count(new))
+            new -= 1;
+        else
+            new |= FRAME_CHANGING;
+    } while (!state_swap(f, &old, new));
+    if (!(new & FRAME_CHANGING))
+        return;
+    f->stamp = flush_clock_read();
+    __atomic_and_fetch(&f->state, ~FRAME_CHANGING, __ATOMIC_SEQ_CST);
+    frame_put(f);
+}
+
+void frame_put_writable(struct frame *f)
+{
+    frame_put_typed(f);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame table: for each frame of RAM its owner, a reference count, a type
+ * and a type count, in 16 bytes.
+ *
+ * Invariants
+ * - A frame with references has an owner and is not on the heap. Being
+ *   allocated to a domain is itself one reference.
+ * - The type changes only while the type count is zero and the frame is not
+ *   partial. So a frame is never at once writable by a guest and a page table
+ *   or descriptor table.
+ * - Each type reference comes with a general reference.
+ * - A table type with a nonzero count is validated: every present entry holds
+ *   the references it implies.
+ * - A partial table has type count zero and one general reference of its own;
+ *   exactly its first `progress` entries hold their references. Whoever has
+ *   the owner's page-table lock may finish or undo it.
+ *
+ * The rule for stale translations: when the last type reference or the last
+ * general reference goes, the frame is stamped with the flush clock; before
+ * it takes another type or owner, arch_flush_since(stamp) returned.
+ *
+ * Counts change by compare-and-swap and need no lock; whoever sets CHANGING has
+ * the type to itself until it clears it. Changes to or from a table or
+ * descriptor type need the page-table lock of the frame's owner as well.
+ */
+#pragma once
+
+#include "core/types.h"
+#include "hypercall_abi/abi.h"
+
+struct domain;
+
+enum frame_type {
+    FRAME_NONE,
+    FRAME_WRITABLE,
+    FRAME_L1,
+    FRAME_L2,
+    FRAME_L3,
+    FRAME_L4,
+    FRAME_SEGDESC,
+    FRAME_SHARED, /* Mica's own page, lent to its owner for reading/writing */
+};
+
+struct frame {
+    uint64_t state;    /* atomic: FRAME_* fields below */
+    uint32_t stamp;    /* flush clock at the last release; free: next frame */
+    domid_t owner;     /* atomic: DOMID_* when no domain's */
+    uint16_t progress; /* partial: entries that hold references; free: order */
+};
+
+_Static_assert(sizeof(struct frame) == 16, "0.4 % of RAM");
+
+/* struct frame.state: general count 31:0, type count 55:32, then */
+#define FRAME_COUNT_MASK 0xffffffffull
+#define FRAME_TYPE_COUNT_SHIFT 32
+#define FRAME_TYPE_COUNT_MASK (0xffffffull << FRAME_TYPE_COUNT_SHIFT)
+#define FRAME_TYPE_SHIFT 56
+#define FRAME_TYPE_MASK (7ull << FRAME_TYPE_SHIFT)
+#define FRAME_PARTIAL (1ull << 59)
+#define FRAME_PINNED (1ull << 60)
+#define FRAME_ALLOCATED (1ull << 61) /* the domain's own reference is held */
+#define FRAME_FREE (1ull << 62)      /* head of a free block */
+#define FRAME_CHANGING (1ull << 63)  /* type and stamp belong to one pCPU */
+
+/* Owners that are not domains. */
+#define OWNER_NOBODY 0x7ff4 /* on the heap, or Mica's own */
+#define OWNER_IO 0x7ff1     /* not RAM */
+
+extern struct frame *frame_table; /* const after boot; sparse: frame_lookup */
+extern uint64_t frame_table_end;  /* const after boot: first number beyond */
+
+/* Records exist in whole blocks: one page of records, 1 MiB of RAM. */
+#define FRAME_BLOCK 256u
+
+/*
+ * At start: takes the table, of which the blocks whose bit in `present` is set
+ * are backed and zero. All frames then count as no RAM until marked.
+ */
+void frame_table_init(struct frame *table, uint64_t end,
+                      const uint64_t *present);
+void frame_mark_ram(mfn_t mfn);
+
+/* The record of RAM frame `mfn`, or NULL when there is no such RAM. */
+struct frame *frame_lookup(mfn_t mfn);
+
+static inline mfn_t frame_mfn(const struct frame *f)
+{
+    return MFN((uint64_t)(f - frame_table));
+}
+
+static inline enum frame_type frame_type(const struct frame *f)
+{
+    return (enum frame_type)((__atomic_load_n(&f->state, __ATOMIC_RELAXED) &
+                              FRAME_TYPE_MASK) >>
+                             FRAME_TYPE_SHIFT);
+}
+
+static inline uint64_t frame_type_count(uint64_t state)
+{
+    return (state & FRAME_TYPE_COUNT_MASK) >> FRAME_TYPE_COUNT_SHIFT;
+}
+
+/* Whether the type has references: what frame_type says then stays. */
+static inline bool frame_is_in_use(const struct frame *f)
+{
+    return frame_type_count(__atomic_load_n(&f->state, __ATOMIC_RELAXED));
+}
+
+static inline domid_t frame_owner(const struct frame *f)
+{
+    return __atomic_load_n(&f->owner, __ATOMIC_RELAXED);
+}
+
+/*
+ * The flush clock counts full flushes on any pCPU. A pCPU that flushes first
+ * advances the clock, then flushes, then notes the reading it advanced to.
+ */
+uint32_t flush_clock_read(void);
+uint32_t flush_clock_advance(void);
+void flush_clock_note(uint32_t reading);
+bool flush_is_needed(uint32_t flushed_at, uint32_t stamp);
+
+must_check int frame_domain_create(struct domain *d);
+void frame_domain_destroy(struct domain *d);
+
+/* Domain frames: allocation, and the way back to the heap. */
+must_check int frame_assign(mfn_t first, unsigned order, struct domain *d);
+must_check int frame_unassign(struct frame *f, struct domain *d);
+bool frame_next_owned(struct domain *d, uint64_t *cursor, struct frame **out);
+void frame_share(mfn_t mfn, struct domain *d);
+must_check int frame_unshare(mfn_t mfn, struct domain *d);
+
+/* General references. */
+struct frame *frame_get(mfn_t mfn, const struct domain *owner);
+void frame_put(struct frame *f);
+
+/* Writable references: a general one and a type one together. */
+must_check int frame_get_writable(struct frame *f);
+void frame_put_writable(struct frame *f);
+
+/* Changes of type; pt_validate.c is the user. */
+must_check int frame_begin_change(struct frame *f);
+void frame_end_change(struct frame *f, enum frame_type type, uint64_t flags);
+must_check int frame_get_typed(struct frame *f);
+void frame_put_typed(struct frame *f);

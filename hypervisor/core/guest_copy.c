@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* The software walk and the copies on top of it (guest_copy.h). */
+#include "core/guest_copy.h"
+
+#include "core/arch.h"
+#include "core/frame.h"
+#include "core/pcpu.h"
+#include "core/pte.h"
+#include "core/vcpu.h"
+
+#define OWN_RANGE_FIRST 0xffff800000000000ull
+#define OWN_RANGE_LAST 0xffff87ffffffffffull
+
+/* Whether `va` is canonical and a guest's to use. */
+bool guest_va_is_usable(uint64_t va)
+{
+    uint64_t top = va >> 47;
+
+    return (top == 0 || top == 0x1ffff) &&
+           !(va >= OWN_RANGE_FIRST && va <= OWN_RANGE_LAST);
+}
+
+/*
+ * Follows the tables of `root` for `va`, which is usable. The result holds
+ * until this pCPU next serves a flush request.
+ */
+void guest_walk(mfn_t root, uint64_t va, struct walk *out)
+{
+    mfn_t table = root;
+
+    out->is_present = false;
+    for (out->level = 4;; out->level--) {
+        uint64_t *entries = arch_frame_ptr(table);
+        uint64_t entry = pte_read(&entries[pt_index(va, out->level)]);
+
+        out->table[out->level] = table;
+        out->entry[out->level] = entry;
+        if (!(entry & PTE_PRESENT))
+            return;
+        if (out->level == 1)
+            break;
+        table = pte_frame(entry);
+    }
+    out->is_present = true;
+}
+
+/*
+ * Mica's address of the byte at `va`, good up to the end of its page, or NULL
+ * when the guest itself could not reach RAM there with `access`.
+ */
+void *guest_translate(mfn_t root, uint64_t va, enum walk_access access)
+{
+    struct walk w;
+    mfn_t frame;
+
+    if (!guest_va_is_usable(va) || mfn_equal(root, MFN_INVALID))
+        return NULL;
+    guest_walk(root, va, &w);
+    if (!w.is_present)
+        return NULL;
+    if (access == WALK_WRITE &&
+        !(w.entry[1] & w.entry[2] & w.entry[3] & w.entry[4] & PTE_WRITE))
+        return NULL;
+    frame = pte_frame(w.entry[1]);
+    if (!frame_lookup(frame))
+        return NULL;
+    return (char *)arch_frame_ptr(frame) + (va & (PAGE_SIZE - 1));
+}
+
+/* Bytes from `va` to the end of its page, at most `size`. */
+static size_t span(uint64_t va, size_t size)
+{
+    return min_u64(PAGE_SIZE - (va & (PAGE_SIZE - 1)), size);
+}
+
+size_t copy_in_root(mfn_t root, void *dst, uint64_t src, size_t size)
+{
+    while (size) {
+        size_t n = span(src, size);
+        const void *from = guest_translate(root, src, WALK_READ);
+
+        if (!from)
+            break;
+        memcpy(dst, from, n);
+        dst = (char *)dst + n;
+        src += n;
+        size -= n;
+    }
+    return size;
+}
+
+/* As copy_out_root; without `src` it stores zeroes. */
+static size_t store(mfn_t root, uint64_t dst, const char *src, size_t size)
+{
+    while (size) {
+        size_t n = span(dst, size);
+        void *to = guest_translate(root, dst, WALK_WRITE);
+
+        if (!to)
+            break;
+        if (src) {
+            memcpy(to, src, n);
+            src += n;
+        } else {
+            memset(to, 0, n);
+        }
+        dst += n;
+        size -= n;
+    }
+    return size;
+}
+
+size_t copy_out_root(mfn_t root, uint64_t dst, const void *src, size_t size)
+{
+    return store(root, dst, src, size);
+}
+
+static mfn_t current_root(void)
+{
+    return current_vcpu()->kernel_root;
+}
+
+size_t copy_in(void *dst, guest_va src, size_t size)
+{
+    return copy_in_root(current_root(), dst, src.va, size);
+}
+
+size_t copy_out(guest_va dst, const void *src, size_t size)
+{
+    return store(current_root(), dst.va, src, size);
+}
+
+size_t clear_out(guest_va dst, size_t size)
+{
+    return store(current_root(), dst.va, NULL, size);
+}

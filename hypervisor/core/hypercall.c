@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of hypercalls (hypercall.h). */
+#include "core/hypercall.h"
+
+#include "core/arch.h"
+
+static hypercall_handler *const handlers[HC_COUNT] = {
+#define HYPERCALL(nr, name, count) [nr] = hc_##name,
+#include "hypercall_abi/hypercalls.def"
+#undef HYPERCALL
+};
+
+/*
+ * Runs hypercall `nr` for the running vCPU; the result for its rax. -ENOSYS
+ * for numbers without a row.
+ */
+long hypercall_dispatch(struct vcpu *v, uint64_t nr, const struct hc_args *args)
+{
+    uint64_t index = index_clamp(nr, HC_COUNT);
+
+    if (nr >= HC_COUNT || !handlers[index])
+        return -ENOSYS;
+    return handlers[index](v, args);
+}

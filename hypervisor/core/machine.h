@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the first domain may learn of the machine and do to it: the memory
+ * map, the wall clock, sleep, processors, firmware, interrupts, port I/O.
+ * hypervisor/x86 implements it, as it does core/arch.h, and validates what
+ * depends on the machine; core has checked who asks and what can be checked
+ * without knowing it. Nothing here follows a guest's pointers.
+ *
+ * Functions may be called on any pCPU; those that change something have a
+ * lock of their own. Errors are -Exxx, and then nothing has changed.
+ */
+#pragma once
+
+#include "core/types.h"
+#include "hypercall_abi/memory.h"
+#include "hypercall_abi/platform.h"
+
+struct vcpu;
+
+/* The map that dom0 sees, with Mica's own device pages reserved in it. */
+extern const struct e820_entry *machine_e820; /* const after boot */
+extern unsigned machine_e820_count;           /* const after boot */
+
+/* Entry `i` of it: its first byte, the byte after its last, its type. */
+static inline uint64_t machine_e820_start(unsigned i)
+{
+    return (uint64_t)machine_e820[i].addr_hi << 32 | machine_e820[i].addr_lo;
+}
+
+static inline uint64_t machine_e820_end(unsigned i)
+{
+    return machine_e820_start(i) +
+           ((uint64_t)machine_e820[i].size_hi << 32 | machine_e820[i].size_lo);
+}
+
+static inline bool machine_e820_is_ram(unsigned i)
+{
+    return machine_e820[i].type == E820_TYPE_RAM;
+}
+
+/* Mica's own command line; never NULL. */
+extern const char *machine_command_line; /* const after boot */
+
+/*
+ * The frame that holds the machine-to-physical entries from `index` times
+ * 2 MiB of that table on, the first of 512 in a row; MFN_INVALID past its end
+ * or when they are not in a row.
+ */
+mfn_t machine_m2p_frame(uint64_t index);
+
+/* UTC was `secs` and `nsecs` (below 10^9) at `system_time`. */
+void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time);
+
+/*
+ * Sleep state S3 or S5 through the PM1 control registers, with these values.
+ * S5 doesn't return unless the machine stays on.
+ */
+must_check int machine_acpi_sleep(unsigned state, uint16_t pm1a_control,
+                                  uint16_t pm1b_control);
+
+struct machine_cpu {
+    uint32_t apic_id, acpi_id; /* all ones: not known */
+    char vendor[12];           /* as CPUID spells it */
+    uint32_t family, model, stepping;
+};
+
+/* Fills *out for pCPU `cpu`, which is below pcpu_count. */
+void machine_cpu_info(unsigned cpu, struct machine_cpu *out);
+
+/*
+ * Answers XENPF_firmware_info from what the boot loader and firmware left;
+ * guest addresses in *info stay as they are. -ESRCH: there is no such thing,
+ * -ENOSYS: not served.
+ */
+must_check int machine_firmware_info(struct xenpf_firmware_info_args *info);
+
+/* Register `reg` of the I/O APIC at `physbase`; dom0 gets to see no routes. */
+must_check int machine_ioapic_read(uint64_t physbase, uint32_t reg,
+                                   uint32_t *value);
+
+/*
+ * Physical interrupts beyond arch.h. A pirq below machine_gsi_count() is the
+ * GSI of the same number, a higher one a message of a device.
+ */
+unsigned machine_gsi_count(void);
+bool machine_pirq_needs_eoi(unsigned pirq);
+
+struct machine_msi {
+    uint16_t segment;
+    uint8_t bus, devfn;
+    bool is_msix;
+    unsigned entry;      /* MSI-X: entry in the table */
+    unsigned count;      /* MSI: messages, a power of two up to 32 */
+    uint64_t table_base; /* MSI-X: address of the BAR that dom0 found */
+};
+
+/*
+ * Writes a device's messages, masked, and gives them pirqs in a row, the
+ * first in *pirq. -ENODEV: no such device or capability, -ENOSPC: no vectors
+ * left, -EINVAL.
+ */
+must_check int machine_msi_map(const struct machine_msi *msi, unsigned *pirq);
+
+/* Ends machine_msi_map for one pirq. */
+void machine_msi_unmap(unsigned pirq);
+
+/*
+ * dom0 has found, or lost, a PCI device. `is_present` false also frees what
+ * is left of its messages. -ENODEV when Mica can't reach it.
+ */
+must_check int machine_pci_device(uint16_t segment, uint8_t bus, uint8_t devfn,
+                                  bool is_present);
+
+/* Writes the messages of a device again, after it lost power. */
+must_check int machine_msi_restore(uint16_t segment, uint8_t bus,
+                                   uint8_t devfn);
+
+/* A configuration window that dom0's firmware tables promise. */
+must_check int machine_pci_window(uint64_t address, uint16_t segment,
+                                  uint8_t first_bus, uint8_t last_bus);
+
+/* The virtual IOPL, 0 to 3, of the running vCPU `v`. */
+void machine_set_iopl(struct vcpu *v, unsigned iopl);
+
+/*
+ * Ports that applications on the running vCPU `v` may use: bit n of `bitmap`
+ * clear allows port n of `count`, the rest is refused. The bitmap is a copy,
+ * valid during the call, with `count` rounded up to 64. 0, -ENOMEM.
+ */
+must_check int machine_set_iobitmap(struct vcpu *v, const uint64_t *bitmap,
+                                    unsigned count);

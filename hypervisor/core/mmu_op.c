@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypercalls that change page tables: mmu_update, update_va_mapping and
+ * mmuext_op. Each holds the page-table lock of the domain whose tables it
+ * changes, empties that domain's drain list before it starts and after it let
+ * go of a table, and restarts where its arguments say.
+ */
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/guest_copy.h"
+#include "core/hypercall.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+#include "core/pt_validate.h"
+#include "core/vcpu.h"
+#include "hypercall_abi/hypercall.h"
+#include "hypercall_abi/mmu.h"
+
+/* A list of requests that is worked off, perhaps in several calls. */
+struct batch {
+    unsigned nr;          /* the hypercall */
+    guest_va list;        /* of the next request */
+    uint64_t left;        /* requests */
+    guest_va done_out;    /* where the number done goes, or 0 */
+    uint64_t foreign;     /* the fourth argument, as it came */
+    uint32_t done;        /* since the call was first made */
+    size_t request_size;
+    struct pt_context context;
+};
+
+static void batch_put(struct batch *b)
+{
+    domain_put(b->context.tables);
+    domain_put(b->context.frames);
+}
+
+/* The domains that a batch is about; the caller must be entitled to them. */
+static int batch_resolve(struct batch *b, struct domain *caller,
+                         uint64_t tables, uint64_t frames)
+{
+    b->context.tables = domain_resolve_get((domid_t)tables);
+    if (!b->context.tables)
+        return -ESRCH;
+    if (frames == DOMID_IO)
+        frames = DOMID_SELF;
+    b->context.frames = domain_resolve_get((domid_t)frames);
+    if (!b->context.frames) {
+        domain_put(b->context.tables);
+        return -ESRCH;
+    }
+    if (caller->is_privileged ||
+        (b->context.tables == caller && b->context.frames == caller))
+        return 0;
+    batch_put(b);
+    return -EPERM;
+}
+
+static int batch_begin(struct batch *b, unsigned nr, const struct hc_args *args,
+                       size_t request_size)
+{
+    bool goes_on = args->a[1] & MMU_UPDATE_PREEMPTED;
+
+    *b = (struct batch){
+        .nr = nr,
+        .list = HC_ARG_VA(args, 0),
+        .left = (uint32_t)args->a[1] & ~MMU_UPDATE_PREEMPTED,
+        .done_out = HC_ARG_VA(args, 2),
+        .foreign = args->a[3],
+        .request_size = request_size,
+    };
+    if (goes_on && b->done_out.va &&
+        copy_in(&b->done, b->done_out, sizeof(b->done)))
+        return -EFAULT;
+    return 0;
+}
+
+static void batch_advance(struct batch *b)
+{
+    b->list = guest_va_add(b->list, b->request_size);
+    b->left--;
+    b->done++;
+}
+
+/* Ends the call: for good, or for now when `error` is -ERESTART. */
+static long batch_end(struct batch *b, struct vcpu *v, int error)
+{
+    struct hc_args rest = {{b->list.va, b->left | MMU_UPDATE_PREEMPTED,
+                            b->done_out.va, b->foreign}};
+
+    batch_put(b);
+    if (b->done_out.va && copy_out(b->done_out, &b->done, sizeof(b->done)))
+        return -EFAULT;
+    if (error == -ERESTART)
+        return hypercall_restart(v, b->nr, &rest);
+    return error;
+}
+
+/* --- mmu_update ---------------------------------------------------------- */
+
+static bool is_table_type(enum frame_type type)
+{
+    return type >= FRAME_L1 && type <= FRAME_L4;
+}
+
+/* A plain store into a frame that is no table; it stays writable meanwhile. */
+static int store_plain(struct frame *f, uint64_t ptr, enum pt_write how,
+                       uint64_t value)
+{
+    uint64_t *slot = arch_frame_ptr(frame_mfn(f));
+    int error = frame_get_writable(f);
+
+    if (error)
+        return -EINVAL;
+    slot += (ptr & (PAGE_SIZE - 1)) / sizeof(*slot);
+    if (how == PT_PRESERVE_AD)
+        value |= pte_read(slot) & (PTE_ACCESSED | PTE_DIRTY);
+    pte_write(slot, value);
+    frame_put_writable(f);
+    return 0;
+}
+
+static int update_entry(const struct pt_context *c, uint64_t ptr,
+                        uint64_t value, enum pt_write how)
+{
+    struct frame *f = frame_get(MFN(ptr >> PAGE_SHIFT), c->tables);
+    unsigned index = (ptr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
+    int error;
+
+    if (!f)
+        return refuse(-EINVAL, "frame %#lx is not d%u's", ptr >> PAGE_SHIFT,
+                      c->tables->id);
+    error = pt_settle(c->tables, f);
+    if (!error) {
+        if (is_table_type(frame_type(f)) && frame_is_in_use(f))
+            error = pt_write_entry(c, f, index, how, 0, value, NULL);
+        else
+            error = store_plain(f, ptr, how, value);
+    }
+    frame_put(f);
+    return error;
+}
+
+static int update_m2p(const struct pt_context *c, uint64_t ptr, uint64_t pfn)
+{
+    struct frame *f = frame_get(MFN(ptr >> PAGE_SHIFT), c->frames);
+
+    if (!f)
+        return -EINVAL;
+    arch_m2p_set(frame_mfn(f), pfn);
+    frame_put(f);
+    return 0;
+}
+
+static int do_update(const struct pt_context *c, const struct mmu_update *u)
+{
+    uint64_t ptr = u->ptr & ~7ull;
+
+    switch (u->ptr & 7) {
+    case MMU_NORMAL_PT_UPDATE:
+    case MMU_PT_UPDATE_NO_TRANSLATE:
+        return update_entry(c, ptr, u->val, PT_STORE);
+    case MMU_PT_UPDATE_PRESERVE_AD:
+        return update_entry(c, ptr, u->val, PT_PRESERVE_AD);
+    case MMU_MACHPHYS_UPDATE:
+        return update_m2p(c, ptr, u->val);
+    default:
+        return -ENOSYS;
+    }
+}
+
+static int run_updates(struct batch *b)
+{
+    struct mmu_update u;
+    int error = pt_drain(b->context.tables);
+
+    while (!error && b->left) {
+        if (copy_in(&u, b->list, sizeof(u)))
+            return -EFAULT;
+        error = do_update(&b->context, &u);
+        if (error)
+            return error;
+        batch_advance(b);
+        error = pt_drain(b->context.tables);
+        if (!error && b->left && hypercall_should_restart())
+            error = -ERESTART;
+    }
+    return error;
+}
+
+/* mmu_update(requests, count, done, domains) */
+long hc_mmu_update(struct vcpu *v, const struct hc_args *args)
+{
+    struct batch b;
+    uint64_t table_owner = args->a[3] >> 16 & 0xffff;
+    int error = batch_begin(&b, HC_mmu_update, args, sizeof(struct mmu_update));
+
+    if (error)
+        return error;
+    error = batch_resolve(&b, v->domain,
+                          table_owner ? table_owner - 1 : DOMID_SELF,
+                          args->a[3] & 0xffff);
+    if (error)
+        return error;
+    spin_lock(&b.context.tables->pt_lock);
+    error = run_updates(&b);
+    spin_unlock(&b.context.tables->pt_lock);
+    return batch_end(&b, v, error);
+}
+
+/* --- update_va_mapping --------------------------------------------------- */
+
+/* The vCPUs that a guest's bitmap names; bits beyond the last are dropped. */
+static int read_vcpu_set(const struct domain *d, guest_va bitmap,
+                         uint64_t *vcpus)
+{
+    size_t bytes = (d->max_vcpus + 7) / 8;
+
+    memset(vcpus, 0, BITMAP_WORDS(MAX_VCPUS) * sizeof(uint64_t));
+    return copy_in(vcpus, bitmap, bytes) ? -EFAULT : 0;
+}
+
+static void all_vcpus(const struct domain *d, uint64_t *vcpus)
+{
+    memset(vcpus, 0, BITMAP_WORDS(MAX_VCPUS) * sizeof(uint64_t));
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        bit_set(vcpus, i);
+}
+
+/* The flush that update_va_mapping asks for. */
+static int flush_as_asked(struct vcpu *v, uint64_t va, uint64_t flags)
+{
+    uint64_t vcpus[BITMAP_WORDS(MAX_VCPUS)];
+    uint64_t where = flags & ~UVMF_FLUSHTYPE_MASK;
+
+    if (!(flags & UVMF_FLUSHTYPE_MASK))
+        return 0;
+    if (where == UVMF_LOCAL) {
+        if ((flags & UVMF_FLUSHTYPE_MASK) == UVMF_INVLPG)
+            arch_flush_page_local(va);
+        else
+            arch_flush_local();
+        return 0;
+    }
+    if (where == UVMF_ALL)
+        all_vcpus(v->domain, vcpus);
+    else if (read_vcpu_set(v->domain, (guest_va){where}, vcpus))
+        return -EFAULT;
+    arch_flush_vcpus(v->domain, vcpus);
+    return 0;
+}
+
+static int update_mapping(struct vcpu *v, const struct pt_context *c,
+                          uint64_t va, uint64_t value)
+{
+    struct walk w;
+    struct frame *f;
+    int error = pt_drain(c->tables);
+
+    if (error)
+        return error;
+    guest_walk(v->kernel_root, va, &w);
+    if (w.level != 1)
+        return refuse(-EINVAL, "no L1 table for %#lx", va);
+    f = frame_get(w.table[1], c->tables);
+    if (!f)
+        return -EINVAL;
+    if (frame_type(f) == FRAME_L1 && frame_is_in_use(f))
+        error = pt_write_entry(c, f, pt_index(va, 1), PT_STORE, 0, value,
+                               NULL);
+    else
+        error = -EINVAL;
+    frame_put(f);
+    return error;
+}
+
+static long update_va(struct vcpu *v, unsigned nr, const struct hc_args *args,
+                      domid_t foreign)
+{
+    struct batch b = {.nr = nr};
+    uint64_t va = args->a[0];
+    int error;
+
+    if (!guest_va_is_usable(va))
+        return -EINVAL;
+    error = batch_resolve(&b, v->domain, DOMID_SELF, foreign);
+    if (error)
+        return error;
+    spin_lock(&b.context.tables->pt_lock);
+    error = update_mapping(v, &b.context, va, args->a[1]);
+    spin_unlock(&b.context.tables->pt_lock);
+    batch_put(&b);
+    if (error == -ERESTART)
+        return hypercall_restart(v, nr, args);
+    return error ? error : flush_as_asked(v, va, args->a[2]);
+}
+
+/* update_va_mapping(va, entry, flags) */
+long hc_update_va_mapping(struct vcpu *v, const struct hc_args *args)
+{
+    return update_va(v, HC_update_va_mapping, args, DOMID_SELF);
+}
+
+/* update_va_mapping_otherdomain(va, entry, flags, domid) */
+long hc_update_va_mapping_otherdomain(struct vcpu *v,
+                                      const struct hc_args *args)
+{
+    return update_va(v, HC_update_va_mapping_otherdomain, args,
+                     (domid_t)args->a[3]);
+}
+
+/* --- mmuext_op ----------------------------------------------------------- */
+
+static int pin_table(struct domain *d, mfn_t mfn, unsigned level)
+{
+    struct frame *f;
+    int error = pt_get_table(d, mfn, level);
+
+    if (error)
+        return error;
+    f = frame_lookup(mfn);
+    if (__atomic_fetch_or(&f->state, FRAME_PINNED, __ATOMIC_SEQ_CST) &
+        FRAME_PINNED) {
+        pt_put_table(d, f);
+        return refuse(-EINVAL, "frame %#lx is pinned already", mfn.n);
+    }
+    return 0;
+}
+
+static int unpin_table(struct domain *d, mfn_t mfn)
+{
+    struct frame *f = frame_get(mfn, d);
+    int error = 0;
+
+    if (!f)
+        return -EINVAL;
+    if (__atomic_fetch_and(&f->state, ~FRAME_PINNED, __ATOMIC_SEQ_CST) &
+        FRAME_PINNED)
+        pt_put_table(d, f);
+    else
+        error = refuse(-EINVAL, "frame %#lx is not pinned", mfn.n);
+    frame_put(f);
+    return error;
+}
+
+/* Makes `mfn`, or none, the vCPU's root for `*slot`. */
+static int change_root(struct vcpu *v, mfn_t *slot, mfn_t mfn)
+{
+    mfn_t old = *slot;
+    int error;
+
+    if (mfn_equal(old, mfn))
+        return 0;
+    if (!mfn_equal(mfn, MFN_INVALID)) {
+        error = pt_get_table(v->domain, mfn, 4);
+        if (error)
+            return error;
+    }
+    *slot = mfn;
+    arch_vcpu_roots_changed(v);
+    if (!mfn_equal(old, MFN_INVALID))
+        pt_put_table(v->domain, frame_lookup(old));
+    return 0;
+}
+
+/* CLEAR_PAGE and COPY_PAGE; a copy also needs the frame it reads. */
+static int fill_page(struct domain *d, mfn_t dst, const mfn_t *src)
+{
+    struct frame *to = frame_get(dst, d);
+    struct frame *from = src ? frame_get(*src, d) : NULL;
+    int error = -EINVAL;
+
+    if (to && (!src || from) && !frame_get_writable(to)) {
+        if (from)
+            memcpy(arch_frame_ptr(dst), arch_frame_ptr(*src), PAGE_SIZE);
+        else
+            memset(arch_frame_ptr(dst), 0, PAGE_SIZE);
+        frame_put_writable(to);
+        error = 0;
+    }
+    if (from)
+        frame_put(from);
+    if (to)
+        frame_put(to);
+    return error;
+}
+
+static int flush_set(struct vcpu *v, guest_va bitmap)
+{
+    uint64_t vcpus[BITMAP_WORDS(MAX_VCPUS)];
+
+    if (read_vcpu_set(v->domain, bitmap, vcpus))
+        return -EFAULT;
+    arch_flush_vcpus(v->domain, vcpus);
+    return 0;
+}
+
+static int flush_all(struct vcpu *v)
+{
+    uint64_t vcpus[BITMAP_WORDS(MAX_VCPUS)];
+
+    all_vcpus(v->domain, vcpus);
+    arch_flush_vcpus(v->domain, vcpus);
+    return 0;
+}
+
+static int flush_page(uint64_t va)
+{
+    if (guest_va_is_usable(va))
+        arch_flush_page_local(va);
+    return 0;
+}
+
+/* Operations on the caller's own vCPU, that make sense for nobody else. */
+static int do_own_ext(struct vcpu *v, const struct mmuext_op *op)
+{
+    mfn_t mfn = MFN(op->arg1.mfn);
+
+    switch (op->cmd) {
+    case MMUEXT_NEW_BASEPTR:
+        return change_root(v, &v->kernel_root, mfn);
+    case MMUEXT_NEW_USER_BASEPTR:
+        return change_root(v, &v->user_root, mfn.n ? mfn : MFN_INVALID);
+    case MMUEXT_TLB_FLUSH_LOCAL:
+        arch_flush_local();
+        return 0;
+    case MMUEXT_INVLPG_LOCAL:
+        return flush_page(op->arg1.linear_addr);
+    case MMUEXT_TLB_FLUSH_MULTI:
+    case MMUEXT_INVLPG_MULTI:
+        return flush_set(v, op->arg2.vcpumask);
+    case MMUEXT_TLB_FLUSH_ALL:
+    case MMUEXT_INVLPG_ALL:
+        return flush_all(v);
+    case MMUEXT_FLUSH_CACHE:
+    case MMUEXT_FLUSH_CACHE_GLOBAL:
+        if (!v->domain->may_use_devices)
+            return -EACCES;
+        arch_flush_cache();
+        return 0;
+    case MMUEXT_SET_LDT:
+        return arch_vcpu_set_ldt(v, op->arg1.linear_addr, op->arg2.nr_ents);
+    case MMUEXT_MARK_SUPER:
+    case MMUEXT_UNMARK_SUPER:
+        return -EOPNOTSUPP;
+    default:
+        return -ENOSYS;
+    }
+}
+
+static int do_ext(struct vcpu *v, struct domain *d, const struct mmuext_op *op)
+{
+    mfn_t mfn = MFN(op->arg1.mfn), src = MFN(op->arg2.src_mfn);
+
+    switch (op->cmd) {
+    case MMUEXT_PIN_L1_TABLE:
+    case MMUEXT_PIN_L2_TABLE:
+    case MMUEXT_PIN_L3_TABLE:
+    case MMUEXT_PIN_L4_TABLE:
+        return pin_table(d, mfn, op->cmd - MMUEXT_PIN_L1_TABLE + 1);
+    case MMUEXT_UNPIN_TABLE:
+        return unpin_table(d, mfn);
+    case MMUEXT_CLEAR_PAGE:
+        return fill_page(d, mfn, NULL);
+    case MMUEXT_COPY_PAGE:
+        return fill_page(d, mfn, &src);
+    default:
+        return d == v->domain ? do_own_ext(v, op) : -EPERM;
+    }
+}
+
+static int run_ext(struct vcpu *v, struct batch *b)
+{
+    struct mmuext_op op;
+    int error = pt_drain(b->context.tables);
+
+    while (!error && b->left) {
+        if (copy_in(&op, b->list, sizeof(op)))
+            return -EFAULT;
+        error = do_ext(v, b->context.tables, &op);
+        if (error)
+            return error;
+        batch_advance(b);
+        error = pt_drain(b->context.tables);
+        if (!error && b->left && hypercall_should_restart())
+            error = -ERESTART;
+    }
+    return error;
+}
+
+/* mmuext_op(requests, count, done, domain) */
+long hc_mmuext_op(struct vcpu *v, const struct hc_args *args)
+{
+    struct batch b;
+    int error = batch_begin(&b, HC_mmuext_op, args, sizeof(struct mmuext_op));
+
+    if (error)
+        return error;
+    error = batch_resolve(&b, v->domain, args->a[3] & 0xffff,
+                          args->a[3] & 0xffff);
+    if (error)
+        return error;
+    spin_lock(&b.context.tables->pt_lock);
+    error = run_ext(v, &b);
+    spin_unlock(&b.context.tables->pt_lock);
+    return batch_end(&b, v, error);
+}

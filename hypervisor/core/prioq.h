@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Priority queues threaded through their members: pairing heaps, which need
+ * no memory of their own and so cannot fail. Insertion and a look at the
+ * first are constant, removal is logarithmic on average over a sequence. The
+ * caller locks.
+ *
+ * Keys are compared as points on a circle, so that they may wrap: those in one
+ * queue must lie within 2^63 of each other.
+ */
+#pragma once
+
+#include "core/types.h"
+
+struct prioq_node {
+    uint64_t key;
+    struct prioq_node *child; /* the first of those that come later */
+    struct prioq_node *next;  /* the next child of the same parent */
+    struct prioq_node *prev;  /* previous child, or parent, or (root) itself */
+};
+
+struct prioq {
+    struct prioq_node *root;
+};
+
+/* Whether key `a` comes before key `b`. */
+static inline bool prioq_key_before(uint64_t a, uint64_t b)
+{
+    return (int64_t)(a - b) < 0;
+}
+
+static inline struct prioq_node *prioq_first(const struct prioq *q)
+{
+    return q->root;
+}
+
+/* Whether the node is in some queue; a zeroed node is in none. */
+static inline bool prioq_contains(const struct prioq_node *node)
+{
+    return node->prev != NULL;
+}
+
+void prioq_insert(struct prioq *q, struct prioq_node *node, uint64_t key);
+void prioq_remove(struct prioq *q, struct prioq_node *node);

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT */
+/* Promotion, demotion and checked writes of page tables (pt_validate.h). */
+#include "core/pt_validate.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/hypercall.h"
+#include "core/log.h"
+#include "core/rangeset.h"
+
+#define L4_OWN_FIRST 256u
+#define L4_OWN_LAST 271u
+#define STEPS_PER_CHECK 32u
+
+/* Bits a guest may set in a present entry; U is forced, G dropped. */
+#define SOFTWARE_BITS (0xe00ull | 0x7ff0000000000000ull)
+#define TABLE_BITS                                                             \
+    (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_NX |  \
+     SOFTWARE_BITS | PTE_FRAME_MASK)
+#define LEAF_BITS (TABLE_BITS | PTE_CACHE_BITS | PTE_GLOBAL)
+
+/* struct frame.progress of a partial table */
+#define PROGRESS_MASK 0x3ffu
+#define PROGRESS_QUEUED 0x8000u /* on the drain list; `stamp` is the next */
+
+static uint64_t *table_of(const struct frame *f)
+{
+    return arch_frame_ptr(frame_mfn(f));
+}
+
+static bool is_partial(const struct frame *f)
+{
+    return __atomic_load_n(&f->state, __ATOMIC_RELAXED) & FRAME_PARTIAL;
+}
+
+static unsigned level_of(const struct frame *f)
+{
+    return (unsigned)frame_type(f) - FRAME_L1 + 1;
+}
+
+static enum frame_type type_for(unsigned level)
+{
+    return (enum frame_type)(FRAME_L1 + level - 1);
+}
+
+static bool is_own_slot(unsigned level, unsigned index)
+{
+    return level == 4 && index >= L4_OWN_FIRST && index <= L4_OWN_LAST;
+}
+
+/* --- leaf entries -------------------------------------------------------- */
+
+/* A writable reference; a promotion left half-way does not stand against it. */
+static int get_writable(const struct pt_context *c, struct frame *f)
+{
+    int error = frame_get_writable(f);
+
+    if (error != -EBUSY || !is_partial(f) || c->frames != c->tables)
+        return error;
+    error = pt_settle(c->frames, f);
+    return error ? error : frame_get_writable(f);
+}
+
+static int get_io_leaf(const struct pt_context *c, uint64_t *entry)
+{
+    mfn_t mfn = pte_frame(*entry);
+
+    if (arch_io_frame_is_forbidden(mfn) ||
+        !rangeset_contains(c->frames->io_frames, mfn.n, mfn.n))
+        return refuse(-EPERM, "frame %#lx is not the domain's to map", mfn.n);
+    if (arch_io_frame_is_read_only(mfn))
+        *entry &= ~PTE_WRITE;
+    return 0;
+}
+
+/* Takes what L1 entry *entry implies, and adjusts it as it will be stored. */
+static int get_leaf(const struct pt_context *c, uint64_t *entry)
+{
+    mfn_t mfn = pte_frame(*entry);
+    struct frame *f;
+    int error;
+
+    if (!(*entry & PTE_PRESENT))
+        return 0;
+    if (*entry & ~LEAF_BITS)
+        return refuse(-EINVAL, "L1 entry %#lx: bad bits", *entry);
+    *entry = (*entry | PTE_USER) & ~PTE_GLOBAL;
+    f = frame_lookup(mfn);
+    if (!f)
+        return get_io_leaf(c, entry);
+    if (*entry & PTE_CACHE_BITS && !c->tables->may_use_devices)
+        return refuse(-EINVAL, "L1 entry %#lx: cache bits", *entry);
+    if (!frame_get(mfn, c->frames))
+        return refuse(-EINVAL, "L1 entry %#lx: not d%u's frame", *entry,
+                      c->frames->id);
+    if (!(*entry & PTE_WRITE))
+        return 0;
+    error = get_writable(c, f);
+    frame_put(f); /* the typed reference has its own */
+    if (error && error != -ERESTART)
+        return refuse(-EINVAL, "L1 entry %#lx: frame is of type %u", *entry,
+                      frame_type(f));
+    return error;
+}
+
+static void put_leaf(uint64_t entry)
+{
+    struct frame *f;
+
+    if (!(entry & PTE_PRESENT))
+        return;
+    f = frame_lookup(pte_frame(entry));
+    if (!f)
+        return;
+    if (entry & PTE_WRITE)
+        frame_put_writable(f);
+    else
+        frame_put(f);
+}
+
+/* --- draining ------------------------------------------------------------ */
+
+/* Queues partial table `f`; its next user has to wait for pt_drain. */
+static void drain_later(struct domain *d, struct frame *f)
+{
+    ASSERT(is_partial(f));
+    if (f->progress & PROGRESS_QUEUED)
+        return;
+    f->progress |= PROGRESS_QUEUED;
+    f->stamp = d->drain_head;
+    d->drain_head = (uint32_t)frame_mfn(f).n;
+}
+
+/*
+ * Drops one table reference. The last one leaves the table partial with all
+ * its entries, to be drained.
+ */
+void pt_put_table(struct domain *d, struct frame *f)
+{
+    uint64_t state = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
+
+    ASSERT(frame_type_count(state) && !(state & FRAME_PARTIAL));
+    if (frame_type_count(state) > 1) {
+        frame_put_typed(f);
+        return;
+    }
+    /* The type's general reference becomes the partial table's own. */
+    f->progress = PT_ENTRIES;
+    __atomic_fetch_add(&f->state,
+                       FRAME_PARTIAL - (1ull << FRAME_TYPE_COUNT_SHIFT),
+                       __ATOMIC_SEQ_CST);
+    drain_later(d, f);
+}
+
+/* Drops what entry `index` of partial table `f` holds. */
+static void put_entry(struct domain *d, struct frame *f, unsigned index)
+{
+    unsigned level = level_of(f);
+    uint64_t entry = pte_read(&table_of(f)[index]);
+
+    if (level == 1)
+        put_leaf(entry);
+    else if (entry & PTE_PRESENT && !is_own_slot(level, index))
+        pt_put_table(d, frame_lookup(pte_frame(entry)));
+}
+
+/* `f`, at the head of the drain list, holds nothing any more. */
+static void finish_drain(struct domain *d, struct frame *f)
+{
+    d->drain_head = f->stamp;
+    f->progress = 0;
+    f->stamp = flush_clock_read();
+    __atomic_and_fetch(&f->state, ~FRAME_PARTIAL, __ATOMIC_SEQ_CST);
+    frame_put(f);
+}
+
+int pt_drain(struct domain *d)
+{
+    unsigned steps = 0;
+
+    while (d->drain_head) {
+        struct frame *f = &frame_table[d->drain_head];
+        unsigned left = f->progress & PROGRESS_MASK;
+
+        if (!left) {
+            finish_drain(d, f);
+            continue;
+        }
+        f->progress--;
+        put_entry(d, f, left - 1); /* may put a child before f */
+        if (++steps % STEPS_PER_CHECK == 0 && hypercall_should_restart())
+            return -ERESTART;
+    }
+    return 0;
+}
+
+int pt_settle(struct domain *d, struct frame *f)
+{
+    if (!is_partial(f))
+        return 0;
+    drain_later(d, f);
+    return pt_drain(d);
+}
+
+/* --- promotion ----------------------------------------------------------- */
+
+/* Tables under validation, each an entry of the one before. */
+struct promotion {
+    struct domain *d;
+    struct frame *stack[4];
+    unsigned depth;
+    unsigned steps;
+};
+
+static bool is_on_stack(const struct promotion *p, const struct frame *f)
+{
+    for (unsigned i = 0; i < p->depth; i++)
+        if (p->stack[i] == f)
+            return true;
+    return false;
+}
+
+/* Turns an unused frame into an empty-handed partial table. */
+static int make_partial(struct frame *f, unsigned level)
+{
+    enum frame_type old = frame_type(f);
+    int error = old == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
+
+    if (error)
+        return error;
+    if (old != FRAME_NONE)
+        arch_flush_since(f->stamp);
+    f->progress = 0;
+    if (level == 4)
+        arch_l4_install_own_slots(table_of(f));
+    frame_end_change(f, type_for(level), FRAME_PARTIAL + 1);
+    return 0;
+}
+
+/*
+ * Gets `f`, to which the caller has a general reference, as a table of
+ * `level`: either it is one and gets a reference, or it goes on the stack.
+ */
+static int enter_table(struct promotion *p, struct frame *f, unsigned level)
+{
+    int error;
+
+    if (is_on_stack(p, f))
+        return -EINVAL;
+    if (is_partial(f) &&
+        (f->progress & PROGRESS_QUEUED || frame_type(f) != type_for(level))) {
+        error = pt_settle(p->d, f);
+        if (error)
+            return error;
+    }
+    if (!is_partial(f)) {
+        if (frame_type(f) == type_for(level)) {
+            error = frame_get_typed(f);
+            if (error != -EAGAIN)
+                return error;
+        }
+        error = make_partial(f, level);
+        if (error)
+            return error;
+    }
+    p->stack[p->depth++] = f;
+    return 0;
+}
+
+/* The top of the stack is complete: its partial reference becomes typed. */
+static void leave_table(struct promotion *p)
+{
+    struct frame *f = p->stack[--p->depth];
+
+    f->progress = 0;
+    __atomic_fetch_add(&f->state,
+                       (1ull << FRAME_TYPE_COUNT_SHIFT) - FRAME_PARTIAL,
+                       __ATOMIC_SEQ_CST);
+    if (p->depth)
+        p->stack[p->depth - 1]->progress++;
+}
+
+static int check_table_entry(uint64_t *entry)
+{
+    if (*entry & ~TABLE_BITS)
+        return refuse(-EINVAL, "table entry %#lx: bad bits", *entry);
+    *entry |= PTE_USER;
+    return 0;
+}
+
+/* Enters the table that higher entry *entry names. */
+static int enter_entry(struct promotion *p, uint64_t *entry, unsigned level)
+{
+    unsigned depth = p->depth;
+    struct frame *f;
+    int error = check_table_entry(entry);
+
+    if (error)
+        return error;
+    f = frame_get(pte_frame(*entry), p->d);
+    if (!f)
+        return refuse(-EINVAL, "table entry %#lx: not d%u's frame", *entry,
+                      p->d->id);
+    error = enter_table(p, f, level - 1);
+    frame_put(f);
+    if (error && error != -ERESTART)
+        return refuse(-EINVAL, "table entry %#lx: frame is of type %u", *entry,
+                      frame_type(f));
+    if (!error && p->depth == depth)
+        p->stack[depth - 1]->progress++;
+    return error;
+}
+
+/* Takes the next entry of the table on top of the stack. */
+static int take_entry(struct promotion *p)
+{
+    struct frame *f = p->stack[p->depth - 1];
+    unsigned level = level_of(f), index = f->progress;
+    uint64_t *slot = &table_of(f)[index];
+    uint64_t old = pte_read(slot), entry = old;
+    int error = 0;
+
+    if (level == 1) {
+        struct pt_context own = {p->d, p->d};
+
+        error = get_leaf(&own, &entry);
+        if (!error)
+            f->progress++;
+    } else if (!(entry & PTE_PRESENT) || is_own_slot(level, index)) {
+        f->progress++;
+        return 0;
+    } else {
+        error = enter_entry(p, &entry, level);
+    }
+    if (!error && entry != old)
+        pte_write(slot, entry);
+    return error;
+}
+
+/* Gives up: all that was begun is to be undone, now or when next in the way. */
+static void abandon(struct promotion *p)
+{
+    while (p->depth)
+        drain_later(p->d, p->stack[--p->depth]);
+    if (pt_drain(p->d))
+        return;
+}
+
+int pt_get_table(struct domain *d, mfn_t mfn, unsigned level)
+{
+    struct promotion p = {.d = d};
+    struct frame *f = frame_get(mfn, d);
+    int error;
+
+    if (!f)
+        return refuse(-EINVAL, "frame %#lx is not d%u's", mfn.n, d->id);
+    error = enter_table(&p, f, level);
+    frame_put(f);
+    while (!error && p.depth) {
+        if (p.stack[p.depth - 1]->progress == PT_ENTRIES)
+            leave_table(&p);
+        else if (++p.steps % STEPS_PER_CHECK == 0 &&
+                 hypercall_should_restart())
+            return -ERESTART;
+        else
+            error = take_entry(&p);
+    }
+    if (error && error != -ERESTART)
+        abandon(&p);
+    return error;
+}
+
+/* --- writes -------------------------------------------------------------- */
+
+/*
+ * Stores `value` as pt_write_entry says. The lock keeps everything but the
+ * processors' Accessed and Dirty bits away; *old is what was replaced.
+ */
+static int swap_entry(uint64_t *slot, enum pt_write how, uint64_t expected,
+                      uint64_t value, uint64_t *old)
+{
+    uint64_t ad = PTE_ACCESSED | PTE_DIRTY;
+    uint64_t seen = pte_read(slot), new;
+
+    do {
+        new = value;
+        *old = seen;
+        if (how == PT_EXCHANGE && seen != expected)
+            return -EAGAIN;
+        if (how == PT_PRESERVE_AD && value & PTE_PRESENT)
+            new |= seen & ad;
+    } while (!__atomic_compare_exchange_n(slot, &seen, new, false,
+                                          __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    return 0;
+}
+
+static int write_leaf(const struct pt_context *c, uint64_t *slot,
+                      enum pt_write how, uint64_t expected, uint64_t value,
+                      uint64_t *old)
+{
+    int error = get_leaf(c, &value);
+
+    if (error)
+        return error;
+    error = swap_entry(slot, how, expected, value, old);
+    put_leaf(error ? value : *old);
+    return error;
+}
+
+static int write_table_entry(const struct pt_context *c, struct frame *f,
+                             unsigned index, enum pt_write how,
+                             uint64_t expected, uint64_t value, uint64_t *old)
+{
+    struct domain *d = c->tables;
+    unsigned level = level_of(f);
+    uint64_t *slot = &table_of(f)[index];
+    uint64_t unwanted;
+    int error = 0;
+
+    if (is_own_slot(level, index))
+        return refuse(-EINVAL, "L4 slot %u is Mica's", index);
+    if (value & PTE_PRESENT) {
+        error = check_table_entry(&value);
+        if (!error)
+            error = pt_get_table(d, pte_frame(value), level - 1);
+    }
+    if (error)
+        return error;
+    error = swap_entry(slot, how, expected, value, old);
+    if (!error && level == 4)
+        arch_l4_entry_changed(frame_mfn(f), index, value);
+    unwanted = error ? value : *old;
+    if (unwanted & PTE_PRESENT)
+        pt_put_table(d, frame_lookup(pte_frame(unwanted)));
+    return error;
+}
+
+int pt_write_entry(const struct pt_context *c, struct frame *f, unsigned index,
+                   enum pt_write how, uint64_t expected, uint64_t value,
+                   uint64_t *seen)
+{
+    uint64_t *slot = &table_of(f)[index];
+    uint64_t old = pte_read(slot);
+    int error;
+
+    ASSERT(frame_type(f) >= FRAME_L1 && frame_type(f) <= FRAME_L4);
+    if (how == PT_EXCHANGE && old != expected)
+        error = -EAGAIN;
+    else if (level_of(f) > 1)
+        error = write_table_entry(c, f, index, how, expected, value, &old);
+    else
+        error = write_leaf(c, slot, how, expected, value, &old);
+    if (seen)
+        *seen = old;
+    return error;
+}

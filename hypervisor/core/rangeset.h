@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sets of unsigned numbers kept as sorted, disjoint ranges that don't touch:
+ * device frames, I/O ports and interrupts that a domain may use. Ranges are
+ * inclusive, so 0 to UINT64_MAX is one; `first` above `last` is -EINVAL, or
+ * no range at all for the questions. A failed change leaves the set as it was.
+ *
+ * The caller locks. Looking up takes logarithmic time.
+ */
+#pragma once
+
+#include "core/types.h"
+
+struct rangeset;
+
+struct rangeset *rangeset_create(void);
+void rangeset_destroy(struct rangeset *set);
+must_check int rangeset_add(struct rangeset *set, uint64_t first,
+                            uint64_t last);
+must_check int rangeset_remove(struct rangeset *set, uint64_t first,
+                               uint64_t last);
+bool rangeset_contains(const struct rangeset *set, uint64_t first,
+                       uint64_t last);
+bool rangeset_overlaps(const struct rangeset *set, uint64_t first,
+                       uint64_t last);
+bool rangeset_next(const struct rangeset *set, uint64_t from, uint64_t *first,
+                   uint64_t *last);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long hypercalls make way (hypercall.h). A call on its own is issued
+ * again by the vCPU itself; an entry of a multicall hands its arguments to
+ * multicall.c, which keeps them in the guest's list.
+ */
+#include "core/hypercall.h"
+
+#include "core/arch.h"
+#include "core/pcpu.h"
+
+/* How long a call may keep the pCPU from interrupts and other vCPUs. */
+#define CALL_BUDGET (500 * NSEC_PER_US)
+
+/* The multicall entry that runs on a pCPU. */
+static struct entry {
+    bool is_active;
+    bool is_restarted;
+    struct hc_args args; /* if is_restarted: where the entry goes on */
+} entries[MAX_PCPUS];
+
+static struct entry *this_entry(void)
+{
+    return &entries[this_pcpu()->id];
+}
+
+/*
+ * Whether a long call should make way now. A caller has got at least one step
+ * further since the guest issued the call, or it would never end.
+ */
+bool hypercall_should_restart(void)
+{
+    const struct pcpu *cpu = this_pcpu();
+
+    return __atomic_load_n(&cpu->need_resched, __ATOMIC_RELAXED) ||
+           arch_now() - cpu->entered_at > CALL_BUDGET;
+}
+
+/*
+ * Makes the running vCPU issue this call again, as hypercall `nr` with `args`.
+ * The handler returns what this returns.
+ */
+long hypercall_restart(struct vcpu *v, unsigned nr, const struct hc_args *args)
+{
+    struct entry *entry = this_entry();
+
+    if (entry->is_active) {
+        entry->is_restarted = true;
+        entry->args = *args;
+    } else {
+        arch_hypercall_restart(v, nr, args);
+    }
+    return (long)nr;
+}
+
+/* The call that follows, until hypercall_entry_end, is a multicall's entry. */
+void hypercall_entry_begin(void)
+{
+    struct entry *entry = this_entry();
+
+    entry->is_active = true;
+    entry->is_restarted = false;
+}
+
+/*
+ * Ends hypercall_entry_begin. Whether the call wants to be restarted: *args
+ * then is what it goes on with, and its result means nothing.
+ */
+bool hypercall_entry_end(struct hc_args *args)
+{
+    struct entry *entry = this_entry();
+
+    entry->is_active = false;
+    if (entry->is_restarted)
+        *args = entry->args;
+    return entry->is_restarted;
+}
+
+/* Whether the call that runs here is an entry of a multicall. */
+bool hypercall_in_multicall(void)
+{
+    return this_entry()->is_active;
+}

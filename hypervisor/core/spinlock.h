@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ticket locks. Mica runs with interrupts off from entry to exit, so one
+ * kind is enough. A waiting CPU keeps serving other CPUs' flush requests
+ * (arch_spin_wait), so that a holder may wait for an acknowledgement.
+ *
+ * Order, outermost first: domain list, a domain's event lock, its grant lock,
+ * its page-table lock (of two domains, the lower domid first), heap, log;
+ * scheduler and timer locks nest inside any of them but the heap's and the
+ * log's. docs/locking.md has the whole table.
+ */
+#pragma once
+
+#include "core/arch.h"
+#include "core/types.h"
+
+struct spinlock {
+    uint32_t next, serving;
+};
+
+#define SPINLOCK_INIT                                                          \
+    {                                                                          \
+        0, 0                                                                   \
+    }
+
+static inline void spin_lock(struct spinlock *l)
+{
+    uint32_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
+
+    while (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket)
+        arch_spin_wait();
+}
+
+static inline void spin_unlock(struct spinlock *l)
+{
+    __atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
+}
+
+static inline bool spin_is_locked(const struct spinlock *l)
+{
+    return __atomic_load_n(&l->next, __ATOMIC_RELAXED) !=
+           __atomic_load_n(&l->serving, __ATOMIC_RELAXED);
+}

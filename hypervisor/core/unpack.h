@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Unpacking of kernels. One call turns a packed stream into exactly as many
+ * bytes as its container promised, or fails with a reason; a truncated,
+ * damaged, longer or shorter stream is never a success. All memory that a
+ * decoder wants comes from the caller's arena, so a hostile stream can
+ * exhaust nothing else; time is bounded by input and output size.
+ *
+ * No locks: a call uses nothing but its arguments. What a failed call left in
+ * the output is undefined.
+ */
+#pragma once
+
+#include "core/types.h"
+
+enum unpack_method {
+    UNPACK_NONE, /* not packed */
+    UNPACK_GZIP,
+    UNPACK_BZIP2,
+    UNPACK_LZMA,
+    UNPACK_XZ,
+    UNPACK_LZO,
+    UNPACK_LZ4,
+    UNPACK_ZSTD,
+    UNPACK_METHODS,
+};
+
+/* A piece of memory that is handed out from its start and never taken back. */
+struct arena {
+    uint8_t *base;
+    size_t size;
+    size_t used;
+};
+
+struct unpack_job {
+    const uint8_t *packed;
+    size_t packed_size;
+    uint8_t *out;
+    size_t out_size;
+    struct arena *arena;
+};
+
+/* Unpack all of the job. Returns 0, or -Exxx with *why. */
+typedef int unpack_fn(const struct unpack_job *job, const char **why);
+
+unpack_fn unpack_gzip;
+unpack_fn unpack_lzma;
+unpack_fn unpack_xz;
+unpack_fn unpack_zstd;
+
+const char *unpack_method_name(enum unpack_method method);
+bool unpack_is_supported(enum unpack_method method);
+size_t unpack_arena_size(enum unpack_method method);
+must_check int unpack(enum unpack_method method, const struct unpack_job *job,
+                      const char **why);
+void *arena_alloc(struct arena *arena, size_t count, size_t size);

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vCPUs: creation, the page through which guest and Mica share event and
+ * clock state, runstate accounting and timers. Who runs is the scheduler's.
+ */
+#include "core/vcpu.h"
+
+#include "hypercall_abi/sched.h"
+#include "hypercall_abi/vm_assist.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/evtchn.h"
+#include "core/frame.h"
+#include "core/guest_copy.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+#include "core/sched.h"
+
+/* The tick of a new vCPU: old kernels count on it, others stop it. */
+#define DEFAULT_PERIOD (10 * NSEC_PER_MS)
+
+/* --- timers -------------------------------------------------------------- */
+
+static void singleshot_fires(struct timer *t, nsec_t now)
+{
+    (void)now;
+    evtchn_raise_virq(container_of(t, struct vcpu, singleshot), VIRQ_TIMER);
+}
+
+/* Ticks that were missed are not made up for. */
+static void periodic_fires(struct timer *t, nsec_t now)
+{
+    struct vcpu *v = container_of(t, struct vcpu, periodic);
+    nsec_t period = __atomic_load_n(&v->period, __ATOMIC_RELAXED);
+
+    if (!period || !vcpu_is_up(v))
+        return;
+    evtchn_raise_virq(v, VIRQ_TIMER);
+    timer_arm(t, now + period);
+}
+
+static void poll_times_out(struct timer *t, nsec_t now)
+{
+    (void)now;
+    sched_wake(container_of(t, struct vcpu, poll_timer));
+}
+
+static void init_timers(struct vcpu *v)
+{
+    timer_init(&v->singleshot, v->cpu, singleshot_fires);
+    timer_init(&v->periodic, v->cpu, periodic_fires);
+    timer_init(&v->poll_timer, v->cpu, poll_times_out);
+    v->period = DEFAULT_PERIOD;
+}
+
+/* Stops what would raise VIRQ_TIMER; the period is kept. */
+void vcpu_stop_timers(struct vcpu *v)
+{
+    timer_cancel(&v->singleshot);
+    timer_cancel(&v->periodic);
+}
+
+/* Ticks every `period` nanoseconds from now on; 0 stops. */
+void vcpu_set_period(struct vcpu *v, nsec_t period)
+{
+    __atomic_store_n(&v->period, period, __ATOMIC_RELAXED);
+    if (period && vcpu_is_up(v))
+        timer_arm(&v->periodic, arch_now() + period);
+    else
+        timer_cancel(&v->periodic);
+}
+
+/* --- life ---------------------------------------------------------------- */
+
+static struct vcpu_info *first_info(struct vcpu *v)
+{
+    if (v->id < XEN_LEGACY_MAX_VCPUS)
+        return &v->domain->shared_info->vcpu_info[v->id];
+    v->own_info.evtchn_upcall_mask = 1;
+    return &v->own_info;
+}
+
+/*
+ * Adds vCPU `id`, below max_vcpus and not there yet, to a domain: down and
+ * without registers. NULL when memory is short.
+ */
+struct vcpu *vcpu_create(struct domain *d, unsigned id)
+{
+    struct vcpu *v = heap_zalloc(sizeof(*v));
+
+    if (!v)
+        return NULL;
+    v->id = id;
+    v->domain = d;
+    v->cpu = (d->id + id) % pcpu_count;
+    v->info = first_info(v);
+    v->info_frame = MFN_INVALID;
+    v->kernel_root = v->user_root = MFN_INVALID;
+    init_timers(v);
+    if (arch_vcpu_create(v)) {
+        heap_zfree(v, sizeof(*v));
+        return NULL;
+    }
+    spin_lock(&d->state_lock);
+    sched_init_vcpu(v, d->sched_weight,
+                    d->pause_count + (d->state != DOMAIN_ALIVE));
+    __atomic_store_n(&d->vcpus[id], v, __ATOMIC_RELEASE);
+    spin_unlock(&d->state_lock);
+    return v;
+}
+
+/*
+ * Lets go of the guest's page with the vcpu_info, which then is Mica's own
+ * again. For a domain that is being torn down.
+ */
+void vcpu_release_info(struct vcpu *v)
+{
+    struct domain *d = v->domain;
+    mfn_t frame;
+
+    spin_lock(&d->event_lock);
+    frame = v->info_frame;
+    v->info_frame = MFN_INVALID;
+    __atomic_store_n(&v->info, &v->own_info, __ATOMIC_SEQ_CST);
+    spin_unlock(&d->event_lock);
+    if (!mfn_equal(frame, MFN_INVALID))
+        frame_put_writable(frame_lookup(frame));
+}
+
+/* Frees a vCPU that runs no more; nobody may be looking at it. */
+void vcpu_destroy(struct vcpu *v)
+{
+    timer_cancel_sync(&v->singleshot);
+    timer_cancel_sync(&v->periodic);
+    timer_cancel_sync(&v->poll_timer);
+    vcpu_release_info(v);
+    arch_vcpu_destroy(v);
+    heap_zfree(v, sizeof(*v));
+}
+
+/* Lets a vCPU run. 0; -EINVAL when it has no registers yet. */
+int vcpu_up(struct vcpu *v)
+{
+    if (!__atomic_load_n(&v->initialised, __ATOMIC_ACQUIRE))
+        return -EINVAL;
+    if (vcpu_is_up(v))
+        return 0;
+    arch_vcpu_time_publish(v);
+    sched_bring_up(v);
+    vcpu_set_period(v, __atomic_load_n(&v->period, __ATOMIC_RELAXED));
+    return 0;
+}
+
+static bool any_vcpu_is_up(const struct domain *d)
+{
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        const struct vcpu *v = domain_vcpu(d, i);
+
+        if (v && vcpu_is_up(v))
+            return true;
+    }
+    return false;
+}
+
+/* Takes a vCPU down. With its last one the domain has powered itself off. */
+void vcpu_down(struct vcpu *v)
+{
+    sched_take_down(v);
+    vcpu_stop_timers(v);
+    if (!any_vcpu_is_up(v->domain))
+        domain_shut_down(v->domain, SHUTDOWN_poweroff);
+}
+
+/* --- vcpu_info ----------------------------------------------------------- */
+
+static bool info_place_is_good(unsigned offset)
+{
+    return offset % _Alignof(struct vcpu_info) == 0 &&
+           offset <= PAGE_SIZE - sizeof(struct vcpu_info);
+}
+
+/*
+ * Switches to the new place. Events that arrive in between are marked in the
+ * old one, so afterwards all count as pending.
+ */
+static int switch_info(struct vcpu *v, mfn_t frame, unsigned offset)
+{
+    struct domain *d = v->domain;
+    struct vcpu_info *to = (void *)((char *)arch_frame_ptr(frame) + offset);
+
+    spin_lock(&d->event_lock);
+    if (!mfn_equal(v->info_frame, MFN_INVALID) || domain_is_dying(d)) {
+        spin_unlock(&d->event_lock);
+        return -EINVAL;
+    }
+    memcpy(to, v->info, sizeof(*to));
+    v->info_frame = frame;
+    __atomic_store_n(&v->info, to, __ATOMIC_SEQ_CST);
+    spin_unlock(&d->event_lock);
+    arch_vcpu_time_publish(v);
+    evtchn_mark_all_pending(v);
+    return 0;
+}
+
+/*
+ * Moves the vcpu_info to `offset` in a frame of the domain, which keeps a
+ * writable reference from then on. Once per vCPU, which must be the current
+ * one or down. 0; -EINVAL, or what frame_get_writable says of the frame.
+ */
+int vcpu_register_info(struct vcpu *v, mfn_t frame, unsigned offset)
+{
+    struct frame *f;
+    int error;
+
+    if (!info_place_is_good(offset))
+        return refuse(-EINVAL, "vcpu_info at offset %u", offset);
+    if (v != current_vcpu() && vcpu_is_up(v))
+        return refuse(-EINVAL, "vCPU %u is running", v->id);
+    f = frame_get(frame, v->domain);
+    if (!f)
+        return refuse(-EINVAL, "frame %#llx is not the domain's",
+                      (unsigned long long)frame.n);
+    error = frame_get_writable(f);
+    frame_put(f);
+    if (error)
+        return error;
+    error = switch_info(v, frame, offset);
+    if (error)
+        frame_put_writable(f);
+    return error;
+}
+
+/* --- runstate ------------------------------------------------------------ */
+
+static void account(struct vcpu_runstate_info *r, nsec_t now)
+{
+    if (now > r->state_entry_time) {
+        r->time[r->state] += now - r->state_entry_time;
+        r->state_entry_time = now;
+    }
+}
+
+/* Notes that `v` is in `runstate` since `now`. With its queue's run_lock. */
+void vcpu_set_runstate(struct vcpu *v, int runstate, nsec_t now)
+{
+    if (v->runstate.state == runstate)
+        return;
+    account(&v->runstate, now);
+    v->runstate.state = runstate;
+    __atomic_store_n(&v->runstate_stale, true, __ATOMIC_RELAXED);
+}
+
+static void snapshot(struct vcpu *v, struct vcpu_runstate_info *out)
+{
+    unsigned cpu;
+    struct pcpu *p;
+
+    for (;;) {
+        cpu = __atomic_load_n(&v->cpu, __ATOMIC_RELAXED);
+        p = &pcpus[cpu];
+        spin_lock(&p->run_lock);
+        if (__atomic_load_n(&v->cpu, __ATOMIC_RELAXED) == cpu)
+            break;
+        spin_unlock(&p->run_lock);
+    }
+    *out = v->runstate;
+    spin_unlock(&p->run_lock);
+}
+
+/* The record of `v` with the time in its present state up to now. */
+void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
+{
+    snapshot(v, out);
+    account(out, arch_now());
+}
+
+static bool write_entry_time(uint64_t area, uint64_t value)
+{
+    uint64_t at = area + offsetof(struct vcpu_runstate_info, state_entry_time);
+
+    return !copy_out((guest_va){at}, &value, sizeof(value));
+}
+
+/* With the flag, a reader waits until the record is whole again. */
+static bool write_flagged(uint64_t area, const struct vcpu_runstate_info *r)
+{
+    struct vcpu_runstate_info flagged = *r;
+    bool done;
+
+    flagged.state_entry_time |= XEN_RUNSTATE_UPDATE;
+    if (!write_entry_time(area, flagged.state_entry_time))
+        return false;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    done = !copy_out((guest_va){area}, &flagged, sizeof(flagged));
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    return write_entry_time(area, r->state_entry_time) && done;
+}
+
+static bool write_area(struct vcpu *v, uint64_t area)
+{
+    struct vcpu_runstate_info r;
+
+    snapshot(v, &r);
+    if (domain_has_assist(v->domain, VMASST_TYPE_runstate_update_flag))
+        return write_flagged(area, &r);
+    return !copy_out((guest_va){area}, &r, sizeof(r));
+}
+
+/*
+ * Names the place in guest memory where the record of `v` is kept up to date,
+ * or 0 for none, and writes it once through the caller's tables. 0; -EFAULT.
+ */
+int vcpu_set_runstate_area(struct vcpu *v, uint64_t va)
+{
+    if (va && !write_area(v, va))
+        return -EFAULT;
+    __atomic_store_n(&v->runstate_area, va, __ATOMIC_RELAXED);
+    return 0;
+}
+
+/*
+ * Writes the record of `v`, the current vCPU, to its area if it changed. For
+ * the machine, before it enters the guest's kernel. A place that can't be
+ * written misses this change.
+ */
+void vcpu_runstate_publish(struct vcpu *v)
+{
+    uint64_t area = __atomic_load_n(&v->runstate_area, __ATOMIC_RELAXED);
+
+    if (!__atomic_exchange_n(&v->runstate_stale, false, __ATOMIC_RELAXED))
+        return;
+    if (area && !write_area(v, area))
+        log_debug("d%uv%u: no runstate area at %#llx", v->domain->id, v->id,
+                  (unsigned long long)area);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the hypervisor is (xen_version), and behaviours that a guest switches
+ * for itself (vm_assist). XENVER_version is also what guests call to have a
+ * pending event delivered, so its way is the shortest there is.
+ */
+#include "core/domain.h"
+#include "core/guest_copy.h"
+#include "core/hypercall.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "core/vcpu.h"
+#include "hypercall_abi/mmu.h"
+#include "hypercall_abi/version.h"
+#include "hypercall_abi/vm_assist.h"
+
+#define VERSION (4 << 16 | 17)
+#define FEATURE(name) (1u << XENFEAT_##name)
+
+/* What every 64-bit guest of Mica may count on. */
+#define FEATURES                                                               \
+    (FEATURE(pae_pgdir_above_4gb) | FEATURE(mmu_pt_update_preserve_ad) |       \
+     FEATURE(highmem_assist) | FEATURE(gnttab_map_avail_bits))
+
+#define ASSIST(name) (1ull << VMASST_TYPE_##name)
+#define ASSISTS                                                                \
+    (ASSIST(4gb_segments) | ASSIST(4gb_segments_notify) |                      \
+     ASSIST(writable_pagetables) | ASSIST(pae_extended_cr3) |                  \
+     ASSIST(architectural_iopl) | ASSIST(runstate_update_flag))
+
+static long put(guest_va arg, const void *data, size_t size)
+{
+    return copy_out(arg, data, size) ? -EFAULT : 0;
+}
+
+/* A text in a field of `size` bytes, the rest of which becomes zero. */
+static long put_text(guest_va arg, const char *text, size_t size)
+{
+    size_t length = strnlen(text, size - 1);
+
+    if (copy_out(arg, text, length) ||
+        clear_out(guest_va_add(arg, length), size - length))
+        return -EFAULT;
+    return 0;
+}
+
+static long xenver_compile_info(guest_va arg)
+{
+    struct xenver_compile_info_args info = {{0}, {0}, {0}, {0}};
+
+    /* Who and when is left out: the same source gives the same bits. */
+    format(info.compiler, sizeof(info.compiler), "%s", __VERSION__);
+    format(info.compile_by, sizeof(info.compile_by), "mica");
+    return put(arg, &info, sizeof(info));
+}
+
+static long xenver_platform_parameters(guest_va arg)
+{
+    struct xenver_platform_parameters_args parameters = {
+        .virt_start = HYPERVISOR_VIRT_START,
+    };
+
+    return put(arg, &parameters, sizeof(parameters));
+}
+
+static long xenver_get_features(const struct domain *d, guest_va arg)
+{
+    struct xenver_get_features_args op;
+
+    if (copy_in(&op, arg, sizeof(op)))
+        return -EFAULT;
+    if (op.submap_idx >= XENFEAT_NR_SUBMAPS)
+        return -EINVAL;
+    op.submap = FEATURES | (d->is_privileged ? FEATURE(dom0) : 0);
+    return put(arg, &op, sizeof(op));
+}
+
+static long xenver_commandline(const struct domain *d, guest_va arg)
+{
+    if (!d->is_privileged)
+        return -EPERM;
+    return put_text(arg, machine_command_line, XENVER_COMMANDLINE_LEN);
+}
+
+/* xen_version(cmd, arg) */
+long hc_xen_version(struct vcpu *v, const struct hc_args *args)
+{
+    const struct domain *d = v->domain;
+    guest_va arg = HC_ARG_VA(args, 1);
+
+    if ((uint32_t)args->a[0] == XENVER_version)
+        return VERSION;
+    switch ((uint32_t)args->a[0]) {
+    case XENVER_extraversion:
+        return put_text(arg, "-mica", XENVER_EXTRAVERSION_LEN);
+    case XENVER_compile_info:
+        return xenver_compile_info(arg);
+    case XENVER_capabilities:
+        return put_text(arg, "xen-3.0-x86_64 ", XENVER_CAPABILITIES_LEN);
+    case XENVER_changeset:
+        return put_text(arg, "unavailable", XENVER_CHANGESET_LEN);
+    case XENVER_platform_parameters:
+        return xenver_platform_parameters(arg);
+    case XENVER_get_features:
+        return xenver_get_features(d, arg);
+    case XENVER_pagesize:
+        return PAGE_SIZE;
+    case XENVER_guest_handle:
+        return put(arg, d->uuid, sizeof(d->uuid));
+    case XENVER_commandline:
+        return xenver_commandline(d, arg);
+    case XENVER_build_id:
+        return -ENODATA;
+    default:
+        return -ENOSYS;
+    }
+}
+
+/* vm_assist(cmd, type) */
+long hc_vm_assist(struct vcpu *v, const struct hc_args *args)
+{
+    uint64_t type = args->a[1];
+    uint64_t *assists = &v->domain->vm_assist;
+
+    if (type >= 64 || !(ASSISTS >> type & 1))
+        return refuse(-EINVAL, "vm_assist type %llu is not served",
+                      (unsigned long long)type);
+    switch ((uint32_t)args->a[0]) {
+    case VMASST_CMD_enable:
+        atomic_bit_set(assists, type);
+        return 0;
+    case VMASST_CMD_disable:
+        atomic_bit_clear(assists, type);
+        return 0;
+    default:
+        return -ENOSYS;
+    }
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC of each processor, through memory (xAPIC) or MSRs (x2APIC);
+ * all processors use the same way. Chapter 11 of the Intel SDM, volume 3, is
+ * the reference. Every function acts on the APIC of the calling pCPU.
+ */
+#pragma once
+
+#include "core/types.h"
+
+/* Vectors: exceptions to 0x1f, then devices, then Mica's own. */
+#define VECTOR_DEVICE_FIRST 0x30
+#define VECTOR_DEVICE_LAST 0xef
+#define VECTOR_KICK 0xfb    /* IPI: pass the scheduling point */
+#define VECTOR_FLUSH 0xfc   /* IPI: a flush request waits */
+#define VECTOR_TIMER 0xfd   /* the local timer came to its deadline */
+#define VECTOR_ERROR 0xfe   /* the local APIC complains */
+#define VECTOR_SPURIOUS 0xff /* withdrawn interrupt; wants no EOI */
+
+enum apic_timer_mode {
+    APIC_TIMER_ONE_SHOT, /* counts its own ticks down */
+    APIC_TIMER_DEADLINE, /* compares with the TSC */
+};
+
+void apic_init(void);
+void apic_init_cpu(void);
+uint32_t apic_read_id(void);
+void apic_eoi(void);
+bool apic_is_x2apic(void);
+uint64_t apic_base(void);
+
+void apic_set_cpu_id(unsigned cpu, uint32_t apic_id);
+uint32_t apic_id_of_cpu(unsigned cpu);
+unsigned apic_cpu_of_id(uint32_t apic_id);
+
+void apic_send_ipi(unsigned cpu, unsigned vector);
+void apic_send_ipi_others(unsigned vector);
+void apic_send_nmi(unsigned cpu);
+void apic_send_init(uint32_t apic_id);
+void apic_send_startup(uint32_t apic_id, unsigned page);
+void apic_stop_others(void);
+
+void apic_timer_setup(enum apic_timer_mode mode);
+void apic_timer_start(uint32_t ticks);
+uint32_t apic_timer_count(void);
+void apic_timer_set_deadline(uint64_t tsc);
+bool apic_timer_is_pending(void);
+
+void apic_error_report(void);

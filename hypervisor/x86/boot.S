@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the Multiboot2 loader to C: checks that the processor can run Mica,
+ * builds the first page tables, enters long mode and jumps high. Runs once,
+ * on the boot processor, at its load address.
+ *
+ * The first tables map 4 GiB of physical memory three times: where it is
+ * (until paging.c drops that), at IMAGE_BASE (the first GiB), and at
+ * RAM_BASE.
+ */
+#include "x86/asm.h"
+#include "x86/cpu.h"
+#include "x86/memory_layout.h"
+#include "generated/asm_offsets.h"
+
+#define MULTIBOOT2_HEADER_MAGIC 0xe85250d6
+#define MULTIBOOT2_LOADER_MAGIC 0x36d76289
+#define COM1 0x3f8
+#define PHYS(symbol) ((symbol) - IMAGE_BASE)
+#define BOOT_CODE64 0x08
+
+        .section .boot.header, "a"
+        .balign 8
+header_start:
+        .long   MULTIBOOT2_HEADER_MAGIC
+        .long   0                               # i386 protected mode
+        .long   header_end - header_start
+        .long   -(MULTIBOOT2_HEADER_MAGIC + (header_end - header_start))
+
+        .balign 8                               # we want these tags, if any
+        .short  1, 1                            # information request, optional
+        .long   8 + 4 * 8
+        .long   1, 3, 4, 6, 8, 12, 14, 15
+        .balign 8
+        .short  6, 1                            # modules on page boundaries
+        .long   8
+        .balign 8
+        .short  4, 1                            # console: text is fine
+        .long   12
+        .long   2
+        .balign 8
+        .short  0, 0
+        .long   8
+header_end:
+
+        .section .boot, "awx"
+        .code32
+
+/*
+ * boot_entry: from the loader, 32-bit protected mode, paging off.
+ *   in:   eax = loader magic, ebx = physical address of the information
+ *   out:  does not return
+ */
+FUNC(boot_entry)
+        cli
+        cld
+        mov     %eax, %edi
+        mov     %ebx, %esi
+        mov     $boot_stack_end, %esp
+        cmp     $MULTIBOOT2_LOADER_MAGIC, %edi
+        mov     $text_no_multiboot, %ebp
+        jne     boot_refuse
+
+        mov     $0x80000000, %eax
+        cpuid
+        mov     $text_no_long_mode, %ebp
+        cmp     $0x80000001, %eax
+        jb      boot_refuse
+        mov     $0x80000001, %eax
+        cpuid
+        bt      $29, %edx
+        jnc     boot_refuse
+        mov     $text_no_nx, %ebp
+        bt      $20, %edx
+        jnc     boot_refuse
+
+        call    build_tables
+        lgdt    boot_gdt_pointer
+        call    enter_long_mode
+        ljmp    $BOOT_CODE64, $boot_high
+END(boot_entry)
+
+/*
+ * enter_long_mode: turns on paging with boot_l4. Shared by the start of
+ * secondary processors.
+ *   out:  still in 32-bit compatibility mode; eax, ecx, edx gone
+ */
+LOCAL_FUNC(enter_long_mode)
+        mov     %cr4, %eax
+        or      $(1 << 5), %eax                 # PAE
+        mov     %eax, %cr4
+        mov     $boot_l4, %eax
+        mov     %eax, %cr3
+        mov     $0xc0000080, %ecx               # EFER
+        rdmsr
+        or      $((1 << 0) | (1 << 8) | (1 << 11)), %eax    # SCE LME NXE
+        wrmsr
+        mov     $0x80010033, %eax               # PG WP NE ET MP PE
+        mov     %eax, %cr0
+        ret
+END(enter_long_mode)
+
+/* build_tables: 4 GiB in 2 MiB pages; eax, ecx, edx gone. */
+LOCAL_FUNC(build_tables)
+        movl    $boot_l3_low + 3, boot_l4
+        movl    $boot_l3_image + 3, boot_l4 + 258 * 8
+        movl    $boot_l3_low + 3, boot_l4 + 260 * 8
+        movl    $boot_l2 + 3, boot_l3_image
+        mov     $boot_l2 + 3, %eax
+        xor     %ecx, %ecx
+1:      mov     %eax, boot_l3_low(, %ecx, 8)
+        add     $4096, %eax
+        inc     %ecx
+        cmp     $4, %ecx
+        jne     1b
+        mov     $0x83, %eax
+        xor     %ecx, %ecx
+2:      mov     %eax, boot_l2(, %ecx, 8)
+        add     $0x200000, %eax
+        inc     %ecx
+        cmp     $2048, %ecx
+        jne     2b
+        ret
+END(build_tables)
+
+/*
+ * boot_refuse: says why on the serial line and the VGA text screen, stops.
+ *   in:   ebp = text
+ */
+LOCAL_FUNC(boot_refuse)
+        mov     %ebp, %esi
+        mov     $0xb8000, %edi
+1:      lodsb
+        test    %al, %al
+        jz      3f
+        mov     $0x4f, %ah
+        stosw
+        mov     %al, %bl
+        mov     $0x10000, %ecx
+        mov     $COM1 + 5, %dx
+2:      in      %dx, %al
+        test    $0x20, %al
+        loopz   2b
+        mov     $COM1, %dx
+        mov     %bl, %al
+        out     %al, %dx
+        jmp     1b
+3:      hlt
+        jmp     3b
+END(boot_refuse)
+
+        .code64
+/* boot_high: 64-bit, low; on to Mica's own addresses and stack. */
+LOCAL_FUNC(boot_high)
+        xor     %eax, %eax
+        mov     %eax, %ds
+        mov     %eax, %es
+        mov     %eax, %ss
+        mov     %eax, %fs
+        mov     %eax, %gs
+        movabs  $boot_cpu_stack + STACK_SIZE - STACK_INFO_SIZE, %rsp
+        xor     %ebp, %ebp
+        mov     %esi, %edi
+        movabs  $start, %rax
+        call    *%rax
+1:      hlt
+        jmp     1b
+END(boot_high)
+
+        .balign 8
+boot_gdt:
+        .quad   0
+        .quad   0x00af9a000000ffff              # BOOT_CODE64
+        .quad   0x00cf92000000ffff              # data
+        .quad   0x00cf9a000000ffff              # code, 32-bit
+FUNC(boot_gdt_pointer)
+        .short  . - boot_gdt - 1
+        .quad   boot_gdt
+
+text_no_multiboot:
+        .asciz  "Mica: not started by a Multiboot2 loader. Use GRUB 2's multiboot2 command."
+text_no_long_mode:
+        .asciz  "Mica: this processor has no 64-bit mode. Mica needs an x86-64 processor."
+text_no_nx:
+        .asciz  "Mica: this processor has no NX. Switch on 'execute disable' in the firmware."
+
+        .balign 4096
+        .globl  boot_l4
+boot_l4:        .skip 4096
+boot_l3_low:    .skip 4096
+boot_l3_image:  .skip 4096
+boot_l2:        .skip 4 * 4096
+        .skip   1024
+boot_stack_end:
+
+        .section .bss
+        .balign STACK_SIZE
+        .globl  boot_cpu_stack
+boot_cpu_stack: .skip STACK_SIZE
+        .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames pushed on a guest kernel's stack, from the lowest address up:
+ *
+ *     rcx  r11  [error code]  rip  cs | mask << 32  rflags  rsp  ss
+ *
+ * and the order in which they are due: an exception first, then an NMI, then
+ * events.
+ */
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/guest_copy.h"
+#include "core/vcpu.h"
+#include "hypercall_abi/vm_assist.h"
+#include "x86/context.h"
+#include "x86/cpu.h"
+#include "x86/selectors.h"
+
+#define BOUNCE_FLAGS_OFF                                                       \
+    (RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_IOPL)
+
+#define ERROR_CODE_VECTORS                                                     \
+    (1u << EXC_DF | 1u << EXC_TS | 1u << EXC_NP | 1u << EXC_SS |               \
+     1u << EXC_GP | 1u << EXC_PF | 1u << EXC_AC | 1u << EXC_CP)
+
+bool trap_has_error_code(unsigned vector)
+{
+    return vector < 32 && ERROR_CODE_VECTORS >> vector & 1;
+}
+
+/* The flags a guest gets to see in place of the processor's. */
+static uint64_t visible_flags(const struct vcpu *v, uint64_t flags, bool masked)
+{
+    flags &= ~(RFLAGS_IF | RFLAGS_IOPL);
+    if (!masked)
+        flags |= RFLAGS_IF;
+    if (domain_has_assist(v->domain, VMASST_TYPE_architectural_iopl))
+        flags |= (uint64_t)v->arch->iopl << 12;
+    return flags;
+}
+
+void bounce_to_kernel(struct vcpu *v, const struct bounce *b)
+{
+    struct regs *r = guest_regs();
+    struct vcpu_info *info = vcpu_info_of(v);
+    bool from_kernel = v->arch->in_kernel;
+    uint8_t mask = __atomic_load_n(&info->evtchn_upcall_mask,
+                                   __ATOMIC_RELAXED);
+    uint64_t frame[8], sp;
+    unsigned n = 0;
+
+    if (!from_kernel)
+        context_toggle_mode(v);
+    sp = (from_kernel ? r->rsp : v->arch->kernel_sp) & ~15ull;
+    frame[n++] = r->rcx;
+    frame[n++] = r->r11;
+    if (b->has_error)
+        frame[n++] = b->error_code;
+    frame[n++] = r->rip;
+    frame[n++] = (from_kernel ? r->cs & 0xfffc : r->cs & 0xffff) |
+                 (uint64_t)mask << 32;
+    frame[n++] = visible_flags(v, r->rflags, mask);
+    frame[n++] = r->rsp;
+    frame[n++] = r->ss & 0xffff;
+    sp -= n * sizeof(*frame);
+    if (copy_out_root(v->kernel_root, sp, frame, n * sizeof(*frame))) {
+        domain_crash(v->domain, "vCPU %u: bad kernel stack %#lx for a frame",
+                     v->id, sp);
+        return;
+    }
+    if (b->masks_events)
+        __atomic_store_n(&info->evtchn_upcall_mask, 1, __ATOMIC_RELAXED);
+    r->rip = b->address;
+    r->cs = SEL_GUEST_CS;
+    r->ss = SEL_GUEST_SS;
+    r->rsp = sp;
+    r->rflags = (r->rflags & ~BOUNCE_FLAGS_OFF) | RFLAGS_IF;
+}
+
+void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code)
+{
+    v->arch->trap = (struct pending_trap){
+        .is_pending = true,
+        .has_error = trap_has_error_code(vector),
+        .vector = (uint8_t)vector,
+        .error_code = error_code,
+    };
+}
+
+void trap_inject_page_fault(struct vcpu *v, uint64_t address,
+                            uint32_t error_code)
+{
+    error_code &= ~PFEC_USER;
+    if (!v->arch->in_kernel)
+        error_code |= PFEC_USER;
+    trap_inject(v, EXC_PF, error_code);
+    v->arch->trap.cr2 = address;
+}
+
+/* Enters the guest's handler for the pending exception. */
+static void deliver_trap(struct vcpu *v)
+{
+    struct pending_trap *t = &v->arch->trap;
+    const struct trap_gate *gate = &v->arch->traps[t->vector];
+
+    t->is_pending = false;
+    if (!gate->address) {
+        struct regs *r = guest_regs();
+
+        domain_crash(v->domain,
+                     "vCPU %u: no handler for exception %u (error %#x) at "
+                     "%#lx, address %#lx",
+                     v->id, t->vector, t->error_code, r->rip, t->cr2);
+        return;
+    }
+    if (t->vector == EXC_PF) {
+        v->arch->cr2 = t->cr2;
+        vcpu_info_of(v)->arch.cr2 = t->cr2;
+    }
+    bounce_to_kernel(v, &(struct bounce){.address = gate->address,
+                                         .masks_events = gate->masks_events,
+                                         .has_error = t->has_error,
+                                         .error_code = t->error_code});
+}
+
+static void deliver_nmi(struct vcpu *v)
+{
+    const struct callback *c = &v->arch->callbacks[CALLBACK_NMI];
+    const struct trap_gate *gate = &v->arch->traps[EXC_NMI];
+    uint64_t address = c->address ? c->address : gate->address;
+
+    __atomic_store_n(&v->arch->nmi_pending, false, __ATOMIC_RELAXED);
+    if (!address)
+        return;
+    v->arch->nmi_masked = true;
+    bounce_to_kernel(v, &(struct bounce){.address = address,
+                                         .masks_events = true});
+}
+
+static void deliver_event(struct vcpu *v)
+{
+    const struct callback *c = &v->arch->callbacks[CALLBACK_EVENT];
+
+    if (c->address)
+        bounce_to_kernel(v, &(struct bounce){.address = c->address,
+                                             .masks_events = true});
+}
+
+void deliver_pending(struct vcpu *v)
+{
+    if (v->arch->trap.is_pending)
+        deliver_trap(v);
+    if (__atomic_load_n(&v->arch->nmi_pending, __ATOMIC_RELAXED) &&
+        !v->arch->nmi_masked)
+        deliver_nmi(v);
+    if (vcpu_has_event(v))
+        deliver_event(v);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Who gets what is written and typed. */
+#include "x86/console.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/evtchn.h"
+#include "core/log.h"
+#include "core/spinlock.h"
+#include "hypercall_abi/event_channel.h"
+
+#include "x86/debug_keys.h"
+#include "x86/uart.h"
+#include "x86/vga.h"
+
+#define SWITCH_KEY '\x01' /* Ctrl-A */
+#define SWITCH_PRESSES 3u
+#define QUEUE_SIZE 1024u /* a power of two */
+
+static bool keep_screen; /* const after console_init */
+
+static struct spinlock input_lock = SPINLOCK_INIT;
+static struct {
+    char text[QUEUE_SIZE];
+    size_t head, tail;  /* counts of characters put in and taken out */
+    bool for_dom0;      /* else typing goes to the debug keys */
+    unsigned presses;   /* of SWITCH_KEY in a row, not passed on yet */
+} input;                /* input_lock */
+
+static void start_uart(enum uart_id id, const struct cmdline_serial *settings)
+{
+    int error = uart_init(id, settings->is_set ? settings : NULL);
+
+    if (error == -EINVAL)
+        log_error("com%u: these settings cannot be had", id + 1);
+}
+
+/*
+ * Starts output, as early as the options are known; a screen needs map_device
+ * too. What was logged before is for the caller to print again.
+ */
+void console_init(const struct console_options *options)
+{
+    keep_screen = options->keep_screen;
+    if (options->outputs.com1)
+        start_uart(UART_COM1, &options->com1);
+    if (options->outputs.com2)
+        start_uart(UART_COM2, &options->com2);
+    if (options->outputs.vga && options->has_text_screen)
+        vga_init();
+}
+
+/* Writes to every console that is on; called with the log's lock held. */
+void arch_console_write(const char *text, size_t length)
+{
+    uart_write(UART_COM1, text, length);
+    uart_write(UART_COM2, text, length);
+    vga_write(text, length);
+}
+
+static void put(char c)
+{
+    if (input.head - input.tail < QUEUE_SIZE)
+        input.text[input.head++ % QUEUE_SIZE] = c;
+}
+
+/* One of the keys that change sides, or a pause in pressing it. */
+static bool is_switching(char c)
+{
+    if (c != SWITCH_KEY || ++input.presses < SWITCH_PRESSES)
+        return false;
+    input.presses = 0;
+    input.for_dom0 = !input.for_dom0 && dom0;
+    return true;
+}
+
+/* Queues a character for dom0, after switch keys that did not switch. */
+static void put_for_dom0(char c)
+{
+    if (c == SWITCH_KEY)
+        return;
+    for (; input.presses; input.presses--)
+        put(SWITCH_KEY);
+    put(c);
+}
+
+static void announce_side(bool for_dom0)
+{
+    log_error("Console input goes to %s (Ctrl-A three times to switch)",
+              for_dom0 ? "dom0" : "Mica, h for help");
+}
+
+/* A character came in; interrupt context. */
+static void receive(char c)
+{
+    bool has_switched, for_dom0;
+
+    spin_lock(&input_lock);
+    has_switched = is_switching(c);
+    for_dom0 = input.for_dom0;
+    if (!has_switched && for_dom0)
+        put_for_dom0(c);
+    else if (c != SWITCH_KEY)
+        input.presses = 0;
+    spin_unlock(&input_lock);
+
+    if (has_switched)
+        announce_side(for_dom0);
+    else if (for_dom0 && dom0)
+        evtchn_raise_global_virq(dom0, VIRQ_CONSOLE);
+    else if (c != SWITCH_KEY)
+        debug_key_press(c);
+}
+
+/* Starts taking input by interrupt; needs irq_init. Keys go to Mica at first. */
+void console_input_start(void)
+{
+    for (unsigned id = 0; id < UART_COUNT; id++) {
+        int error;
+
+        if (!uart_is_on((enum uart_id)id))
+            continue;
+        error = uart_input_start((enum uart_id)id, receive);
+        if (error)
+            log_warning("No input from com%u: error %d", id + 1, -error);
+    }
+}
+
+/* dom0 is about to run: it gets the input, and the screen unless kept. */
+void console_give_to_dom0(void)
+{
+    spin_lock(&input_lock);
+    input.for_dom0 = true;
+    spin_unlock(&input_lock);
+    announce_side(true);
+    if (!keep_screen)
+        vga_release();
+}
+
+/* Takes up to `size` characters typed for dom0; the number taken. */
+size_t arch_console_read(char *out, size_t size)
+{
+    size_t n = 0;
+
+    spin_lock(&input_lock);
+    while (n < size && input.tail != input.head)
+        out[n++] = input.text[input.tail++ % QUEUE_SIZE];
+    spin_unlock(&input_lock);
+    return n;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each processor needs before it can run a guest: its gate with GDT,
+ * IDT and TSS in it, and its control and model-specific registers.
+ */
+#include "x86/cpu.h"
+
+#include "core/arch.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "x86/apic.h"
+#include "x86/cpu_features.h"
+#include "x86/fpu.h"
+#include "x86/insn.h"
+#include "x86/machine_early.h"
+#include "x86/memory_layout.h"
+#include "x86/paging.h"
+#include "x86/selectors.h"
+
+#define DESCRIPTOR_CODE64_RING0 0x00af9b000000ffffull
+#define DESCRIPTOR_DATA_RING0 0x00cf93000000ffffull
+#define DESCRIPTOR_CODE64_RING1 0x00afbb000000ffffull
+#define DESCRIPTOR_DATA_RING1 0x00cfb3000000ffffull
+#define DESCRIPTOR_CODE32_RING3 0x00cffb000000ffffull
+#define DESCRIPTOR_DATA_RING3 0x00cff3000000ffffull
+#define DESCRIPTOR_CODE64_RING3 0x00affb000000ffffull
+
+#define SYSTEM_TSS 0x89
+#define IDT_GATE 0x8e00u
+#define STUB_BYTES 16
+#define HOST_PAT 0x0000050100070406ull
+#define SYSCALL_FLAG_MASK                                                      \
+    (RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT |             \
+     RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
+
+struct cpu cpus[MAX_PCPUS];
+
+extern const char gate_text_start[], gate_text_end[];
+extern const char gate_syscall[], gate_syscall32[], gate_sysenter[];
+extern const char gate_stubs[];
+extern const char entry_syscall[], entry_sysenter[], entry_trap[];
+
+struct pcpu *arch_this_pcpu(void)
+{
+    return this_cpu()->core;
+}
+
+/* The record of pCPU `id`, whose stack is `stack`: enough to find itself. */
+void cpu_init_record(unsigned id, uint32_t apic_id, void *stack)
+{
+    struct stack_info *info =
+        (struct stack_info *)((char *)stack + STACK_SIZE) - 1;
+
+    pcpu_init(id);
+    cpus[id].id = id;
+    cpus[id].apic_id = apic_id;
+    cpus[id].core = &pcpus[id];
+    cpus[id].loaded_root = MFN_INVALID;
+    cpus[id].core->clean = true;
+    info->cpu = &cpus[id];
+    cpus[id].stack = info;
+}
+
+/* Maps `frame` at byte `offset` of the gate of `c`. */
+void cpu_set_gate_page(struct cpu *c, unsigned offset, mfn_t frame,
+                       uint64_t flags)
+{
+    pte_write(&c->gate_l1[offset / PAGE_SIZE], pte_make(frame, flags));
+}
+
+static void *gate_page_alloc(struct cpu *c, unsigned offset, unsigned pages,
+                             uint64_t flags)
+{
+    unsigned order = pages > 2 ? 2 : pages - 1;
+    char *memory = frames_alloc(order);
+
+    if (!memory)
+        panic("out of memory for the gate of pCPU %u", c->id);
+    for (unsigned i = 0; i < pages; i++)
+        cpu_set_gate_page(c, offset + i * PAGE_SIZE,
+                          arch_frame_of(memory + i * PAGE_SIZE), flags);
+    return memory;
+}
+
+static void gate_address(const struct cpu *c, const char *symbol,
+                         uint64_t *out)
+{
+    *out = c->gate + GATE_CODE + (uint64_t)(symbol - gate_text_start);
+}
+
+static void fill_idt(struct cpu *c)
+{
+    uint64_t *idt = c->idt, stub;
+
+    gate_address(c, gate_stubs, &stub);
+    for (unsigned v = 0; v < 256; v++, stub += STUB_BYTES) {
+        uint64_t dpl = v == EXC_BP || v == EXC_OF || v == 0x80 ? 3 : 0;
+        uint64_t ist = v == EXC_NMI  ? IST_NMI
+                       : v == EXC_MC ? IST_MC
+                       : v == EXC_DF ? IST_DF
+                                     : IST_NONE;
+
+        idt[2 * v] = (stub & 0xffff) | (uint64_t)SEL_OWN_CS << 16 |
+                     ist << 32 | (IDT_GATE | dpl << 13) << 32 |
+                     (stub >> 16 & 0xffff) << 48;
+        idt[2 * v + 1] = stub >> 32;
+    }
+}
+
+static void set_descriptor(struct cpu *c, unsigned selector, uint64_t value)
+{
+    c->own_gdt[(selector - OWN_GDT_BASE) / 8] = value;
+}
+
+/* A system descriptor of two entries (Intel SDM 3A, 8.2.3). */
+void cpu_set_system_descriptor(struct cpu *c, unsigned selector, unsigned type,
+                               uint64_t base, uint32_t limit)
+{
+    set_descriptor(c, selector + 8, base >> 32);
+    set_descriptor(c, selector,
+                   (limit & 0xffff) | (base & 0xffffff) << 16 |
+                       (uint64_t)type << 40 |
+                       (uint64_t)(limit >> 16 & 0xf) << 48 |
+                       (base >> 24 & 0xff) << 56);
+}
+
+static void fill_gdt(struct cpu *c)
+{
+    set_descriptor(c, SEL_OWN_CS, DESCRIPTOR_CODE64_RING0);
+    set_descriptor(c, SEL_OWN_SS, DESCRIPTOR_DATA_RING0);
+    set_descriptor(c, SEL_KERNEL_CS_RING1 & ~3, DESCRIPTOR_CODE64_RING1);
+    set_descriptor(c, SEL_KERNEL_SS_RING1 & ~3, DESCRIPTOR_DATA_RING1);
+    set_descriptor(c, SEL_GUEST_CS32 & ~3, DESCRIPTOR_CODE32_RING3);
+    set_descriptor(c, SEL_GUEST_SS & ~3, DESCRIPTOR_DATA_RING3);
+    set_descriptor(c, SEL_GUEST_CS & ~3, DESCRIPTOR_CODE64_RING3);
+    cpu_set_system_descriptor(c, SEL_TSS, SYSTEM_TSS, c->gate + GATE_TSS,
+                              sizeof(struct tss) - 1);
+}
+
+static void set_tss_address(uint32_t *pair, uint64_t address)
+{
+    pair[0] = (uint32_t)address;
+    pair[1] = address >> 32;
+}
+
+static void fill_tss(struct cpu *c)
+{
+    uint64_t scratch = c->gate + GATE_SCRATCH;
+
+    set_tss_address(&c->tss->rsp[0], (uint64_t)&c->stack->cpu);
+    for (unsigned i = 0; i < 3; i++)
+        set_tss_address(&c->tss->ist[2 * i],
+                        scratch + offsetof(struct gate_scratch, ist) +
+                            (i + 1) * GATE_IST_BYTES);
+    memset(c->tss->io_bitmap, 0xff, sizeof(c->tss->io_bitmap));
+    c->tss->io_bitmap_end = 0xff;
+    c->tss->io_bitmap_offset = sizeof(struct tss);
+}
+
+static void fill_constants(struct cpu *c)
+{
+    char *stack = frames_alloc(STACK_ORDER);
+    struct stack_info *info;
+
+    if (!stack)
+        panic("out of memory for the exception stack of pCPU %u", c->id);
+    info = (struct stack_info *)(stack + STACK_SIZE) - 1;
+    info->cpu = c;
+    *c->constants = (struct gate_const){
+        .stack = (uint64_t)&c->stack->cpu,
+        .entry_syscall = (uint64_t)entry_syscall,
+        .entry_sysenter = (uint64_t)entry_sysenter,
+        .entry_trap = (uint64_t)entry_trap,
+        .full_cr3 = idle_cr3(),
+        .exception_stack = (uint64_t)info,
+    };
+}
+
+static void build_gate(struct cpu *c)
+{
+    mfn_t text = arch_frame_of(gate_text_start);
+    uint64_t pages = (uint64_t)(gate_text_end - gate_text_start + 4095) / 4096;
+
+    c->gate = GATE_BASE + (uint64_t)c->id * GATE_STRIDE;
+    c->gate_l1 = own_l1_table(c->gate);
+    c->own_gdt = gate_page_alloc(c, GATE_GDT_OWN, 1, OWN_RW);
+    c->constants = gate_page_alloc(c, GATE_CONST, 1, OWN_RO);
+    c->scratch = gate_page_alloc(c, GATE_SCRATCH, 1, OWN_RW);
+    c->idt = gate_page_alloc(c, GATE_IDT, 1, OWN_RO);
+    c->tss = gate_page_alloc(c, GATE_TSS, 3, OWN_RW);
+    for (uint64_t i = 0; i < pages; i++)
+        cpu_set_gate_page(c, GATE_CODE + i * PAGE_SIZE, mfn_add(text, i),
+                          OWN_RX);
+    fill_constants(c);
+    fill_idt(c);
+    fill_gdt(c);
+    fill_tss(c);
+}
+
+static void load_tables(struct cpu *c)
+{
+    struct descriptor_table gdt = {0xffff, c->gate + GATE_GDT};
+    struct descriptor_table idt = {256 * 16 - 1, c->gate + GATE_IDT};
+
+    lgdt(&gdt);
+    reload_segments(SEL_OWN_CS, SEL_OWN_SS);
+    lidt(&idt);
+    ltr(SEL_TSS);
+    lldt(0);
+    /* LTR had to write to the GDT; nothing has to from now on. */
+    cpu_set_gate_page(c, GATE_GDT_OWN, arch_frame_of(c->own_gdt), OWN_RO);
+    invlpg(c->gate + GATE_GDT_OWN);
+}
+
+static void set_syscall_msrs(const struct cpu *c)
+{
+    uint64_t entry;
+
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
+    wrmsr(MSR_STAR, (uint64_t)SEL_GUEST_CS32 << 48 | (uint64_t)SEL_OWN_CS << 32);
+    gate_address(c, gate_syscall, &entry);
+    wrmsr(MSR_LSTAR, entry);
+    gate_address(c, gate_syscall32, &entry);
+    wrmsr(MSR_CSTAR, entry);
+    wrmsr(MSR_FMASK, SYSCALL_FLAG_MASK);
+    if (!cpu_features()->is_intel)
+        return;
+    gate_address(c, gate_sysenter, &entry);
+    wrmsr(MSR_SYSENTER_CS, SEL_OWN_CS);
+    wrmsr(MSR_SYSENTER_ESP, (uint64_t)&c->stack->cpu);
+    wrmsr(MSR_SYSENTER_EIP, entry);
+}
+
+static void set_control_registers(void)
+{
+    const struct cpu_features *f = cpu_features();
+    uint64_t cr4 = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_DE;
+
+    if (f->smep)
+        cr4 |= CR4_SMEP;
+    if (f->xsave)
+        cr4 |= CR4_OSXSAVE;
+    write_cr4(cr4);
+    wrmsr(MSR_PAT, HOST_PAT);
+}
+
+/* Makes the calling processor, whose record exists, ready for guests. */
+void cpu_init_this(unsigned id)
+{
+    struct cpu *c = &cpus[id];
+
+    build_gate(c);
+    load_tables(c);
+    set_control_registers();
+    set_syscall_msrs(c);
+    fpu_init_this_cpu();
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Reports of what died and where (crash.h). */
+#include "x86/crash.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/guest_copy.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+#include "core/vcpu.h"
+#include "x86/apic.h"
+#include "x86/context.h"
+#include "x86/cpu.h"
+#include "x86/insn.h"
+#include "x86/symbols.h"
+
+#define BACKTRACE_DEPTH 24
+#define STACK_WORDS 24
+
+static void show_registers(const struct regs *r)
+{
+    log_error("rip %04lx:%016lx  rsp %04lx:%016lx  rflags %08lx", r->cs,
+              r->rip, r->ss, r->rsp, r->rflags);
+    log_error("rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx", r->rax, r->rbx,
+              r->rcx, r->rdx);
+    log_error("rsi %016lx  rdi %016lx  rbp %016lx  r8  %016lx", r->rsi, r->rdi,
+              r->rbp, r->r8);
+    log_error("r9  %016lx  r10 %016lx  r11 %016lx  r12 %016lx", r->r9, r->r10,
+              r->r11, r->r12);
+    log_error("r13 %016lx  r14 %016lx  r15 %016lx", r->r13, r->r14, r->r15);
+}
+
+static void show_place(uint64_t address)
+{
+    uint64_t offset;
+    const char *name = symbol_find(address, &offset);
+
+    if (name)
+        log_error("  %016lx %s+%#lx", address, name, offset);
+    else
+        log_error("  %016lx", address);
+}
+
+static bool is_on_own_stack(uint64_t frame, uint64_t near)
+{
+    return !(frame & 7) && frame >= near &&
+           frame + 16 <= (near | (STACK_SIZE - 1)) + 1;
+}
+
+/* Follows the chain of frame pointers while it stays on one stack. */
+static void show_backtrace(uint64_t rip, uint64_t rbp)
+{
+    log_error("backtrace:");
+    show_place(rip);
+    for (unsigned i = 0; i < BACKTRACE_DEPTH; i++) {
+        const uint64_t *frame = (const uint64_t *)rbp;
+
+        if (!is_on_own_stack(rbp, (uint64_t)&frame & ~(STACK_SIZE - 1ul)))
+            return;
+        show_place(frame[1]);
+        if (frame[0] <= rbp)
+            return;
+        rbp = frame[0];
+    }
+}
+
+void crash_own(const struct regs *r)
+{
+    log_error("pCPU %u: exception %u, error code %#x, cr2 %016lx, cr3 %016lx",
+              this_cpu()->id, r->vector, r->error_code, read_cr2(),
+              read_cr3());
+    show_registers(r);
+    show_backtrace(r->rip, r->rbp);
+    panic("exception %u in Mica", r->vector);
+}
+
+void crash_nmi(const struct regs *r)
+{
+    (void)r;
+    if (dom0)
+        arch_vcpu_nmi(dom0->vcpus[0]);
+}
+
+static void show_walk(const struct vcpu *v, uint64_t va)
+{
+    mfn_t root = v->arch->in_kernel ? v->kernel_root : v->user_root;
+    struct walk w;
+
+    if (!guest_va_is_usable(va) || mfn_equal(root, MFN_INVALID)) {
+        log_error("address %016lx: not a guest's", va);
+        return;
+    }
+    guest_walk(root, va, &w);
+    for (unsigned level = 4; level >= w.level; level--)
+        log_error("address %016lx: L%u entry %016lx in frame %#lx", va, level,
+                  w.entry[level], w.table[level].n);
+}
+
+static void show_guest_stack(const struct vcpu *v, const struct regs *r)
+{
+    mfn_t root = v->arch->in_kernel ? v->kernel_root : v->user_root;
+    uint64_t words[4];
+
+    for (unsigned i = 0; i < STACK_WORDS; i += 4) {
+        if (copy_in_root(root, words, r->rsp + i * 8, sizeof(words)))
+            return;
+        log_error("stack %016lx: %016lx %016lx %016lx %016lx", r->rsp + i * 8,
+                  words[0], words[1], words[2], words[3]);
+    }
+}
+
+void crash_show_guest(struct vcpu *v)
+{
+    bool is_here = this_pcpu()->loaded == v;
+    const struct regs *r = is_here ? guest_regs() : &v->arch->regs;
+
+    log_error("d%u vCPU %u, in its %s:", v->domain->id, v->id,
+              v->arch->in_kernel ? "kernel" : "application");
+    show_registers(r);
+    show_walk(v, r->rip);
+    if (v->arch->trap.cr2)
+        show_walk(v, v->arch->trap.cr2);
+    show_guest_stack(v, r);
+}
+
+void arch_panic(const char *text)
+{
+    static const char line[] = "\nMica stops here.\n";
+
+    (void)text;
+    show_backtrace((uint64_t)__builtin_return_address(0),
+                   (uint64_t)__builtin_frame_address(0));
+    arch_console_write(line, sizeof(line) - 1);
+    apic_stop_others();
+    for (;;)
+        halt();
+}

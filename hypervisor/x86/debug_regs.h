@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest's debug registers. v->arch->dr holds what the guest sees; the
+ * processor's own are loaded only for a vCPU that has a breakpoint enabled,
+ * and never with an address in Mica's range. Everything here runs on the pCPU
+ * that has, or is about to have, the vCPU loaded.
+ */
+#pragma once
+
+#include "core/types.h"
+
+struct hc_args;
+struct vcpu;
+
+#define DR6_FIXED 0xffff0ff0ull
+#define DR6_SINGLE_STEP (1ull << 14)
+#define DR7_FIXED 0x400ull
+
+void debug_regs_reset(struct vcpu *v);
+must_check int debug_regs_set(struct vcpu *v, uint64_t number, uint64_t value);
+must_check int debug_regs_get(const struct vcpu *v, uint64_t number,
+                              uint64_t *value);
+void debug_regs_load(const struct vcpu *v);
+void debug_regs_note_trap(struct vcpu *v);
+
+long hc_set_debugreg(struct vcpu *v, const struct hc_args *a);
+long hc_get_debugreg(struct vcpu *v, const struct hc_args *a);

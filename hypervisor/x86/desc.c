@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/* GDTs and LDTs of guests (desc.h). */
+#include "x86/desc.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/guest_copy.h"
+#include "core/hypercall.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+#include "core/pt_validate.h"
+#include "x86/cpu.h"
+#include "x86/insn.h"
+#include "x86/paging.h"
+#include "x86/selectors.h"
+#include "x86/vcpu.h"
+
+#define DESCRIPTOR_PRESENT (1ull << 47)
+#define DESCRIPTOR_DPL3 (3ull << 45)
+#define DESCRIPTOR_CODE_OR_DATA (1ull << 44)
+#define DESCRIPTOR_ACCESSED (1ull << 40)
+#define DESCRIPTOR_SYSTEM_TYPE (0xfull << 40)
+#define DESCRIPTORS_PER_PAGE 512u
+#define LDT_MAX_ENTRIES 8192u
+#define LDT_PAGES 16u
+#define SYSTEM_LDT 0x82
+
+static const uint8_t no_descriptors[PAGE_SIZE] __attribute__((aligned(4096)));
+
+/*
+ * Makes *descriptor harmless: segments get DPL 3 and Accessed, so that the
+ * processor need not write to the table; system descriptors are refused.
+ */
+static int sanitise(uint64_t *descriptor)
+{
+    if (!(*descriptor & DESCRIPTOR_PRESENT))
+        return 0;
+    if (!(*descriptor & DESCRIPTOR_CODE_OR_DATA)) {
+        if (!(*descriptor & DESCRIPTOR_SYSTEM_TYPE))
+            return 0;
+        return refuse(-EINVAL, "descriptor %#lx: system types are refused",
+                      *descriptor);
+    }
+    *descriptor |= DESCRIPTOR_DPL3 | DESCRIPTOR_ACCESSED;
+    return 0;
+}
+
+/* Checks the whole table in `f`, whose type is changing. */
+static int validate(struct frame *f)
+{
+    uint64_t *table = arch_frame_ptr(frame_mfn(f));
+
+    for (unsigned i = 0; i < DESCRIPTORS_PER_PAGE; i++)
+        if (sanitise(&table[i]))
+            return -EINVAL;
+    return 0;
+}
+
+/* A reference to `mfn` as a descriptor table. Needs the page-table lock. */
+static int get_table(struct domain *d, mfn_t mfn)
+{
+    struct frame *f = frame_get(mfn, d);
+    enum frame_type type;
+    int error;
+
+    if (!f)
+        return refuse(-EINVAL, "frame %#lx is not d%u's", mfn.n, d->id);
+    error = pt_settle(d, f);
+    type = frame_type(f);
+    if (!error && type == FRAME_SEGDESC) {
+        error = frame_get_typed(f);
+        if (error != -EAGAIN)
+            goto put;
+    }
+    if (!error || error == -EAGAIN)
+        error = type == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
+    if (error)
+        goto put;
+    if (type != FRAME_NONE)
+        arch_flush_since(f->stamp);
+    error = validate(f);
+    if (error)
+        frame_end_change(f, FRAME_NONE, 0);
+    else
+        frame_end_change(f, FRAME_SEGDESC,
+                         (1ull << FRAME_TYPE_COUNT_SHIFT) + 1);
+put:
+    frame_put(f);
+    return error;
+}
+
+static void put_table(mfn_t mfn)
+{
+    frame_put_typed(frame_lookup(mfn));
+}
+
+static unsigned gdt_pages(unsigned entries)
+{
+    return (entries + DESCRIPTORS_PER_PAGE - 1) / DESCRIPTORS_PER_PAGE;
+}
+
+/* --- the gate's view ----------------------------------------------------- */
+
+static void map_gdt(struct cpu *c, const struct vcpu *v)
+{
+    mfn_t none = arch_frame_of(no_descriptors);
+    unsigned used = v ? gdt_pages(v->arch->gdt_entries) : 0;
+
+    for (unsigned i = 0; i < GUEST_GDT_FRAMES; i++) {
+        mfn_t frame = i < used ? v->arch->gdt_frames[i] : none;
+        uint64_t entry = pte_make(frame, OWN_RO);
+
+        if (c->gate_l1[i] == entry)
+            continue;
+        pte_write(&c->gate_l1[i], entry);
+        invlpg(c->gate + GATE_GDT + i * PAGE_SIZE);
+    }
+}
+
+static uint64_t ldt_linear(const struct cpu *c, unsigned page)
+{
+    return c->gate + GATE_LDT + page * PAGE_SIZE;
+}
+
+static void unmap_ldt(struct cpu *c)
+{
+    for (unsigned i = 0; i < LDT_PAGES; i++) {
+        uint64_t *entry = &c->gate_l1[GATE_LDT / PAGE_SIZE + i];
+
+        if (*entry) {
+            pte_write(entry, 0);
+            invlpg(ldt_linear(c, i));
+        }
+    }
+}
+
+static void load_ldt(struct cpu *c, const struct vcpu *v)
+{
+    if (!v->arch->ldt_entries) {
+        lldt(0);
+        return;
+    }
+    cpu_set_system_descriptor(c, SEL_LDT, SYSTEM_LDT, c->gate + GATE_LDT,
+                              v->arch->ldt_entries * 8 - 1);
+    lldt(SEL_LDT);
+}
+
+void desc_load(struct cpu *c, struct vcpu *v)
+{
+    map_gdt(c, v);
+    load_ldt(c, v);
+}
+
+void desc_unload(struct cpu *c)
+{
+    map_gdt(c, NULL);
+    unmap_ldt(c);
+}
+
+bool desc_is_guest_table(uint64_t address)
+{
+    uint64_t gate = this_cpu()->gate;
+
+    return address >= gate && address < gate + GATE_CODE;
+}
+
+bool desc_fault(struct vcpu *v, uint64_t address)
+{
+    struct cpu *c = this_cpu();
+    uint64_t page = (address - c->gate - GATE_LDT) / PAGE_SIZE;
+    struct arch_vcpu *a = v->arch;
+    void *from;
+    mfn_t frame;
+    int error;
+
+    if (page >= LDT_PAGES || page * DESCRIPTORS_PER_PAGE >= a->ldt_entries)
+        return false;
+    spin_lock(&v->domain->pt_lock);
+    from = guest_translate(v->kernel_root, a->ldt_base + page * PAGE_SIZE,
+                           WALK_READ);
+    frame = from ? arch_frame_of(from) : MFN_INVALID;
+    error = from ? get_table(v->domain, frame) : -EFAULT;
+    spin_unlock(&v->domain->pt_lock);
+    if (error)
+        return error == -ERESTART;
+    if (a->ldt_loaded >> page & 1)
+        put_table(frame); /* it has one from before this vCPU was unloaded */
+    a->ldt_loaded |= 1ull << page;
+    a->ldt_frames[page] = frame;
+    cpu_set_gate_page(c, GATE_LDT + page * PAGE_SIZE, frame, OWN_RO);
+    return true;
+}
+
+/* --- changes ------------------------------------------------------------- */
+
+static void release_ldt(struct vcpu *v)
+{
+    struct arch_vcpu *a = v->arch;
+
+    for (unsigned i = 0; i < LDT_PAGES; i++)
+        if (a->ldt_loaded >> i & 1)
+            put_table(a->ldt_frames[i]);
+    a->ldt_loaded = 0;
+}
+
+int arch_vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned entries)
+{
+    struct arch_vcpu *a = v->arch;
+
+    if (entries > LDT_MAX_ENTRIES || (entries && va & (PAGE_SIZE - 1)) ||
+        (entries && !guest_va_is_usable(va)))
+        return refuse(-EINVAL, "LDT at %#lx with %u entries", va, entries);
+    unmap_ldt(this_cpu());
+    release_ldt(v);
+    a->ldt_base = va;
+    a->ldt_entries = entries;
+    load_ldt(this_cpu(), v);
+    return 0;
+}
+
+int desc_set_gdt(struct vcpu *v, const uint64_t *frames, unsigned entries)
+{
+    struct arch_vcpu *a = v->arch;
+    unsigned pages = gdt_pages(entries), old = gdt_pages(a->gdt_entries);
+    mfn_t old_frames[GUEST_GDT_FRAMES];
+    int error = 0;
+
+    memcpy(old_frames, a->gdt_frames, sizeof(old_frames));
+    spin_lock(&v->domain->pt_lock);
+    for (unsigned i = 0; i < pages && !error; i++) {
+        error = get_table(v->domain, MFN(frames[i]));
+        if (error)
+            while (i-- > 0)
+                put_table(MFN(frames[i]));
+    }
+    spin_unlock(&v->domain->pt_lock);
+    if (error)
+        return error;
+    for (unsigned i = 0; i < pages; i++)
+        a->gdt_frames[i] = MFN(frames[i]);
+    a->gdt_entries = entries;
+    if (this_pcpu()->loaded == v)
+        map_gdt(this_cpu(), v);
+    for (unsigned i = 0; i < old; i++)
+        put_table(old_frames[i]);
+    return 0;
+}
+
+/* Gives up all descriptor tables of `v`, which is loaded nowhere. */
+void desc_release(struct vcpu *v)
+{
+    release_ldt(v);
+    if (desc_set_gdt(v, NULL, 0))
+        panic("an empty GDT was refused");
+}
+
+/* set_gdt(frames, entries) */
+long hc_set_gdt(struct vcpu *v, const struct hc_args *args)
+{
+    uint64_t frames[GUEST_GDT_FRAMES];
+    uint64_t entries = args->a[1];
+    int error;
+
+    if (entries > GUEST_GDT_ENTRIES)
+        return refuse(-EINVAL, "a GDT of %lu entries", entries);
+    if (copy_in(frames, HC_ARG_VA(args, 0),
+                gdt_pages((unsigned)entries) * sizeof(*frames)))
+        return -EFAULT;
+    error = desc_set_gdt(v, frames, (unsigned)entries);
+    if (error == -ERESTART)
+        return hypercall_restart(v, HC_set_gdt, args);
+    return error;
+}
+
+static int write_descriptor(struct frame *f, uint64_t address, uint64_t value)
+{
+    uint64_t *table = arch_frame_ptr(frame_mfn(f));
+    int error = 0;
+
+    if (frame_type(f) == FRAME_SEGDESC && frame_is_in_use(f)) {
+        error = sanitise(&value);
+        if (!error)
+            pte_write(&table[(address & (PAGE_SIZE - 1)) / 8], value);
+        return error;
+    }
+    if (frame_get_writable(f))
+        return refuse(-EINVAL, "frame %#lx is of type %u", frame_mfn(f).n,
+                      frame_type(f));
+    pte_write(&table[(address & (PAGE_SIZE - 1)) / 8], value);
+    frame_put_writable(f);
+    return 0;
+}
+
+/* update_descriptor(machine address, descriptor) */
+long hc_update_descriptor(struct vcpu *v, const struct hc_args *args)
+{
+    uint64_t address = args->a[0];
+    struct frame *f;
+    long error;
+
+    if (address & 7)
+        return -EINVAL;
+    spin_lock(&v->domain->pt_lock);
+    f = frame_get(MFN(address >> PAGE_SHIFT), v->domain);
+    error = f ? write_descriptor(f, address, args->a[1]) : -EINVAL;
+    if (f)
+        frame_put(f);
+    spin_unlock(&v->domain->pt_lock);
+    return error;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Instructions that a guest may execute but the processor refuses: decoded
+ * from guest memory, checked, and carried out on the registers in which the
+ * guest was interrupted. The bytes are fetched anew, so that they may differ
+ * from those that faulted; what is found is what is carried out, and nothing
+ * is carried out that the guest could not have asked for otherwise.
+ *
+ * All functions are called on the pCPU that has `v` loaded, with its live
+ * segment bases and floating-point state, and hold no lock on return.
+ */
+#pragma once
+
+#include "core/types.h"
+#include "x86/regs.h"
+
+struct vcpu;
+
+enum emulate_result {
+    /*
+     * Go on with the guest at r->rip. The instruction was carried out; or it
+     * is to be executed again; or it raised another exception than the one
+     * that led here, which v->arch->trap then holds.
+     */
+    EMULATE_DONE,
+    /* Not carried out, nothing changed: the guest gets its exception. */
+    EMULATE_REFLECT,
+};
+
+enum emulate_result emulate_privileged(struct vcpu *v, struct regs *r);
+enum emulate_result emulate_forced_cpuid(struct vcpu *v, struct regs *r);
+enum emulate_result emulate_pte_write(struct vcpu *v, struct regs *r,
+                                      uint64_t va);
+bool emulate_is_soft_interrupt(const struct vcpu *v, const struct regs *r,
+                               uint8_t *vector, unsigned *length);
+
+void emulate_load(const struct vcpu *v);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest kernels store into their last-level page tables as if these were
+ * writable. The store faults; here it becomes a checked update.
+ */
+#include "core/domain.h"
+#include "core/guest_copy.h"
+#include "core/pt_validate.h"
+
+#include "x86/emulate_fetch.h"
+#include "x86/insn.h"
+#include "x86/pte_store.h"
+#include "x86/vcpu.h"
+
+struct entry_place {
+    struct domain *domain;
+    struct frame *table;
+    unsigned index;
+};
+
+static int update_entry(void *context, uint64_t expected, uint64_t value,
+                        uint64_t *seen)
+{
+    const struct entry_place *p = context;
+    const struct pt_context c = {p->domain, p->domain};
+
+    return pt_write_entry(&c, p->table, p->index, PT_EXCHANGE, expected, value,
+                          seen);
+}
+
+static uint64_t linear_address(const struct insn *i, const struct regs *r)
+{
+    uint64_t offset = insn_offset(i, r);
+
+    if (i->kind == INSN_STOS || i->kind == INSN_MOVS)
+        return offset; /* always in ES */
+    if (i->segment == INSN_FS)
+        return offset + rdmsr(MSR_FS_BASE);
+    if (i->segment == INSN_GS)
+        return offset + rdmsr(MSR_GS_BASE);
+    return offset;
+}
+
+static int read_source(const struct vcpu *v, const struct regs *r,
+                       const struct insn *i, uint64_t *source)
+{
+    uint64_t address = r->rsi;
+
+    if (i->kind != INSN_MOVS) {
+        *source = insn_operand_read(i, r);
+        return 0;
+    }
+    if (i->segment == INSN_FS)
+        address += rdmsr(MSR_FS_BASE);
+    else if (i->segment == INSN_GS)
+        address += rdmsr(MSR_GS_BASE);
+    *source = 0;
+    return copy_in_root(v->kernel_root, source, address, i->size) ? -EFAULT : 0;
+}
+
+/* Whether one of the entries that lead to `w`'s page lacks Write. */
+static bool walk_is_read_only(const struct walk *w, unsigned lowest)
+{
+    for (unsigned level = lowest; level <= 4; level++)
+        if (!(w->entry[level] & PTE_WRITE))
+            return true;
+    return false;
+}
+
+/* The validated L1 table of `d` in `mfn`, or NULL. */
+static struct frame *find_l1(const struct domain *d, mfn_t mfn)
+{
+    struct frame *f = frame_lookup(mfn);
+    uint64_t state;
+
+    if (!f || frame_owner(f) != d->id || frame_type(f) != FRAME_L1)
+        return NULL;
+    state = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
+    return frame_type_count(state) ? f : NULL;
+}
+
+/*
+ * The store itself, under the domain's page-table lock, which keeps the walk
+ * and the table's type as they are.
+ */
+static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i,
+                        uint64_t va, uint64_t source)
+{
+    struct entry_place place = {.domain = v->domain};
+    struct pte_target target = {
+        .byte = va & 7,
+        .update = update_entry,
+        .context = &place,
+    };
+    const uint64_t *entries;
+    struct walk w;
+    mfn_t mfn;
+
+    guest_walk(v->kernel_root, va, &w);
+    if (!w.is_present || walk_is_read_only(&w, 2))
+        return -EFAULT;
+    if (!walk_is_read_only(&w, 1))
+        return -EAGAIN; /* another vCPU has made it writable meanwhile */
+    mfn = pte_frame(w.entry[1]);
+    place.table = find_l1(v->domain, mfn);
+    if (!place.table)
+        return -EFAULT;
+    place.index = (unsigned)(va / 8 % PT_ENTRIES);
+    entries = arch_frame_ptr(mfn);
+    target.entry = pte_read(&entries[place.index]);
+    return pte_store(i, r, source, &target);
+}
+
+/*
+ * #PF in guest kernel mode: a store to a present page without Write, at `va`.
+ * If the page is a last-level table, carries the store out as an update of
+ * its entry; otherwise, or if the new entry is refused, reflects.
+ */
+enum emulate_result emulate_pte_write(struct vcpu *v, struct regs *r,
+                                      uint64_t va)
+{
+    struct insn i;
+    uint64_t source;
+    int error;
+
+    if (!guest_va_is_usable(va) || emulate_fetch(v, r, &i) ||
+        !insn_writes_memory(&i) || i.address_size != 8 ||
+        (i.is_repeated && !r->rcx))
+        return EMULATE_REFLECT;
+    if (linear_address(&i, r) != va || (va & 7) + i.size > 8 ||
+        read_source(v, r, &i, &source))
+        return EMULATE_REFLECT;
+    spin_lock(&v->domain->pt_lock);
+    error = store_locked(v, r, &i, va, source);
+    spin_unlock(&v->domain->pt_lock);
+    if (error == -EAGAIN || error == -ERESTART)
+        return EMULATE_DONE; /* executes again */
+    if (error)
+        return EMULATE_REFLECT;
+    emulate_advance(v, r, i.is_repeated && r->rcx ? 0 : i.length);
+    return EMULATE_DONE;
+}

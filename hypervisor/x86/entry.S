@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the gate to C and back out to the guest. On arrival struct regs lies
+ * on the stack at rsp; when the guest was interrupted that is its fixed place
+ * at the top of this pCPU's stack.
+ */
+#include "x86/asm.h"
+#include "x86/cpu.h"
+#include "x86/regs.h"
+#include "generated/asm_offsets.h"
+
+        .text
+
+.macro pop_registers
+        pop     %r15
+        pop     %r14
+        pop     %r13
+        pop     %r12
+        pop     %rbp
+        pop     %rbx
+        pop     %r11
+        pop     %r10
+        pop     %r9
+        pop     %r8
+        pop     %rax
+        pop     %rcx
+        pop     %rdx
+        pop     %rsi
+        pop     %rdi
+        add     $8, %rsp                        # error code and vector
+.endm
+
+/* entry_syscall: rdi = rsp = the guest's struct regs. */
+FUNC(entry_syscall)
+        call    handle_syscall
+        jmp     exit_to_guest
+END(entry_syscall)
+
+/* entry_sysenter: rdi = rsp = the guest's struct regs. */
+FUNC(entry_sysenter)
+        call    handle_sysenter
+        jmp     exit_to_guest
+END(entry_sysenter)
+
+/*
+ * entry_trap: an exception or interrupt, of a guest or of Mica itself.
+ *   in:   rdi = rsp = struct regs, on this pCPU's stack or an IST stack
+ */
+FUNC(entry_trap)
+        cmpl    $2, REGS_VECTOR(%rsp)
+        je      entry_ist
+        cmpl    $18, REGS_VECTOR(%rsp)
+        je      entry_ist
+        cmpl    $8, REGS_VECTOR(%rsp)
+        je      entry_ist
+        testb   $3, REGS_CS(%rsp)
+        jz      entry_own
+        call    handle_guest_trap
+        jmp     exit_to_guest
+END(entry_trap)
+
+/* entry_own: Mica was interrupted; it goes on where it was, or is fixed up. */
+LOCAL_FUNC(entry_own)
+        call    handle_own_trap
+        pop_registers
+        iretq
+END(entry_own)
+
+/* entry_ist: NMI, machine check, double fault; on the exception stack. */
+LOCAL_FUNC(entry_ist)
+        call    handle_ist_trap
+        pop_registers
+        iretq
+END(entry_ist)
+
+/*
+ * exit_to_guest: leaves for whatever context the top of this stack holds
+ * after C had its say. Nothing below the fixed frame survives.
+ */
+FUNC(exit_to_guest)
+        call    prepare_exit
+        pop_registers
+FUNC(exit_iret)
+        iretq
+END(exit_to_guest)
+
+/*
+ * exit_restart: abandons the C frames below and leaves by exit_to_guest.
+ *   in:   rdi = the fixed struct regs
+ */
+FUNC(exit_restart)
+        mov     %rdi, %rsp
+        xor     %ebp, %ebp
+        jmp     exit_to_guest
+END(exit_restart)
+
+/* int rdmsr_safe(uint32_t msr, uint64_t *value) */
+FUNC(rdmsr_safe)
+        mov     %edi, %ecx
+1:      rdmsr
+        shl     $32, %rdx
+        or      %rdx, %rax
+        mov     %rax, (%rsi)
+        xor     %eax, %eax
+        ret
+2:      mov     $-14, %eax
+        ret
+        FAULT_FIXUP(1b, 2b)
+END(rdmsr_safe)
+
+/* int wrmsr_safe(uint32_t msr, uint64_t value) */
+FUNC(wrmsr_safe)
+        mov     %edi, %ecx
+        mov     %esi, %eax
+        mov     %rsi, %rdx
+        shr     $32, %rdx
+1:      wrmsr
+        xor     %eax, %eax
+        ret
+2:      mov     $-14, %eax
+        ret
+        FAULT_FIXUP(1b, 2b)
+END(wrmsr_safe)
+
+/* uint64_t index_clamp(uint64_t index, uint64_t bound): no branch to predict */
+FUNC(index_clamp)
+        xor     %eax, %eax
+        cmp     %rsi, %rdi                      # carry when index < bound
+        sbb     %rax, %rax
+        and     %rdi, %rax
+        ret
+END(index_clamp)
+
+/* bool load_X(uint16_t selector): whether the processor accepted it. */
+.macro segment_loader name, register
+FUNC(\name)
+1:      mov     %edi, %\register
+        mov     $1, %eax
+        ret
+2:      xor     %eax, %eax
+        mov     %eax, %\register
+        ret
+        FAULT_FIXUP(1b, 2b)
+END(\name)
+.endm
+
+segment_loader load_ds, ds
+segment_loader load_es, es
+segment_loader load_fs, fs
+segment_loader load_gs, gs
+
+/* bool load_gs_user(uint16_t selector): into the inactive GS base. */
+FUNC(load_gs_user)
+        swapgs
+1:      mov     %edi, %gs
+        mov     $1, %eax
+        swapgs
+        ret
+2:      xor     %eax, %eax
+        mov     %eax, %gs
+        swapgs
+        ret
+        FAULT_FIXUP(1b, 2b)
+END(load_gs_user)
+
+/* Retpolines: an indirect branch through the register, never predicted. */
+.macro retpoline register
+        .globl  __x86_indirect_thunk_\register
+        .globl  __llvm_retpoline_\register
+__x86_indirect_thunk_\register:
+__llvm_retpoline_\register:
+        call    2f
+1:      pause
+        lfence
+        jmp     1b
+2:      mov     %\register, (%rsp)
+        ret
+.endm
+
+        .irp    name, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+        retpoline \name
+        .endr
+        .section .note.GNU-stack, "", @progbits

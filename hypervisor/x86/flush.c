@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Flushes of guest translations on this pCPU and on others. A pCPU asks
+ * another by setting its flush_request and sending an interrupt; the other
+ * serves it from the interrupt or from a busy wait, never in the middle of a
+ * software walk (core/guest_copy.h), and clears the request when it is done.
+ */
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/pcpu.h"
+#include "core/vcpu.h"
+#include "x86/apic.h"
+#include "x86/cpu.h"
+#include "x86/flush.h"
+#include "x86/insn.h"
+
+void arch_flush_local(void)
+{
+    uint32_t reading = flush_clock_advance();
+
+    write_cr3(read_cr3());
+    flush_clock_note(reading);
+}
+
+void arch_flush_page_local(uint64_t va)
+{
+    invlpg(va);
+}
+
+/* Serves a request, if there is one. */
+void flush_serve(void)
+{
+    struct cpu *c = this_cpu();
+
+    if (!__atomic_load_n(&c->flush_request, __ATOMIC_ACQUIRE))
+        return;
+    arch_flush_local();
+    __atomic_store_n(&c->flush_request, 0, __ATOMIC_RELEASE);
+}
+
+void arch_spin_wait(void)
+{
+    pause();
+    flush_serve();
+}
+
+static void request(unsigned cpu)
+{
+    __atomic_store_n(&cpus[cpu].flush_request, 1, __ATOMIC_SEQ_CST);
+    apic_send_ipi(cpu, VECTOR_FLUSH);
+}
+
+static void wait_for(const uint64_t *asked)
+{
+    for (unsigned i = 0; i < pcpu_count; i++)
+        while (bit_test(asked, i) &&
+               __atomic_load_n(&cpus[i].flush_request, __ATOMIC_ACQUIRE))
+            arch_spin_wait();
+}
+
+static bool may_hold(const struct pcpu *p, uint32_t stamp)
+{
+    return !__atomic_load_n(&p->clean, __ATOMIC_SEQ_CST) &&
+           flush_is_needed(__atomic_load_n(&p->flushed_at, __ATOMIC_SEQ_CST),
+                           stamp);
+}
+
+void arch_flush_since(uint32_t stamp)
+{
+    uint64_t asked[BITMAP_WORDS(MAX_PCPUS)] = {0};
+    unsigned self = this_pcpu()->id;
+    bool any = false;
+
+    for (unsigned i = 0; i < pcpu_count; i++) {
+        if (!may_hold(&pcpus[i], stamp))
+            continue;
+        if (i == self) {
+            arch_flush_local();
+            continue;
+        }
+        bit_set(asked, i);
+        request(i);
+        any = true;
+    }
+    if (any)
+        wait_for(asked);
+}
+
+void arch_flush_vcpus(struct domain *d, const uint64_t *vcpus)
+{
+    uint64_t asked[BITMAP_WORDS(MAX_PCPUS)] = {0};
+    unsigned self = this_pcpu()->id;
+
+    for (unsigned i = bitmap_next(vcpus, d->max_vcpus, 0); i < d->max_vcpus;
+         i = bitmap_next(vcpus, d->max_vcpus, i + 1)) {
+        struct vcpu *v = domain_vcpu(d, i);
+        unsigned on = v ? __atomic_load_n(&v->loaded_on, __ATOMIC_SEQ_CST)
+                        : NO_PCPU;
+
+        if (on != NO_PCPU)
+            bit_set(asked, on);
+    }
+    if (bit_test(asked, self)) {
+        bit_clear(asked, self);
+        arch_flush_local();
+    }
+    for (unsigned i = 0; i < pcpu_count; i++)
+        if (bit_test(asked, i))
+            request(i);
+    wait_for(asked);
+}
+
+void arch_flush_cache(void)
+{
+    wbinvd();
+}

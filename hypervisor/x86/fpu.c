@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An area is in the standard (not compacted) format of XSAVE, whose first 512
+ * bytes are those of FXSAVE (Intel SDM 1, 13.4). Saving and restoring always
+ * covers all features that guests may enable, whatever XCR0 a guest chose, so
+ * that no register survives from one vCPU to the next.
+ */
+#include "x86/fpu.h"
+
+#include "core/heap.h"
+#include "core/hypercall.h"
+
+#include "x86/cpu_features.h"
+#include "x86/insn.h"
+#include "x86/vcpu.h"
+
+#define CR0_EM (1ul << 2)
+#define FCW_INITIAL 0x37f
+#define MXCSR_INITIAL 0x1f80u
+#define MXCSR_MASK_DEFAULT 0xffbfu
+#define LEAF_X8_EBX_RESTORES_POINTERS 2
+
+/* The FXSAVE image, and the header that follows it (Intel SDM 1, 10.5.1). */
+struct fpu_area {
+    uint16_t fcw, fsw;
+    uint8_t ftw, reserved0;
+    uint16_t fop;
+    uint64_t fip, fdp;
+    uint32_t mxcsr, mxcsr_mask;
+    uint8_t registers[480];
+    uint64_t xstate_bv, xcomp_bv;
+    uint64_t reserved1[6];
+};
+_Static_assert(offsetof(struct fpu_area, xstate_bv) == FXSAVE_BYTES,
+               "Intel SDM 1, 13.4.1");
+
+static uint32_t mxcsr_mask = MXCSR_MASK_DEFAULT; /* const after boot */
+static bool must_scrub_pointers;                 /* const after boot */
+
+/* The features of XCR0 that a guest may enable on this machine. */
+uint64_t fpu_xcr0_allowed(void)
+{
+    return cpu_features()->xcr0 & XCR0_GUEST;
+}
+
+static unsigned area_order(void)
+{
+    unsigned order = 0;
+
+    while ((PAGE_SIZE << order) < cpu_features()->xsave_size)
+        order++;
+    return order;
+}
+
+static void learn_mxcsr_mask(void)
+{
+    static struct fpu_area probe __attribute__((aligned(64)));
+
+    fxsave(&probe);
+    if (probe.mxcsr_mask)
+        mxcsr_mask = probe.mxcsr_mask;
+}
+
+/*
+ * AMD's processors before Zen 2 neither save nor restore the last
+ * instruction's addresses unless an exception is pending.
+ */
+static void learn_pointer_scrubbing(void)
+{
+    if (!cpu_features()->is_amd)
+        return;
+    must_scrub_pointers = true;
+    if (cpuid(0x80000000, 0).eax >= 0x80000008)
+        must_scrub_pointers =
+            !(cpuid(0x80000008, 0).ebx >> LEAF_X8_EBX_RESTORES_POINTERS & 1);
+}
+
+/*
+ * Enables the floating-point unit of this pCPU. To be called once on each,
+ * the boot processor first, after cpu_features_detect.
+ */
+void fpu_init_this_cpu(void)
+{
+    write_cr0((read_cr0() & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
+    write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
+    if (cpu_features()->xsave) {
+        write_cr4(read_cr4() | CR4_OSXSAVE);
+        xsetbv(0, fpu_xcr0_allowed());
+    }
+    learn_mxcsr_mask();
+    learn_pointer_scrubbing();
+}
+
+/* Allocates the state of a new vCPU, as after power-on. 0 or -ENOMEM. */
+int fpu_create(struct vcpu *v)
+{
+    v->arch->fpu = frames_alloc(area_order());
+    if (!v->arch->fpu)
+        return -ENOMEM;
+    fpu_reset(v);
+    return 0;
+}
+
+/* Frees what fpu_create allocated; nothing to do when it did not. */
+void fpu_destroy(struct vcpu *v)
+{
+    if (v->arch->fpu)
+        frames_free(v->arch->fpu, area_order());
+    v->arch->fpu = NULL;
+}
+
+/* Initial state for a vCPU that is loaded nowhere. */
+void fpu_reset(struct vcpu *v)
+{
+    struct fpu_area *area = v->arch->fpu;
+
+    memset(area, 0, PAGE_SIZE << area_order());
+    area->fcw = FCW_INITIAL;
+    area->mxcsr = MXCSR_INITIAL;
+    v->arch->xcr0 = XCR0_X87;
+    v->arch->cr0_ts = false;
+}
+
+/*
+ * Takes over a guest-supplied FXSAVE image of FXSAVE_BYTES for a vCPU that is
+ * loaded nowhere, whose other state is reset. Reserved MXCSR bits, which would
+ * make the restore fault, are dropped.
+ */
+void fpu_set_image(struct vcpu *v, const void *fxsave_image)
+{
+    struct fpu_area *area = v->arch->fpu;
+
+    fpu_reset(v);
+    memcpy(area, fxsave_image, FXSAVE_BYTES);
+    area->mxcsr &= mxcsr_mask;
+    area->xstate_bv = XCR0_X87 | XCR0_SSE;
+}
+
+/* Gives out the FXSAVE image of a vCPU that is loaded nowhere. */
+void fpu_get_image(const struct vcpu *v, void *fxsave_image)
+{
+    const struct fpu_area *area = v->arch->fpu;
+    struct fpu_area out = *area;
+
+    /* XSAVE leaves the bytes of features in their initial state as is. */
+    if (cpu_features()->xsave && !(area->xstate_bv & XCR0_X87)) {
+        memset(&out, 0, offsetof(struct fpu_area, mxcsr));
+        out.fcw = FCW_INITIAL;
+    }
+    memcpy(fxsave_image, &out, FXSAVE_BYTES);
+}
+
+/* Writing XCR0 leaves a virtual machine, reading it does not. */
+static void use_xcr0(uint64_t value)
+{
+    if (xgetbv(0) != value)
+        xsetbv(0, value);
+}
+
+/*
+ * Saves the registers of `v`, loaded here, into its area. They stay live;
+ * call fpu_restore of some vCPU before a guest runs.
+ */
+void fpu_save(struct vcpu *v)
+{
+    clts();
+    if (!cpu_features()->xsave) {
+        fxsave(v->arch->fpu);
+        return;
+    }
+    use_xcr0(fpu_xcr0_allowed());
+    xsave(v->arch->fpu, fpu_xcr0_allowed());
+}
+
+/* Points the processor's last-instruction addresses at Mica's own data. */
+static void scrub_pointers(void)
+{
+    static const uint32_t zero;
+
+    __asm__ volatile("fnclex\n\tffree %%st(7)\n\tfilds %0" : : "m"(zero));
+}
+
+/* Loads the registers, XCR0 and CR0.TS of `v`, after another's fpu_save. */
+void fpu_restore(struct vcpu *v)
+{
+    clts();
+    if (must_scrub_pointers)
+        scrub_pointers();
+    if (!cpu_features()->xsave) {
+        fxrstor(v->arch->fpu);
+    } else {
+        use_xcr0(fpu_xcr0_allowed());
+        xrstor(v->arch->fpu, fpu_xcr0_allowed());
+        use_xcr0(v->arch->xcr0);
+    }
+    if (v->arch->cr0_ts)
+        write_cr0(read_cr0() | CR0_TS);
+}
+
+/*
+ * XSETBV(0) by the loaded vCPU `v` (Intel SDM 1, 13.3): -EINVAL for a value
+ * that the processor would refuse or that guests may not have.
+ */
+int fpu_set_xcr0(struct vcpu *v, uint64_t value)
+{
+    uint64_t avx512 = value & XCR0_AVX512;
+
+    if (!cpu_features()->xsave || !(value & XCR0_X87) ||
+        value & ~fpu_xcr0_allowed())
+        return -EINVAL;
+    if (value & XCR0_AVX && !(value & XCR0_SSE))
+        return -EINVAL;
+    if (avx512 && (avx512 != XCR0_AVX512 || !(value & XCR0_AVX)))
+        return -EINVAL;
+    v->arch->xcr0 = value;
+    xsetbv(0, value);
+    return 0;
+}
+
+/* Sets or clears the virtual CR0.TS of the loaded vCPU `v`. */
+void fpu_set_task_switched(struct vcpu *v, bool is_set)
+{
+    v->arch->cr0_ts = is_set;
+    if (is_set)
+        write_cr0(read_cr0() | CR0_TS);
+    else
+        clts();
+}
+
+/*
+ * #NM while the loaded vCPU `v` ran: clears TS. True when there is no more to
+ * it and the instruction is to be executed again; false when the guest had
+ * set TS and is to get the exception.
+ */
+bool fpu_device_not_available(struct vcpu *v)
+{
+    bool was_set = v->arch->cr0_ts;
+
+    fpu_set_task_switched(v, false);
+    return !was_set;
+}
+
+/* fpu_taskswitch(set): sets or clears the caller's CR0.TS. */
+long hc_fpu_taskswitch(struct vcpu *v, const struct hc_args *a)
+{
+    fpu_set_task_switched(v, a->a[0] != 0);
+    return 0;
+}

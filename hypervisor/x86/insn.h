@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine's instructions as C functions, one each. The names follow the
+ * mnemonics of the Intel SDM, volume 2, where all of them are described.
+ */
+#pragma once
+
+#include "core/types.h"
+
+#define CR0_MP (1ul << 1)
+#define CR0_TS (1ul << 3)
+#define CR0_NE (1ul << 5)
+#define CR0_WP (1ul << 16)
+#define CR4_VME (1ul << 0)
+#define CR4_TSD (1ul << 2)
+#define CR4_DE (1ul << 3)
+#define CR4_PAE (1ul << 5)
+#define CR4_MCE (1ul << 6)
+#define CR4_PGE (1ul << 7)
+#define CR4_OSFXSR (1ul << 9)
+#define CR4_OSXMMEXCPT (1ul << 10)
+#define CR4_UMIP (1ul << 11)
+#define CR4_FSGSBASE (1ul << 16)
+#define CR4_PCIDE (1ul << 17)
+#define CR4_OSXSAVE (1ul << 18)
+#define CR4_SMEP (1ul << 20)
+#define CR4_SMAP (1ul << 21)
+
+#define MSR_APIC_BASE 0x1bu
+#define MSR_SPEC_CTRL 0x48u
+#define MSR_PRED_CMD 0x49u
+#define MSR_ARCH_CAPABILITIES 0x10au
+#define MSR_PAT 0x277u
+#define MSR_TSC_DEADLINE 0x6e0u
+#define MSR_X2APIC_FIRST 0x800u
+#define MSR_EFER 0xc0000080u
+#define MSR_STAR 0xc0000081u
+#define MSR_LSTAR 0xc0000082u
+#define MSR_CSTAR 0xc0000083u
+#define MSR_FMASK 0xc0000084u
+#define MSR_FS_BASE 0xc0000100u
+#define MSR_GS_BASE 0xc0000101u
+#define MSR_KERNEL_GS_BASE 0xc0000102u
+#define MSR_TSC_AUX 0xc0000103u
+#define MSR_SYSENTER_CS 0x174u
+#define MSR_SYSENTER_ESP 0x175u
+#define MSR_SYSENTER_EIP 0x176u
+
+#define EFER_SCE (1ul << 0)
+#define EFER_LME (1ul << 8)
+#define EFER_LMA (1ul << 10)
+#define EFER_NXE (1ul << 11)
+
+struct cpuid_leaf {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+struct __attribute__((packed)) descriptor_table {
+    uint16_t limit;
+    uint64_t base;
+};
+
+static inline struct cpuid_leaf cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid_leaf r;
+
+    __asm__ volatile("cpuid"
+                     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+                     : "a"(leaf), "c"(subleaf));
+    return r;
+}
+
+static inline uint64_t rdmsr(uint32_t msr)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+    return (uint64_t)high << 32 | low;
+}
+
+static inline void wrmsr(uint32_t msr, uint64_t value)
+{
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(msr), "a"((uint32_t)value), "d"(value >> 32)
+                     : "memory");
+}
+
+/* As rdmsr and wrmsr for MSRs the processor may lack; -EFAULT if it does. */
+must_check int rdmsr_safe(uint32_t msr, uint64_t *value);
+must_check int wrmsr_safe(uint32_t msr, uint64_t value);
+
+static inline uint64_t rdtsc(void)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return (uint64_t)high << 32 | low;
+}
+
+#define DEFINE_PORT_IO(suffix, type)                                           \
+    static inline type in##suffix(uint16_t port)                               \
+    {                                                                          \
+        type value;                                                            \
+                                                                               \
+        __asm__ volatile("in" #suffix " %1, %0" : "=a"(value) : "Nd"(port));   \
+        return value;                                                          \
+    }                                                                          \
+    static inline void out##suffix(uint16_t port, type value)                  \
+    {                                                                          \
+        __asm__ volatile("out" #suffix " %0, %1" : : "a"(value), "Nd"(port));  \
+    }
+
+DEFINE_PORT_IO(b, uint8_t)
+DEFINE_PORT_IO(w, uint16_t)
+DEFINE_PORT_IO(l, uint32_t)
+
+#define DEFINE_CONTROL_REGISTER(name)                                          \
+    static inline uint64_t read_##name(void)                                   \
+    {                                                                          \
+        uint64_t value;                                                        \
+                                                                               \
+        __asm__ volatile("mov %%" #name ", %0" : "=r"(value) : : "memory");    \
+        return value;                                                          \
+    }                                                                          \
+    static inline void write_##name(uint64_t value)                            \
+    {                                                                          \
+        __asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");        \
+    }
+
+DEFINE_CONTROL_REGISTER(cr0)
+DEFINE_CONTROL_REGISTER(cr2)
+DEFINE_CONTROL_REGISTER(cr3)
+DEFINE_CONTROL_REGISTER(cr4)
+DEFINE_CONTROL_REGISTER(dr0)
+DEFINE_CONTROL_REGISTER(dr1)
+DEFINE_CONTROL_REGISTER(dr2)
+DEFINE_CONTROL_REGISTER(dr3)
+DEFINE_CONTROL_REGISTER(dr6)
+DEFINE_CONTROL_REGISTER(dr7)
+
+static inline void invlpg(uint64_t va)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
+
+static inline void lgdt(const struct descriptor_table *t)
+{
+    __asm__ volatile("lgdt %0" : : "m"(*t));
+}
+
+static inline void lidt(const struct descriptor_table *t)
+{
+    __asm__ volatile("lidt %0" : : "m"(*t));
+}
+
+/* Reloads CS by a far return, and SS; the data segments become null. */
+static inline void reload_segments(uint64_t cs, uint64_t ss)
+{
+    __asm__ volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq\n"
+                     "1: movl %1, %%ss; xorl %%eax, %%eax; movl %%eax, %%ds;"
+                     "movl %%eax, %%es; movl %%eax, %%fs; movl %%eax, %%gs"
+                     :
+                     : "r"(cs), "r"((uint32_t)ss)
+                     : "rax", "memory");
+}
+
+static inline void lldt(uint16_t selector)
+{
+    __asm__ volatile("lldt %0" : : "r"(selector));
+}
+
+static inline void ltr(uint16_t selector)
+{
+    __asm__ volatile("ltr %0" : : "r"(selector));
+}
+
+static inline void wbinvd(void)
+{
+    __asm__ volatile("wbinvd" : : : "memory");
+}
+
+static inline void pause(void)
+{
+    __asm__ volatile("pause" : : : "memory");
+}
+
+static inline void clts(void)
+{
+    __asm__ volatile("clts");
+}
+
+static inline void swapgs(void)
+{
+    __asm__ volatile("swapgs" : : : "memory");
+}
+
+static inline void interrupts_on(void)
+{
+    __asm__ volatile("sti" : : : "memory");
+}
+
+static inline void interrupts_off(void)
+{
+    __asm__ volatile("cli" : : : "memory");
+}
+
+/* Sleeps until an interrupt came and was served; none is lost in between. */
+static inline void halt_until_interrupt(void)
+{
+    __asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
+static inline void halt(void)
+{
+    __asm__ volatile("hlt" : : : "memory");
+}
+
+static inline uint64_t xgetbv(uint32_t index)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(index));
+    return (uint64_t)high << 32 | low;
+}
+
+static inline void xsetbv(uint32_t index, uint64_t value)
+{
+    __asm__ volatile("xsetbv"
+                     :
+                     : "c"(index), "a"((uint32_t)value), "d"(value >> 32));
+}
+
+static inline void fxsave(void *area)
+{
+    __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+}
+
+static inline void fxrstor(const void *area)
+{
+    __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+}
+
+static inline void xsave(void *area, uint64_t features)
+{
+    __asm__ volatile("xsave64 (%0)"
+                     :
+                     : "r"(area), "a"((uint32_t)features), "d"(features >> 32)
+                     : "memory");
+}
+
+static inline void xrstor(const void *area, uint64_t features)
+{
+    __asm__ volatile("xrstor64 (%0)"
+                     :
+                     : "r"(area), "a"((uint32_t)features), "d"(features >> 32)
+                     : "memory");
+}
+
+#define DEFINE_SEGMENT_READ(name)                                              \
+    static inline uint16_t read_##name(void)                                   \
+    {                                                                          \
+        uint32_t value;                                                        \
+                                                                               \
+        __asm__ volatile("mov %%" #name ", %0" : "=r"(value));                 \
+        return (uint16_t)value;                                                \
+    }
+
+DEFINE_SEGMENT_READ(ds)
+DEFINE_SEGMENT_READ(es)
+DEFINE_SEGMENT_READ(fs)
+DEFINE_SEGMENT_READ(gs)
+
+/*
+ * Load a segment register; false, and a null selector, where the processor
+ * refuses. load_gs_user loads GS as SWAPGS would exchange it: its base goes
+ * to MSR_KERNEL_GS_BASE.
+ */
+bool load_ds(uint16_t selector);
+bool load_es(uint16_t selector);
+bool load_fs(uint16_t selector);
+bool load_gs(uint16_t selector);
+bool load_gs_user(uint16_t selector);

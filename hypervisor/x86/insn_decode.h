@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A decoder for the few instructions that Mica carries out for a guest: the
+ * privileged ones, and those with which kernels write page-table entries. It
+ * reads at most INSN_MAX_LENGTH bytes that it is given, touches nothing else,
+ * and knows no CPU: the same file serves the fuzzer on a developer's machine.
+ *
+ * Encodings are those of the Intel SDM, volume 2, chapter 2 and appendix A.
+ */
+#pragma once
+
+#include "core/types.h"
+#include "x86/regs.h"
+
+#define INSN_MAX_LENGTH 15u
+
+enum insn_kind {
+    /* privileged */
+    INSN_RDMSR,
+    INSN_WRMSR,
+    INSN_IN,
+    INSN_OUT,
+    INSN_INS,
+    INSN_OUTS,
+    INSN_CLI,
+    INSN_STI,
+    INSN_CLTS,
+    INSN_WBINVD,
+    INSN_XSETBV,
+    INSN_RDTSC,
+    INSN_RDTSCP,
+    INSN_CPUID,
+    INSN_FORCED_CPUID, /* UD2, "xen", CPUID */
+    INSN_INT,          /* int n: the vector is the immediate */
+    INSN_READ_CR,      /* mov crN, r: N in `reg`, r in `rm` */
+    INSN_WRITE_CR,
+    INSN_READ_DR,
+    INSN_WRITE_DR,
+    /* writes to memory; the destination is always the memory operand */
+    INSN_MOV,
+    INSN_XCHG,
+    INSN_ADD,
+    INSN_SUB,
+    INSN_AND,
+    INSN_OR,
+    INSN_XOR,
+    INSN_BTS,
+    INSN_BTR,
+    INSN_BTC,
+    INSN_CMPXCHG,
+    INSN_XADD,
+    INSN_STOS,
+    INSN_MOVS,
+};
+
+enum insn_mode {
+    INSN_MODE_64,
+    INSN_MODE_32, /* compatibility mode: nothing with a memory operand */
+};
+
+enum insn_segment {
+    INSN_ES,
+    INSN_CS,
+    INSN_SS,
+    INSN_DS,
+    INSN_FS,
+    INSN_GS,
+};
+
+#define INSN_NO_REGISTER 0xff
+
+struct insn {
+    enum insn_kind kind;
+    uint8_t length;       /* in bytes, prefixes included */
+    uint8_t size;         /* of the operand: 1, 2, 4 or 8 */
+    uint8_t address_size; /* 4 or 8 */
+    bool is_locked;
+    bool is_repeated;   /* string instructions: counted by rcx */
+    bool has_immediate; /* the source is `immediate`, not `reg` */
+    bool has_rex;       /* byte registers 4 to 7 are spl to dil */
+    uint8_t reg;        /* register operand */
+    uint8_t rm;         /* second register of moves to and from crN, drN */
+    uint64_t immediate; /* sign-extended */
+
+    /* the memory operand */
+    enum insn_segment segment;
+    bool is_rip_relative;
+    uint8_t base;  /* INSN_NO_REGISTER: none */
+    uint8_t index; /* INSN_NO_REGISTER: none */
+    uint8_t scale; /* shift: 0 to 3 */
+    int32_t displacement;
+};
+
+must_check int insn_decode(struct insn *out, const uint8_t *bytes,
+                           size_t length, enum insn_mode mode);
+
+bool insn_writes_memory(const struct insn *i);
+uint64_t insn_operand_mask(unsigned size);
+
+uint64_t insn_offset(const struct insn *i, const struct regs *r);
+
+uint64_t insn_reg_read(const struct regs *r, unsigned number);
+void insn_reg_write(struct regs *r, unsigned number, uint64_t value);
+uint64_t insn_operand_read(const struct insn *i, const struct regs *r);
+void insn_operand_write(const struct insn *i, struct regs *r, uint64_t value);
+void insn_merge(uint64_t *reg, uint64_t value, unsigned size);

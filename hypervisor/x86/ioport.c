@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * There is one dom0, so the emulated devices' state is here and not in the
+ * domain; only the latch of port 0xcf8 is a domain's.
+ */
+#include "x86/ioport.h"
+
+#include "core/heap.h"
+#include "core/spinlock.h"
+
+#include "x86/cpu.h"
+#include "x86/gate.h"
+#include "x86/insn.h"
+#include "x86/pci.h"
+#include "x86/pit_channel2.h"
+#include "x86/rtc.h"
+#include "x86/uart.h"
+#include "x86/vcpu.h"
+
+#define IO_PORTS 65536u
+#define IO_BITMAP_ORDER 1
+
+enum {
+    PORT_PIT_COUNT2 = 0x42,
+    PORT_PIT_COMMAND = 0x43,
+    PORT_SYSTEM_CONTROL = 0x61,
+    PORT_CMOS_INDEX = 0x70,
+    PORT_CMOS_DATA = 0x71,
+    PORT_PCI_ADDRESS = 0xcf8,
+    PORT_PCI_DATA = 0xcfc,
+};
+
+struct port_range {
+    uint16_t first, last;
+};
+
+/* Refused to dom0, or emulated for it. */
+static const struct port_range kept_ports[] = {
+    {0x20, 0x21},   /* PIC */
+    {0x40, 0x43},   /* PIT */
+    {0x61, 0x61},   /* PIT's gate, causes of NMIs */
+    {0x70, 0x71},   /* CMOS clock */
+    {0x92, 0x92},   /* reset, address line 20 */
+    {0xa0, 0xa1},   /* PIC */
+    {0xf0, 0xf0},   /* coprocessor error */
+    {0x4d0, 0x4d1}, /* PIC */
+    {0xcf8, 0xcff}, /* PCI configuration, reset */
+};
+
+static struct {
+    struct spinlock lock;
+    struct pit_channel2 pit; /* lock */
+    uint8_t cmos_index;      /* lock */
+} devices;
+
+/* By pCPU, NULL for none: the bitmap of which its TSS has a copy. */
+static const uint64_t *loaded_bitmap[MAX_PCPUS];
+
+/*
+ * Gives a new privileged domain its ports; others have none. 0 or -ENOMEM.
+ * The UARTs that are Mica's must be known already.
+ */
+int ioport_domain_create(struct domain *d)
+{
+    uint64_t *map;
+
+    if (!d->is_privileged)
+        return 0;
+    map = frames_alloc(IO_BITMAP_ORDER);
+    if (!map)
+        return -ENOMEM;
+    for (size_t i = 0; i < ARRAY_LEN(kept_ports); i++)
+        for (unsigned p = kept_ports[i].first; p <= kept_ports[i].last; p++)
+            bit_set(map, p);
+    for (unsigned p = 0; p < IO_PORTS; p++)
+        if (uart_port_is_owned((uint16_t)p))
+            bit_set(map, p);
+    d->arch->io_bitmap = map;
+    return 0;
+}
+
+/*
+ * Frees what ioport_domain_create allocated, if anything. The domain's vCPUs
+ * are loaded nowhere any more.
+ */
+void ioport_domain_destroy(struct domain *d)
+{
+    uint64_t *map = d->arch->io_bitmap;
+
+    if (!map)
+        return;
+    for (unsigned i = 0; i < MAX_PCPUS; i++)
+        if (__atomic_load_n(&loaded_bitmap[i], __ATOMIC_RELAXED) == map)
+            __atomic_store_n(&loaded_bitmap[i], NULL, __ATOMIC_RELAXED);
+    frames_free(map, IO_BITMAP_ORDER);
+    d->arch->io_bitmap = NULL;
+}
+
+/*
+ * Whether `v` may execute port instructions as it is now: its kernel always,
+ * since kernels rely on them before they have asked for an IOPL, and its
+ * applications with IOPL 3.
+ */
+bool ioport_may_access(const struct vcpu *v)
+{
+    return v->arch->in_kernel || v->arch->iopl == 3;
+}
+
+/* What tss->io_bitmap_offset must be while `v` runs as it is now. */
+uint16_t ioport_bitmap_offset(const struct vcpu *v)
+{
+    if (v->domain->arch->io_bitmap && ioport_may_access(v))
+        return offsetof(struct tss, io_bitmap);
+    return sizeof(struct tss);
+}
+
+/* To be called on the pCPU that has `v` loaded, when its mode changed. */
+void ioport_mode_changed(const struct vcpu *v)
+{
+    this_cpu()->tss->io_bitmap_offset = ioport_bitmap_offset(v);
+}
+
+/* To be called on the pCPU that loads `v`. */
+void ioport_load(const struct vcpu *v)
+{
+    const uint64_t *map = v->domain->arch->io_bitmap;
+    struct cpu *c = this_cpu();
+
+    if (map && loaded_bitmap[c->id] != map) {
+        memcpy(c->tss->io_bitmap, map, IO_BITMAP_BYTES);
+        loaded_bitmap[c->id] = map;
+    }
+    ioport_mode_changed(v);
+}
+
+static bool is_native(const struct domain *d, unsigned port, unsigned size)
+{
+    const uint64_t *map = d->arch->io_bitmap;
+
+    if (!map || port + size > IO_PORTS)
+        return false;
+    for (unsigned i = 0; i < size; i++)
+        if (bit_test(map, port + i))
+            return false;
+    return true;
+}
+
+static uint32_t native_read(uint16_t port, unsigned size)
+{
+    switch (size) {
+    case 1:
+        return inb(port);
+    case 2:
+        return inw(port);
+    default:
+        return inl(port);
+    }
+}
+
+static void native_write(uint16_t port, unsigned size, uint32_t value)
+{
+    switch (size) {
+    case 1:
+        outb(port, (uint8_t)value);
+        break;
+    case 2:
+        outw(port, (uint16_t)value);
+        break;
+    default:
+        outl(port, value);
+        break;
+    }
+}
+
+static bool is_pci_data(uint16_t port, unsigned size)
+{
+    return port >= PORT_PCI_DATA && port + size <= PORT_PCI_DATA + 4;
+}
+
+/* The address latch is 32 bits wide; narrower accesses miss it. */
+static bool is_pci_address(uint16_t port, unsigned size)
+{
+    return port == PORT_PCI_ADDRESS && size == 4;
+}
+
+/* Leaves *value alone where nothing is emulated. */
+static void byte_read(uint16_t port, uint32_t *value)
+{
+    spin_lock(&devices.lock);
+    switch (port) {
+    case PORT_PIT_COUNT2:
+        *value = pit2_read_count(&devices.pit, arch_now());
+        break;
+    case PORT_SYSTEM_CONTROL:
+        *value = pit2_read_port61(&devices.pit, arch_now());
+        break;
+    case PORT_CMOS_INDEX:
+        *value = devices.cmos_index;
+        break;
+    case PORT_CMOS_DATA:
+        *value = rtc_cmos_read(devices.cmos_index);
+        break;
+    }
+    spin_unlock(&devices.lock);
+}
+
+static void byte_write(uint16_t port, uint8_t value)
+{
+    spin_lock(&devices.lock);
+    switch (port) {
+    case PORT_PIT_COUNT2:
+        pit2_write_count(&devices.pit, value, arch_now());
+        break;
+    case PORT_PIT_COMMAND:
+        pit2_write_command(&devices.pit, value, arch_now());
+        break;
+    case PORT_SYSTEM_CONTROL:
+        pit2_write_port61(&devices.pit, value, arch_now());
+        break;
+    case PORT_CMOS_INDEX:
+        devices.cmos_index = value & 0x7f; /* bit 7 would mask NMIs */
+        break;
+    case PORT_CMOS_DATA:
+        rtc_cmos_write(devices.cmos_index, value);
+        break;
+    }
+    spin_unlock(&devices.lock);
+}
+
+/* A read of 1, 2 or 4 bytes by a context that may access ports. */
+uint32_t ioport_read(struct domain *d, uint16_t port, unsigned size)
+{
+    uint32_t value = size == 4 ? ~0u : (1u << (8 * size)) - 1;
+
+    if (is_native(d, port, size))
+        return native_read(port, size);
+    if (!d->is_privileged)
+        return value;
+    if (is_pci_address(port, size))
+        return d->arch->pci_cf8;
+    if (is_pci_data(port, size))
+        return pci_port_read(d->arch->pci_cf8, port - PORT_PCI_DATA, size);
+    if (size == 1)
+        byte_read(port, &value);
+    return value;
+}
+
+/* A write of 1, 2 or 4 bytes by a context that may access ports. */
+void ioport_write(struct domain *d, uint16_t port, unsigned size,
+                  uint32_t value)
+{
+    if (is_native(d, port, size))
+        native_write(port, size, value);
+    else if (!d->is_privileged)
+        return;
+    else if (is_pci_address(port, size))
+        d->arch->pci_cf8 = value;
+    else if (is_pci_data(port, size))
+        pci_port_write(d->arch->pci_cf8, port - PORT_PCI_DATA, size, value);
+    else if (size == 1)
+        byte_write(port, (uint8_t)value);
+}

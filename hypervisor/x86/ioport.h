@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * I/O ports of domains: which ones a domain may use, and the few that are
+ * emulated for dom0: PCI configuration mechanism 1, the CMOS clock, and as
+ * much of the PIT's channel 2 as measuring a clock takes. A port that a
+ * domain may not use reads as all ones and swallows what is written.
+ *
+ * A domain's bitmap (arch_domain.io_bitmap) has a bit set for each port that
+ * is refused or emulated; the others are the domain's at native speed, through
+ * the bitmap in the TSS. The bitmap is const once the domain is built. Since a
+ * guest's kernel and its applications may share a ring, what is native for the
+ * one must not be for the other:
+ *
+ * - whoever loads a vCPU calls ioport_load, which puts its domain's bitmap
+ *   into the TSS's, unless that is there already (emulate_load does it);
+ * - whoever changes a loaded vCPU between kernel and application, or changes
+ *   its IOPL, calls ioport_mode_changed. It moves tss->io_bitmap_offset to
+ *   the bitmap or beyond the TSS's limit, which must be sizeof(struct tss) - 1;
+ *   then the processor refuses every port, and the #GP comes to
+ *   emulate_privileged.
+ */
+#pragma once
+
+#include "core/types.h"
+
+struct domain;
+struct vcpu;
+
+must_check int ioport_domain_create(struct domain *d);
+void ioport_domain_destroy(struct domain *d);
+
+void ioport_load(const struct vcpu *v);
+void ioport_mode_changed(const struct vcpu *v);
+uint16_t ioport_bitmap_offset(const struct vcpu *v);
+bool ioport_may_access(const struct vcpu *v);
+
+uint32_t ioport_read(struct domain *d, uint16_t port, unsigned size);
+void ioport_write(struct domain *d, uint16_t port, unsigned size,
+                  uint32_t value);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MSRs fall in three classes: a few with a meaning, handled one by one; a
+ * table of those that read as a constant and swallow writes, because kernels
+ * use them without expecting a fault; and all others, which fault.
+ */
+#include "x86/msr.h"
+
+#include "hypercall_abi/cpuid.h"
+
+#include "x86/cpu_features.h"
+#include "x86/hypercall_page.h"
+#include "x86/insn.h"
+#include "x86/vcpu.h"
+
+#define MSR_TSC 0x10u
+#define MSR_MICROCODE_REVISION 0x8bu
+#define MSR_MISC_ENABLE 0x1a0u
+
+#define APIC_BASE_ENABLED 0xfee00800ull
+#define APIC_BASE_BOOT_CPU (1ull << 8)
+#define EFER_SHOWN (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+/* Fast strings; neither branch trace nor event-based sampling. */
+#define MISC_ENABLE_VALUE (1ull << 0 | 1ull << 11 | 1ull << 12)
+
+struct constant_msr {
+    uint32_t first, last;
+    bool intel, amd; /* where it exists */
+    uint64_t value;
+};
+
+static const struct constant_msr constants[] = {
+    {0x179, 0x17b, true, true, 0},  /* MCG_CAP: no banks; STATUS; CTL */
+    {0x400, 0x47f, true, true, 0},  /* banks of machine checks */
+    {0xce, 0xce, true, false, 0},   /* PLATFORM_INFO */
+    {0x140, 0x140, true, false, 0}, /* MISC_FEATURES_ENABLES */
+    {MSR_MISC_ENABLE, MSR_MISC_ENABLE, true, false, MISC_ENABLE_VALUE},
+    {0xc0010015, 0xc0010015, false, true, 0}, /* HWCR */
+    {0xc0010055, 0xc0010055, false, true, 0}, /* INT_PENDING */
+    {0xc0011029, 0xc0011029, false, true, 0}, /* DE_CFG */
+};
+
+static const struct constant_msr *find_constant(uint32_t msr)
+{
+    const struct cpu_features *f = cpu_features();
+
+    for (size_t i = 0; i < ARRAY_LEN(constants); i++) {
+        const struct constant_msr *c = &constants[i];
+
+        if (msr >= c->first && msr <= c->last &&
+            ((c->intel && f->is_intel) || (c->amd && f->is_amd)))
+            return c;
+    }
+    return NULL;
+}
+
+static bool is_canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
+
+static uint64_t microcode_revision(void)
+{
+    uint64_t value;
+
+    return rdmsr_safe(MSR_MICROCODE_REVISION, &value) ? 0 : value;
+}
+
+/* MSRs that tell the guest about its processor and never change. */
+static int read_fixed(const struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+    const struct constant_msr *c;
+
+    switch (msr) {
+    case MSR_EFER:
+        *value = rdmsr(MSR_EFER) & EFER_SHOWN;
+        return 0;
+    case MSR_APIC_BASE:
+        *value = APIC_BASE_ENABLED | (v->id ? 0 : APIC_BASE_BOOT_CPU);
+        return 0;
+    case MSR_PAT:
+        *value = PAT_VALUE;
+        return 0;
+    }
+    c = find_constant(msr);
+    if (!c)
+        return -EPERM;
+    *value = c->value;
+    return 0;
+}
+
+/* RDMSR: 0 with *value, or -EPERM when it is to fault. */
+int msr_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+    switch (msr) {
+    case MSR_FS_BASE:
+    case MSR_GS_BASE:
+    case MSR_KERNEL_GS_BASE:
+        *value = rdmsr(msr);
+        return 0;
+    case MSR_TSC:
+        *value = rdtsc();
+        return 0;
+    case MSR_TSC_AUX:
+        if (!cpu_features()->rdtscp)
+            return -EPERM;
+        *value = v->arch->tsc_aux;
+        return 0;
+    case MSR_MICROCODE_REVISION:
+        *value = microcode_revision();
+        return 0;
+    case XEN_CPUID_HYPERCALL_MSR:
+        *value = 0;
+        return 0;
+    }
+    return read_fixed(v, msr, value);
+}
+
+static int write_base(uint32_t msr, uint64_t value)
+{
+    if (!is_canonical(value))
+        return -EPERM;
+    wrmsr(msr, value);
+    return 0;
+}
+
+static int write_tsc_aux(struct vcpu *v, uint64_t value)
+{
+    if (!cpu_features()->rdtscp || value >> 32)
+        return -EPERM;
+    v->arch->tsc_aux = (uint32_t)value;
+    wrmsr(MSR_TSC_AUX, value);
+    return 0;
+}
+
+/* The low 12 bits number the page of the hypercall code; there is one. */
+static int write_hypercall_page(struct vcpu *v, uint64_t value)
+{
+    if (value & (PAGE_SIZE - 1))
+        return -EPERM;
+    return hypercall_page_install(v->domain, MFN(value >> PAGE_SHIFT));
+}
+
+/* Swallowed where it changes nothing, or nothing a guest could notice. */
+static int write_fixed(const struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    uint64_t present;
+
+    if (find_constant(msr))
+        return 0;
+    if (read_fixed(v, msr, &present) || value != present)
+        return -EPERM;
+    return 0;
+}
+
+/* WRMSR: 0, or an error when it is to fault. */
+int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    switch (msr) {
+    case MSR_FS_BASE:
+    case MSR_GS_BASE:
+    case MSR_KERNEL_GS_BASE:
+        return write_base(msr, value);
+    case MSR_TSC_AUX:
+        return write_tsc_aux(v, value);
+    case MSR_MICROCODE_REVISION:
+        return value ? -EPERM : 0; /* asks for the revision to be shown */
+    case XEN_CPUID_HYPERCALL_MSR:
+        return write_hypercall_page(v, value);
+    }
+    return write_fixed(v, msr, value);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The registers of an interrupted context as Mica's entry code stores them,
+ * lowest address first. The last five are the frame the processor pushes.
+ */
+#pragma once
+
+#define ENTRY_SYSCALL 0x100
+#define ENTRY_SYSENTER 0x101
+
+#define RFLAGS_CF 0x1ul
+#define RFLAGS_FIXED 0x2ul
+#define RFLAGS_TF 0x100ul
+#define RFLAGS_IF 0x200ul
+#define RFLAGS_DF 0x400ul
+#define RFLAGS_IOPL 0x3000ul
+#define RFLAGS_NT 0x4000ul
+#define RFLAGS_RF 0x10000ul
+#define RFLAGS_VM 0x20000ul
+#define RFLAGS_AC 0x40000ul
+#define RFLAGS_VIF 0x80000ul
+#define RFLAGS_VIP 0x100000ul
+#define RFLAGS_ID 0x200000ul
+
+/* Page-fault error code. */
+#define PFEC_PRESENT 1u
+#define PFEC_WRITE 2u
+#define PFEC_USER 4u
+#define PFEC_RESERVED 8u
+#define PFEC_FETCH 16u
+
+#ifndef __ASSEMBLER__
+#include "core/types.h"
+
+struct regs {
+    uint64_t r15, r14, r13, r12, rbp, rbx;
+    uint64_t r11, r10, r9, r8;
+    uint64_t rax, rcx, rdx, rsi, rdi;
+    uint32_t error_code;
+    uint32_t vector; /* ENTRY_SYSCALL for SYSCALL */
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+_Static_assert(sizeof(struct regs) == 21 * 8, "entry.S counts on it");
+
+enum exception {
+    EXC_DE = 0,
+    EXC_DB = 1,
+    EXC_NMI = 2,
+    EXC_BP = 3,
+    EXC_OF = 4,
+    EXC_BR = 5,
+    EXC_UD = 6,
+    EXC_NM = 7,
+    EXC_DF = 8,
+    EXC_TS = 10,
+    EXC_NP = 11,
+    EXC_SS = 12,
+    EXC_GP = 13,
+    EXC_PF = 14,
+    EXC_MF = 16,
+    EXC_AC = 17,
+    EXC_MC = 18,
+    EXC_XM = 19,
+    EXC_CP = 21,
+};
+#endif

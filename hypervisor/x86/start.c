@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The start of Mica, on the boot processor: from the loader's information to
+ * a running dom0. The order matters; each step says what it needs.
+ */
+#include "core/arch.h"
+#include "core/cmdline.h"
+#include "core/dom0_build.h"
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "core/pcpu.h"
+#include "core/vcpu.h"
+#include "core/version.h"
+#include "hypercall_abi/start_info.h"
+#include "x86/acpi.h"
+#include "x86/apic.h"
+#include "x86/console.h"
+#include "x86/cpu.h"
+#include "x86/cpu_features.h"
+#include "x86/insn.h"
+#include "x86/ioapic.h"
+#include "x86/ioport.h"
+#include "x86/irq.h"
+#include "x86/machine.h"
+#include "x86/machine_early.h"
+#include "x86/memory_layout.h"
+#include "x86/msi.h"
+#include "x86/multiboot2.h"
+#include "x86/paging.h"
+#include "x86/power.h"
+#include "x86/smp.h"
+#include "x86/time.h"
+#include "x86/wallclock.h"
+
+#define EARLY_MAP_END (4ull << 30)
+#define VGA_TEXT_COLUMNS 80
+#define VGA_TEXT_ROWS 25
+#define VGA_FONT_HEIGHT 16
+#define LFB_UNIT_SHIFT 16
+
+extern char boot_cpu_stack[];
+extern const char init_start[], init_end[];
+
+_Noreturn void start(uint32_t information);
+
+static struct boot_info boot;
+static struct memory_range ram[MEMORY_MAP_RANGES];
+static unsigned ram_count;
+
+/* --- the command line ---------------------------------------------------- */
+
+static struct options {
+    struct cmdline_memory dom0_mem;
+    struct cmdline_range dom0_vcpus;
+    struct console_options console;
+    struct cmdline_level log, guest_log;
+    char reboot[32];
+    uint64_t max_cpus;
+    bool noreboot;
+} options = {
+    .console = {.outputs = {.com1 = true, .vga = true},
+                .com1 = {.baud = 115200,
+                         .data_bits = 8,
+                         .parity = 'n',
+                         .stop_bits = 1,
+                         .port = 0x3f8,
+                         .irq = 4},
+                .com2 = {.baud = 115200,
+                         .data_bits = 8,
+                         .parity = 'n',
+                         .stop_bits = 1,
+                         .port = 0x2f8,
+                         .irq = 3}},
+    .log = {LOG_INFO + 1, LOG_INFO + 1},
+    .guest_log = {LOG_INFO + 1, LOG_INFO + 1},
+    .max_cpus = MAX_PCPUS,
+};
+
+static const struct cmdline_option option_table[] = {
+    {.name = "dom0_mem",
+     .kind = CMDLINE_CUSTOM,
+     .target = &options.dom0_mem,
+     .parse = cmdline_parse_memory},
+    {.name = "dom0_max_vcpus",
+     .kind = CMDLINE_CUSTOM,
+     .target = &options.dom0_vcpus,
+     .parse = cmdline_parse_range},
+    {.name = "com1",
+     .kind = CMDLINE_CUSTOM,
+     .target = &options.console.com1,
+     .parse = cmdline_parse_serial},
+    {.name = "com2",
+     .kind = CMDLINE_CUSTOM,
+     .target = &options.console.com2,
+     .parse = cmdline_parse_serial},
+    {.name = "console",
+     .kind = CMDLINE_CUSTOM,
+     .target = &options.console.outputs,
+     .parse = cmdline_parse_console},
+    {.name = "loglvl",
+     .kind = CMDLINE_CUSTOM,
+     .target = &options.log,
+     .parse = cmdline_parse_level},
+    {.name = "guest_loglvl",
+     .kind = CMDLINE_CUSTOM,
+     .target = &options.guest_log,
+     .parse = cmdline_parse_level},
+    {.name = "reboot",
+     .kind = CMDLINE_STRING,
+     .target = options.reboot,
+     .capacity = sizeof(options.reboot)},
+    {.name = "maxcpus",
+     .kind = CMDLINE_NUMBER,
+     .target = &options.max_cpus,
+     .min = 1,
+     .max = MAX_PCPUS},
+    {.name = "noreboot", .kind = CMDLINE_BOOL, .target = &options.noreboot},
+};
+
+static void report_word(void *context, const char *word, const char *why)
+{
+    (void)context;
+    log_warning("command line: %s: %s", word, why);
+}
+
+static enum log_level level_of(const struct cmdline_level *l)
+{
+    return l->lower ? (enum log_level)(l->lower - 1) : LOG_ERROR;
+}
+
+static void read_command_line(void)
+{
+    const struct cmdline_reporter reporter = {report_word, NULL};
+
+    cmdline_parse(boot.command_line, option_table, ARRAY_LEN(option_table),
+                  &reporter);
+    log_set_thresholds(level_of(&options.log), level_of(&options.guest_log));
+}
+
+/* --- what the loader left ------------------------------------------------ */
+
+static void read_information(uint32_t information)
+{
+    const void *block = phys_to_virt(information);
+
+    if (multiboot2_parse(block, multiboot2_size(block), &boot))
+        panic("The loader's information is damaged. Use GRUB 2's multiboot2 "
+              "command.");
+    for (unsigned i = 0; i < boot.map.count; i++)
+        if (boot.map.ranges[i].type == MEMORY_RAM)
+            ram[ram_count++] = (struct memory_range){
+                boot.map.ranges[i].start, boot.map.ranges[i].end};
+}
+
+/* All that the loader put into RAM and that is still to be read. */
+static unsigned find_busy(struct memory_range *busy, uint32_t information)
+{
+    unsigned n = 0;
+
+    busy[n++] = (struct memory_range){
+        information,
+        information + multiboot2_size(phys_to_virt(information))};
+    for (unsigned i = 0; i < boot.module_count; i++)
+        if (boot.modules[i].start < boot.modules[i].end)
+            busy[n++] = (struct memory_range){boot.modules[i].start,
+                                              boot.modules[i].end};
+    return n;
+}
+
+/* --- dom0 ---------------------------------------------------------------- */
+
+static void describe_text_screen(struct dom0_vga_console_info *info)
+{
+    info->video_type = XEN_VGATYPE_TEXT_MODE_3;
+    info->u.text_mode_3 = (struct dom0_vga_text_mode_3){
+        .font_height = VGA_FONT_HEIGHT,
+        .rows = VGA_TEXT_ROWS,
+        .columns = VGA_TEXT_COLUMNS,
+    };
+}
+
+static void describe_graphics_screen(struct dom0_vga_console_info *info)
+{
+    const struct boot_framebuffer *s = &boot.screen;
+    uint64_t size = (uint64_t)s->pitch * s->height;
+
+    info->video_type =
+        boot.is_efi ? XEN_VGATYPE_EFI_LFB : XEN_VGATYPE_VESA_LFB;
+    info->u.vesa_lfb = (struct dom0_vga_vesa_lfb){
+        .width = (uint16_t)s->width,
+        .height = (uint16_t)s->height,
+        .bytes_per_line = (uint16_t)s->pitch,
+        .bits_per_pixel = s->bits_per_pixel,
+        .lfb_base = (uint32_t)s->address,
+        .ext_lfb_base = (uint32_t)(s->address >> 32),
+        .lfb_size = (uint32_t)((size + 0xffff) >> LFB_UNIT_SHIFT),
+        .red_pos = s->red.position,
+        .red_size = s->red.bits,
+        .green_pos = s->green.position,
+        .green_size = s->green.bits,
+        .blue_pos = s->blue.position,
+        .blue_size = s->blue.bits,
+    };
+}
+
+static void build_dom0(void)
+{
+    struct dom0_vga_console_info screen = {0};
+    struct dom0_options o = {
+        .memory = options.dom0_mem,
+        .vcpus = options.dom0_vcpus,
+        .console_info = &screen,
+        .console_info_size = sizeof(screen),
+        .ram = ram,
+        .ram_count = ram_count,
+    };
+
+    if (!boot.module_count)
+        panic("No dom0 kernel: add a module2 line with a kernel after the "
+              "multiboot2 line of the GRUB entry");
+    if (boot.screen.kind == BOOT_SCREEN_GRAPHICS)
+        describe_graphics_screen(&screen);
+    else
+        describe_text_screen(&screen);
+    o.kernel = phys_to_virt(boot.modules[0].start);
+    o.kernel_size = boot.modules[0].end - boot.modules[0].start;
+    o.command_line = boot.modules[0].command_line;
+    if (boot.module_count > 1) {
+        o.initrd = phys_to_virt(boot.modules[1].start);
+        o.initrd_size = boot.modules[1].end - boot.modules[1].start;
+    }
+    if (dom0_build(&o))
+        panic("dom0 can't be started");
+    if (ioport_domain_create(dom0))
+        panic("No memory for dom0's I/O bitmap");
+    wallclock_publish(dom0->shared_info);
+}
+
+/* --- the order of things ------------------------------------------------- */
+
+static void start_consoles(bool has_screen)
+{
+    struct console_options o = options.console;
+
+    o.has_text_screen = has_screen && boot.screen.kind != BOOT_SCREEN_GRAPHICS;
+    if (has_screen)
+        o.outputs.com1 = o.outputs.com2 = false;
+    else
+        o.outputs.vga = false;
+    console_init(&o);
+}
+
+/*
+ * The unpackers, which come from the distribution, read a stack protector's
+ * canary at %fs:0x28.
+ */
+static void lend_canary(void)
+{
+    static uint64_t thread_block[8];
+
+    wrmsr(MSR_FS_BASE, (uint64_t)thread_block);
+}
+
+static void report_memory(void)
+{
+    uint64_t all = 0;
+
+    for (unsigned i = 0; i < ram_count; i++)
+        all += ram[i].end - ram[i].start;
+    log_info("memory: %lu MiB of RAM, %lu MiB free", all >> 20,
+             heap_free_frames() >> (20 - PAGE_SHIFT));
+}
+
+/* What Mica keeps for itself: all RAM that is neither dom0's nor free. */
+static void report_kept(void)
+{
+    uint64_t all = 0;
+
+    for (unsigned i = 0; i < ram_count; i++)
+        all += ram[i].end - ram[i].start;
+    log_info("memory: kept %lu KiB", (all >> 10) -
+             ((heap_free_frames() + dom0->page_count) << 2));
+}
+
+static void start_machine(uint32_t information)
+{
+    struct memory_range busy[BOOT_MAX_MODULES + 1];
+    unsigned busy_count = find_busy(busy, information);
+
+    paging_init(ram, ram_count, busy, busy_count);
+    start_consoles(true);
+    report_memory();
+    acpi_init(boot.rsdp, boot.rsdp_size);
+    apic_init();
+    ioapic_init();
+    irq_init();
+    msi_init();
+    cpu_init_this(0);
+    time_init();
+    wallclock_init();
+    power_init(options.reboot[0] ? options.reboot : NULL, options.noreboot);
+    machine_describe(&boot, boot.command_line);
+    pcpu_set_online(0);
+    smp_start(&boot.map, (unsigned)options.max_cpus);
+    paging_drop_identity();
+    log_info("%u processors online", pcpu_count);
+}
+
+/*
+ * The first C code, on the boot stack: `information` is the physical address
+ * of the Multiboot2 information, below 4 GiB.
+ */
+void start(uint32_t information)
+{
+    pcpu_count = 1;
+    cpu_init_record(0, 0, boot_cpu_stack);
+    cpu_features_detect();
+    read_information(information);
+    read_command_line();
+    start_consoles(false);
+    log_info("Mica, a paravirtualization hypervisor, " MICA_VERSION);
+    log_info("command line: %s", boot.command_line);
+    start_machine(information);
+    lend_canary();
+    console_input_start();
+    build_dom0();
+    for (unsigned i = 0; i < boot.module_count; i++)
+        paging_release(boot.modules[i].start, boot.modules[i].end);
+    paging_release(information, information + PAGE_SIZE);
+    report_kept();
+    console_give_to_dom0();
+    idle_loop();
+}

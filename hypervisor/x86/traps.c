@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exceptions and interrupts, of guests and of Mica itself, and the way back
+ * to a guest. A guest's exception is emulated, or it is delivered to the
+ * guest's kernel; one of Mica's own is expected at known instructions only.
+ */
+#include "x86/traps.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/hypercall.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+#include "core/sched.h"
+#include "core/timer.h"
+#include "core/vcpu.h"
+#include "x86/apic.h"
+#include "x86/context.h"
+#include "x86/cpu.h"
+#include "x86/crash.h"
+#include "x86/debug_regs.h"
+#include "x86/desc.h"
+#include "x86/emulate.h"
+#include "x86/flush.h"
+#include "x86/fpu.h"
+#include "x86/insn.h"
+#include "x86/irq.h"
+#include "x86/memory_layout.h"
+#include "x86/selectors.h"
+
+#define LINUX_SYSCALL_VECTOR 0x80
+#define SOFT_INTERRUPT_ERROR(vector) ((vector) * 8 + 2)
+
+extern const char exit_iret[];
+
+static void enter(struct vcpu *v)
+{
+    struct pcpu *p = this_pcpu();
+
+    (void)v;
+    p->entered_at = arch_now();
+}
+
+/* --- system calls and hypercalls ----------------------------------------- */
+
+static void bounce_syscall(struct vcpu *v, enum callback_kind kind)
+{
+    const struct callback *c = &v->arch->callbacks[kind];
+    struct regs *r = guest_regs();
+
+    bounce_to_kernel(v, &(struct bounce){.address = c->address,
+                                         .masks_events = c->masks_events});
+    r->rflags &= ~RFLAGS_DF;
+}
+
+static void application_syscall(struct vcpu *v, struct regs *r)
+{
+    bool is_32bit = r->cs == SEL_GUEST_CS32;
+    enum callback_kind kind = is_32bit ? CALLBACK_SYSCALL32 : CALLBACK_SYSCALL;
+
+    if (v->arch->callbacks[kind].address) {
+        bounce_syscall(v, kind);
+        return;
+    }
+    if (!is_32bit) {
+        domain_crash(v->domain, "vCPU %u: no callback for SYSCALL", v->id);
+        return;
+    }
+    r->rip -= 2;
+    trap_inject(v, EXC_UD, 0);
+}
+
+/* SYSCALL: an application's system call, or its kernel's hypercall. */
+void handle_syscall(struct regs *r)
+{
+    struct vcpu *v = current_vcpu();
+    struct hc_args args;
+
+    if (!v->arch->in_kernel) {
+        application_syscall(v, r);
+        return;
+    }
+    enter(v);
+    args = (struct hc_args){{r->rdi, r->rsi, r->rdx, r->r10, r->r8}};
+    r->rax = (uint64_t)hypercall_dispatch(v, (uint32_t)r->rax, &args);
+}
+
+void handle_sysenter(struct regs *r)
+{
+    struct vcpu *v = current_vcpu();
+
+    r->rflags &= ~(RFLAGS_TF | RFLAGS_NT);
+    if (!v->arch->in_kernel && v->arch->callbacks[CALLBACK_SYSENTER].address)
+        bounce_syscall(v, CALLBACK_SYSENTER);
+    else
+        trap_inject(v, EXC_GP, 0);
+}
+
+/* --- interrupts ---------------------------------------------------------- */
+
+static void handle_interrupt(unsigned vector)
+{
+    switch (vector) {
+    case VECTOR_TIMER:
+        this_cpu()->timer_is_due = true;
+        apic_eoi();
+        break;
+    case VECTOR_KICK:
+        apic_eoi();
+        break;
+    case VECTOR_FLUSH:
+        apic_eoi();
+        flush_serve();
+        break;
+    case VECTOR_ERROR:
+        apic_error_report();
+        apic_eoi();
+        break;
+    case VECTOR_SPURIOUS:
+        break;
+    default:
+        irq_dispatch(vector);
+    }
+}
+
+/* --- exceptions of guests ------------------------------------------------ */
+
+static bool is_own_range(uint64_t va)
+{
+    return va >= OWN_RANGE_START && va < OWN_RANGE_END;
+}
+
+static void guest_page_fault(struct vcpu *v, struct regs *r)
+{
+    uint64_t address = read_cr2();
+    uint32_t want = PFEC_PRESENT | PFEC_WRITE;
+
+    if (is_own_range(address) && desc_is_guest_table(address)) {
+        if (!desc_fault(v, address))
+            trap_inject(v, EXC_GP, 0);
+        return;
+    }
+    if (v->arch->in_kernel && !is_own_range(address) &&
+        (r->error_code & (want | PFEC_RESERVED | PFEC_FETCH)) == want &&
+        emulate_pte_write(v, r, address) == EMULATE_DONE)
+        return;
+    trap_inject_page_fault(v, address, r->error_code);
+}
+
+/* `int n`: the guest's gate says who may use it. */
+static void soft_interrupt(struct vcpu *v, struct regs *r, unsigned vector,
+                           unsigned length)
+{
+    const struct trap_gate *gate = &v->arch->traps[vector];
+    unsigned ring = v->arch->in_kernel ? 1 : 3;
+
+    if (!gate->address || gate->dpl < ring) {
+        trap_inject(v, EXC_GP, SOFT_INTERRUPT_ERROR(vector));
+        return;
+    }
+    r->rip += length;
+    bounce_to_kernel(v, &(struct bounce){.address = gate->address,
+                                         .masks_events = gate->masks_events});
+}
+
+static void guest_general_protection(struct vcpu *v, struct regs *r)
+{
+    uint8_t vector;
+    unsigned length;
+
+    if (r->error_code & 2 &&
+        emulate_is_soft_interrupt(v, r, &vector, &length)) {
+        soft_interrupt(v, r, vector, length);
+        return;
+    }
+    if (!r->error_code && emulate_privileged(v, r) == EMULATE_DONE)
+        return;
+    trap_inject(v, EXC_GP, r->error_code);
+}
+
+static void guest_exception(struct vcpu *v, struct regs *r)
+{
+    switch (r->vector) {
+    case EXC_PF:
+        guest_page_fault(v, r);
+        return;
+    case EXC_GP:
+        guest_general_protection(v, r);
+        return;
+    case EXC_UD:
+        if (emulate_forced_cpuid(v, r) == EMULATE_DONE)
+            return;
+        break;
+    case EXC_NM:
+        if (fpu_device_not_available(v))
+            return;
+        break;
+    case EXC_DB:
+        debug_regs_note_trap(v);
+        break;
+    case EXC_NP:
+    case EXC_SS:
+    case EXC_TS:
+    default:
+        break;
+    }
+    trap_inject(v, r->vector, r->error_code);
+}
+
+void handle_guest_trap(struct regs *r)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (r->vector == LINUX_SYSCALL_VECTOR) {
+        r->rip -= 2;
+        soft_interrupt(v, r, LINUX_SYSCALL_VECTOR, 2);
+        return;
+    }
+    if (r->vector >= 32) {
+        handle_interrupt(r->vector);
+        return;
+    }
+    enter(v);
+    guest_exception(v, r);
+}
+
+/* --- exceptions of Mica itself ------------------------------------------- */
+
+struct fault_entry {
+    uint64_t from, to;
+};
+
+extern const struct fault_entry fault_table_start[], fault_table_end[];
+
+static bool fix_up(struct regs *r)
+{
+    for (const struct fault_entry *e = fault_table_start; e < fault_table_end;
+         e++) {
+        if (e->from == r->rip) {
+            r->rip = e->to;
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * The processor refused to return to the guest: the context it was given is
+ * bad, and the guest gets the exception as if that context had raised it.
+ * Its general registers are in `r`, the rest still in its place; the two
+ * overlap.
+ */
+static _Noreturn void refused_return(struct regs *r)
+{
+    struct regs *guest = guest_regs();
+    unsigned vector = r->vector;
+    uint32_t error_code = r->error_code;
+    uint64_t address = read_cr2();
+
+    memmove(guest, r, offsetof(struct regs, error_code));
+    if (vector != EXC_PF)
+        trap_inject(current_vcpu(), vector, error_code);
+    else if (!desc_fault(current_vcpu(), address))
+        trap_inject(current_vcpu(), EXC_GP, 0);
+    exit_restart(guest);
+}
+
+void handle_own_trap(struct regs *r)
+{
+    if (r->vector >= 32) {
+        handle_interrupt(r->vector);
+        return;
+    }
+    if (r->rip == (uint64_t)exit_iret)
+        refused_return(r);
+    if (r->vector == EXC_PF && desc_is_guest_table(read_cr2()) &&
+        this_pcpu()->loaded && desc_fault(this_pcpu()->loaded, read_cr2()))
+        return;
+    if (fix_up(r))
+        return;
+    crash_own(r);
+}
+
+void handle_ist_trap(struct regs *r)
+{
+    if (r->vector == EXC_NMI)
+        crash_nmi(r);
+    else
+        crash_own(r);
+}
+
+/* --- the way out --------------------------------------------------------- */
+
+static void pass_scheduler(struct pcpu *p)
+{
+    struct vcpu *next;
+
+    __atomic_store_n(&p->need_resched, false, __ATOMIC_SEQ_CST);
+    next = sched_pick(arch_now());
+    context_switch(next);
+}
+
+void prepare_exit(struct regs *r)
+{
+    struct cpu *c = this_cpu();
+    struct pcpu *p = c->core;
+
+    (void)r;
+    for (;;) {
+        if (c->timer_is_due) {
+            c->timer_is_due = false;
+            timers_run(arch_now());
+        }
+        if (__atomic_load_n(&p->need_resched, __ATOMIC_SEQ_CST)) {
+            pass_scheduler(p);
+            continue;
+        }
+        if (!p->current) {
+            halt_until_interrupt();
+            continue;
+        }
+        if (p->current->runstate_stale && p->current->arch->in_kernel)
+            vcpu_runstate_publish(p->current);
+        deliver_pending(p->current);
+        if (!__atomic_load_n(&p->need_resched, __ATOMIC_SEQ_CST))
+            return;
+    }
+}
+
+void idle_loop(void)
+{
+    this_pcpu()->need_resched = true;
+    exit_restart(guest_regs());
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine's part of a vCPU and of a domain. Everything here belongs to
+ * the pCPU that runs the vCPU; others may touch it only while the vCPU is
+ * down or paused and not loaded anywhere.
+ */
+#pragma once
+
+#include "core/bitmap.h"
+#include "core/domain.h"
+#include "core/types.h"
+#include "core/vcpu.h"
+#include "x86/regs.h"
+
+#define GUEST_GDT_FRAMES 14
+#define GUEST_GDT_ENTRIES 7168
+
+struct trap_gate {
+    uint64_t address;   /* 0: not installed */
+    uint16_t cs;
+    uint8_t dpl;        /* least privileged ring that may `int n` */
+    bool masks_events;  /* sets the upcall mask on entry */
+};
+
+struct callback {
+    uint64_t address; /* 0: not registered */
+    bool masks_events;
+};
+
+enum callback_kind {
+    CALLBACK_EVENT,
+    CALLBACK_FAILSAFE,
+    CALLBACK_SYSCALL,
+    CALLBACK_SYSCALL32,
+    CALLBACK_SYSENTER,
+    CALLBACK_NMI,
+    CALLBACK_KINDS,
+};
+
+/* An exception to deliver when the vCPU next enters its guest. */
+struct pending_trap {
+    bool is_pending;
+    bool has_error;
+    uint8_t vector;
+    uint32_t error_code;
+    uint64_t cr2;       /* meaning for EXC_PF only */
+};
+
+struct arch_vcpu {
+    struct regs regs;       /* while the vCPU is not loaded */
+    bool in_kernel;         /* guest kernel or guest application */
+    struct pending_trap trap;
+    bool nmi_pending;       /* atomic */
+    bool nmi_masked;        /* until the next iret hypercall */
+
+    struct trap_gate *traps; /* 256 */
+    struct callback callbacks[CALLBACK_KINDS];
+    uint64_t kernel_sp;
+    uint16_t kernel_ss;
+
+    uint16_t ds, es, fs, gs; /* while not loaded */
+    uint64_t fs_base;        /* while not loaded */
+    uint64_t gs_base_kernel; /* while not loaded */
+    uint64_t gs_base_user;   /* while not loaded */
+
+    uint8_t iopl;            /* virtual: 0 to 3 */
+    bool cr0_ts;             /* virtual CR0.TS */
+    uint64_t cr4;            /* as the guest sees it */
+    uint64_t cr2;            /* of the last page fault delivered */
+    uint64_t dr[8];
+    uint64_t xcr0;
+    uint32_t tsc_aux;
+    void *fpu;               /* XSAVE or FXSAVE area, 64-byte aligned */
+
+    mfn_t gdt_frames[GUEST_GDT_FRAMES];
+    unsigned gdt_entries;
+    uint64_t ldt_base;       /* guest address, page aligned */
+    unsigned ldt_entries;
+    uint64_t ldt_loaded;     /* bit n: page n has a reference */
+    mfn_t ldt_frames[16];    /* valid where ldt_loaded says so */
+};
+
+struct arch_domain {
+    uint64_t *io_bitmap;     /* 65536 bits, 1 = refused; NULL: all refused */
+    uint32_t pci_cf8;        /* last dword written to port 0xcf8 */
+};
