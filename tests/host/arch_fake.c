@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/* The fake machine; arch_fake.h says how to use it. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "host/arch_fake.h"
+
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/heap.h"
+#include "core/hypercall.h"
+#include "core/pte.h"
+#include "core/vcpu.h"
+
+#define TABLE_END (FAKE_LAST_FRAME + 1)
+
+_Static_assert(FAKE_FIRST_FRAME % FRAME_BLOCK == 0, "whole blocks");
+_Static_assert(TABLE_END <= 64 * FRAME_BLOCK, "one word says what is present");
+
+struct arch_vcpu {
+    unsigned nmis;
+};
+
+struct arch_domain {
+    unsigned unused;
+};
+
+struct fake fake;
+
+static _Alignas(PAGE_SIZE) uint8_t memory[FAKE_FRAMES][PAGE_SIZE];
+static struct frame records[TABLE_END];
+static uint64_t records_present;
+static uint64_t m2p[TABLE_END];
+
+/*
+ * Starts the machine with `cpus` processors, at time 1 s, on pCPU 0, with all
+ * of its memory on the heap.
+ */
+void fake_boot(unsigned cpus)
+{
+    fake = (struct fake){.now = NSEC_PER_SEC};
+    for (unsigned i = 0; i < MAX_PCPUS; i++)
+        fake.timer[i] = NSEC_NEVER;
+    memset(m2p, 0xff, sizeof(m2p));
+    for (unsigned n = FAKE_FIRST_FRAME; n < TABLE_END; n += FRAME_BLOCK)
+        bit_set(&records_present, n / FRAME_BLOCK);
+    pcpu_count = cpus;
+    for (unsigned i = 0; i < cpus; i++)
+        pcpu_init(i);
+    frame_table_init(records, TABLE_END, &records_present);
+    for (unsigned n = FAKE_FIRST_FRAME; n < TABLE_END; n++)
+        frame_mark_ram(MFN(n));
+    heap_add(MFN(FAKE_FIRST_FRAME), FAKE_FRAMES);
+    for (unsigned i = 0; i < cpus; i++) {
+        pcpus[i].entered_at = fake.now;
+        pcpu_set_online(i);
+    }
+}
+
+/* The memory of frame FAKE_FIRST_FRAME + `index`. */
+void *fake_frame(uint64_t index)
+{
+    if (index >= FAKE_FRAMES)
+        abort();
+    return memory[index];
+}
+
+/*
+ * Maps one page in the tables under the L4 frame `root`, taking frames for
+ * missing tables from the heap. `flags` are for the last entry; the entries
+ * above allow everything. The frame table does not hear of it. False when
+ * the heap is empty.
+ */
+bool fake_guest_map(mfn_t root, uint64_t va, mfn_t frame, uint64_t flags)
+{
+    uint64_t *table = arch_frame_ptr(root);
+
+    for (unsigned level = 4; level > 1; level--) {
+        uint64_t *entry = &table[pt_index(va, level)];
+
+        if (!(*entry & PTE_PRESENT)) {
+            void *next = frames_alloc(0);
+
+            if (!next)
+                return false;
+            *entry = pte_make(arch_frame_of(next),
+                              PTE_PRESENT | PTE_WRITE | PTE_USER);
+        }
+        table = arch_frame_ptr(pte_frame(*entry));
+    }
+    table[pt_index(va, 1)] = pte_make(frame, flags);
+    return true;
+}
+
+/* --- this processor ------------------------------------------------------ */
+
+struct pcpu *arch_this_pcpu(void)
+{
+    return &pcpus[fake.cpu];
+}
+
+/*
+ * A fake machine has one thread, so a lock that is taken stays taken: a test
+ * that waits on purpose gives on_spin something to do.
+ */
+void arch_spin_wait(void)
+{
+    fake.now += fake.spin_step;
+    if (fake.on_spin) {
+        fake.on_spin();
+    } else if (!fake.spin_step) {
+        fprintf(stderr, "fake machine: waits for ever\n");
+        abort();
+    }
+}
+
+nsec_t arch_now(void)
+{
+    return fake.now;
+}
+
+void arch_timer_arm(nsec_t deadline)
+{
+    fake.timer[fake.cpu] = deadline;
+}
+
+void arch_pcpu_kick(unsigned cpu)
+{
+    fake.kicks[cpu]++;
+}
+
+uint64_t index_clamp(uint64_t index, uint64_t bound)
+{
+    return index < bound ? index : 0;
+}
+
+/* --- memory -------------------------------------------------------------- */
+
+void *arch_frame_ptr(mfn_t mfn)
+{
+    if (mfn.n < FAKE_FIRST_FRAME || mfn.n > FAKE_LAST_FRAME) {
+        fprintf(stderr, "fake machine: %#llx is no RAM\n",
+                (unsigned long long)mfn.n);
+        abort();
+    }
+    return memory[mfn.n - FAKE_FIRST_FRAME];
+}
+
+mfn_t arch_frame_of(const void *ptr)
+{
+    size_t offset = (size_t)((const uint8_t *)ptr - &memory[0][0]);
+
+    if (offset >= sizeof(memory))
+        abort();
+    return MFN(FAKE_FIRST_FRAME + offset / PAGE_SIZE);
+}
+
+void arch_m2p_set(mfn_t mfn, uint64_t pfn)
+{
+    if (mfn.n >= TABLE_END)
+        abort();
+    m2p[mfn.n] = pfn;
+}
+
+uint64_t arch_m2p_get(mfn_t mfn)
+{
+    return mfn.n < TABLE_END ? m2p[mfn.n] : ~0ull;
+}
+
+void arch_flush_since(uint32_t stamp)
+{
+    unsigned cpu = fake.cpu;
+    uint32_t reading;
+
+    if (!flush_is_needed(pcpus[cpu].flushed_at, stamp))
+        return;
+    fake.flushes++;
+    reading = flush_clock_advance();
+    for (fake.cpu = 0; fake.cpu < pcpu_count; fake.cpu++)
+        flush_clock_note(reading);
+    fake.cpu = cpu;
+}
+
+void arch_flush_local(void)
+{
+    flush_clock_note(flush_clock_advance());
+}
+
+void arch_flush_page_local(uint64_t va)
+{
+    (void)va;
+}
+
+void arch_flush_vcpus(struct domain *d, const uint64_t *vcpus)
+{
+    (void)d;
+    (void)vcpus;
+}
+
+void arch_flush_cache(void)
+{
+}
+
+void arch_l4_entry_changed(mfn_t l4, unsigned index, uint64_t entry)
+{
+    (void)l4;
+    (void)index;
+    (void)entry;
+}
+
+void arch_l4_install_own_slots(uint64_t *l4)
+{
+    for (unsigned i = 256; i < 272; i++)
+        l4[i] = 0;
+}
+
+bool arch_io_frame_is_forbidden(mfn_t mfn)
+{
+    (void)mfn;
+    return fake.io_forbidden;
+}
+
+bool arch_io_frame_is_read_only(mfn_t mfn)
+{
+    (void)mfn;
+    return fake.io_read_only;
+}
+
+/* --- vCPUs --------------------------------------------------------------- */
+
+int arch_vcpu_create(struct vcpu *v)
+{
+    if (fake.fail_vcpu_create)
+        return fake.fail_vcpu_create;
+    v->arch = calloc(1, sizeof(*v->arch));
+    return v->arch ? 0 : -ENOMEM;
+}
+
+void arch_vcpu_destroy(struct vcpu *v)
+{
+    free(v->arch);
+    v->arch = NULL;
+}
+
+int arch_domain_create(struct domain *d)
+{
+    if (fake.fail_domain_create)
+        return fake.fail_domain_create;
+    d->arch = calloc(1, sizeof(*d->arch));
+    return d->arch ? 0 : -ENOMEM;
+}
+
+void arch_domain_destroy(struct domain *d)
+{
+    free(d->arch);
+    d->arch = NULL;
+}
+
+int arch_vcpu_set_context(struct vcpu *v,
+                          const struct vcpu_guest_context *context)
+{
+    (void)v;
+    (void)context;
+    if (!fake.set_context_result)
+        fake.contexts_set++;
+    return fake.set_context_result;
+}
+
+int arch_vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned entries)
+{
+    (void)v;
+    return va % PAGE_SIZE || entries > 8192 ? -EINVAL : 0;
+}
+
+void arch_vcpu_kick(struct vcpu *v)
+{
+    (void)v;
+    fake.vcpu_kicks++;
+}
+
+void arch_vcpu_nmi(struct vcpu *v)
+{
+    v->arch->nmis++;
+    fake.nmis++;
+}
+
+void arch_vcpu_roots_changed(struct vcpu *v)
+{
+    (void)v;
+}
+
+void arch_hypercall_restart(struct vcpu *v, unsigned nr,
+                            const struct hc_args *args)
+{
+    (void)v;
+    (void)nr;
+    (void)args;
+    fake.restarts++;
+}
+
+/* Leaves the time of the call in the place where the clock page is now. */
+void arch_vcpu_time_publish(struct vcpu *v)
+{
+    struct vcpu_info *info = __atomic_load_n(&v->info, __ATOMIC_ACQUIRE);
+
+    info->time.version = (info->time.version | 1) + 1;
+    info->time.system_time = fake.now;
+    fake.time_published++;
+}
+
+/* --- devices ------------------------------------------------------------- */
+
+void arch_console_write(const char *text, size_t length)
+{
+    if (fake.console_echo)
+        fwrite(text, 1, length, stderr);
+}
+
+size_t arch_console_read(char *out, size_t size)
+{
+    size_t length = 0;
+
+    while (fake.console_input && *fake.console_input && length < size)
+        out[length++] = *fake.console_input++;
+    return length;
+}
+
+int arch_gsi_setup(unsigned gsi, bool level, bool active_low)
+{
+    (void)level;
+    (void)active_low;
+    return gsi < FAKE_PIRQS ? 0 : -EINVAL;
+}
+
+void arch_pirq_unmask(unsigned pirq)
+{
+    if (pirq >= FAKE_PIRQS)
+        abort();
+    fake.pirq_unmasked[pirq] = true;
+}
+
+void arch_pirq_mask(unsigned pirq)
+{
+    if (pirq >= FAKE_PIRQS)
+        abort();
+    fake.pirq_unmasked[pirq] = false;
+}
+
+void arch_pirq_eoi(unsigned pirq)
+{
+    (void)pirq;
+}
+
+static _Noreturn void end_machine(enum fake_end how, const char *text)
+{
+    fake.end = how;
+    if (fake.catcher)
+        longjmp(*fake.catcher, 1);
+    fprintf(stderr, "fake machine: %s\n", text);
+    abort();
+}
+
+void arch_panic(const char *text)
+{
+    end_machine(FAKE_PANIC, text);
+}
+
+void arch_reboot(void)
+{
+    end_machine(FAKE_REBOOT, "reboot");
+}
+
+void arch_power_off(void)
+{
+    end_machine(FAKE_POWER_OFF, "power off");
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A machine made of arrays, so that core can be tested on any computer.
+ *
+ *   fake_boot(2);               two pCPUs, FAKE_FRAMES frames, all on the heap
+ *   fake.cpu = 1;               the calls that follow come from pCPU 1
+ *   fake.now += NSEC_PER_MS;    time stands still unless a test moves it
+ *   fake_guest_map(root, ...);  page tables for core/guest_copy to walk
+ *   FAKE_CATCH(hc_sched_op(v, &args));   returns how the machine ended
+ *
+ * RAM is the frames FAKE_FIRST_FRAME up to FAKE_LAST_FRAME; number 0 and small
+ * numbers are no RAM, so that an uninitialised frame number is noticed. A
+ * module that needs no frames may skip fake_boot. Boot once per process: Check
+ * runs each test in a process of its own.
+ */
+#pragma once
+
+#include <setjmp.h>
+
+#include "core/arch.h"
+#include "core/pcpu.h"
+#include "core/types.h"
+
+#define FAKE_FRAMES 8192u
+#define FAKE_FIRST_FRAME 0x1000u
+#define FAKE_LAST_FRAME (FAKE_FIRST_FRAME + FAKE_FRAMES - 1)
+#define FAKE_PIRQS 1024u
+
+enum fake_end {
+    FAKE_RUNS,
+    FAKE_PANIC,
+    FAKE_REBOOT,
+    FAKE_POWER_OFF,
+};
+
+/* What a test sets, and what it can look at. */
+struct fake {
+    unsigned cpu;                  /* the pCPU that executes */
+    nsec_t now;
+    nsec_t spin_step;              /* arch_spin_wait adds this to `now` */
+    void (*on_spin)(void);         /* and calls this, when set */
+    nsec_t timer[MAX_PCPUS];       /* what arch_timer_arm was told last */
+    unsigned kicks[MAX_PCPUS];     /* of pCPUs */
+    unsigned vcpu_kicks;
+    unsigned nmis;
+    unsigned flushes;              /* arch_flush_since that had work to do */
+    unsigned time_published;
+    unsigned restarts;
+    int fail_vcpu_create;          /* what arch_vcpu_create returns */
+    int fail_domain_create;
+    int set_context_result;
+    unsigned contexts_set;
+    bool pirq_unmasked[FAKE_PIRQS];
+    bool io_forbidden;             /* every device frame is */
+    bool io_read_only;
+    bool console_echo;             /* the log goes to stderr */
+    const char *console_input;
+    enum fake_end end;
+    jmp_buf *catcher;
+};
+
+extern struct fake fake;
+
+void fake_boot(unsigned cpus);
+void *fake_frame(uint64_t index);
+bool fake_guest_map(mfn_t root, uint64_t va, mfn_t frame, uint64_t flags);
+
+/* Runs a statement that may end the machine; a value of enum fake_end. */
+#define FAKE_CATCH(statement)                                                  \
+    ({                                                                         \
+        jmp_buf here;                                                          \
+        fake.end = FAKE_RUNS;                                                  \
+        fake.catcher = &here;                                                  \
+        if (!setjmp(here)) {                                                   \
+            statement;                                                         \
+        }                                                                      \
+        fake.catcher = NULL;                                                   \
+        fake.end;                                                              \
+    })

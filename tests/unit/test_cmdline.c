@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+/* The parser of the command line. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "core/cmdline.h"
+
+static struct {
+    bool noreboot;
+    bool sync;
+    uint64_t number;
+    uint64_t size;
+    char text[16];
+    unsigned int sides;
+    unsigned int reboot;
+    struct cmdline_memory memory;
+    struct cmdline_serial com1;
+    struct cmdline_console console;
+    struct cmdline_level level;
+    struct cmdline_range vcpus;
+} got;
+
+static const char *const sides[] = {"lazy", "isolated", "classic", NULL};
+static const char *const reboots[] = {"acpi", "kbd", "triple", "t", NULL};
+
+static const struct cmdline_option options[] = {
+    {.name = "noreboot", .kind = CMDLINE_BOOL, .target = &got.noreboot},
+    {.name = "sync_console", .kind = CMDLINE_BOOL, .target = &got.sync},
+    {.name = "number",
+     .kind = CMDLINE_NUMBER,
+     .target = &got.number,
+     .min = 2,
+     .max = 1000},
+    {.name = "size", .kind = CMDLINE_SIZE, .target = &got.size},
+    {.name = "text",
+     .kind = CMDLINE_STRING,
+     .target = got.text,
+     .capacity = sizeof(got.text)},
+    {.name = "sides",
+     .kind = CMDLINE_CHOICE,
+     .target = &got.sides,
+     .choices = sides},
+    {.name = "reboot",
+     .kind = CMDLINE_CHOICE,
+     .target = &got.reboot,
+     .choices = reboots},
+    {.name = "dom0_mem",
+     .kind = CMDLINE_CUSTOM,
+     .target = &got.memory,
+     .parse = cmdline_parse_memory},
+    {.name = "com1",
+     .kind = CMDLINE_CUSTOM,
+     .target = &got.com1,
+     .parse = cmdline_parse_serial},
+    {.name = "console",
+     .kind = CMDLINE_CUSTOM,
+     .target = &got.console,
+     .parse = cmdline_parse_console},
+    {.name = "loglvl",
+     .kind = CMDLINE_CUSTOM,
+     .target = &got.level,
+     .parse = cmdline_parse_level},
+    {.name = "dom0_max_vcpus",
+     .kind = CMDLINE_CUSTOM,
+     .target = &got.vcpus,
+     .parse = cmdline_parse_range},
+};
+
+static char reported[2048];
+
+static void note_report(void *context, const char *word, const char *why)
+{
+    (void)context;
+    ck_assert_uint_lt(strlen(word), CMDLINE_WORD_MAX);
+    ck_assert_uint_gt(strlen(why), 0);
+    strncat(reported, word, sizeof(reported) - strlen(reported) - 2);
+    strcat(reported, ";");
+}
+
+static void parse(const char *line, const char *expected_reports)
+{
+    struct cmdline_reporter reporter = {note_report, NULL};
+    char *exact = strdup(line);
+    unsigned int count;
+
+    reported[0] = '\0';
+    count = cmdline_parse(exact, options, ARRAY_LEN(options), &reporter);
+    ck_assert_str_eq(reported, expected_reports);
+    ck_assert((count == 0) == (reported[0] == '\0'));
+    free(exact);
+}
+
+START_TEST(test_cmdline_parse_of_empty_line_changes_nothing)
+{
+    parse("", "");
+    parse(" \t \n ", "");
+    parse("\"\" ''", "");
+    parse("--", "");
+}
+END_TEST
+
+START_TEST(test_cmdline_parse_of_a_usual_line_understands_all)
+{
+    parse("/boot/mica.gz dom0_mem=1G,max:2G,min:512M com1=115200,8n1 "
+          "console=com1,vga loglvl=all noreboot sides=isolated "
+          "dom0_max_vcpus=2 sync_console",
+          "");
+    ck_assert_uint_eq(got.memory.want.n, 1ull << 30);
+    ck_assert_uint_eq(got.memory.max.n, 2ull << 30);
+    ck_assert_uint_eq(got.memory.min.n, 512ull << 20);
+    ck_assert(got.com1.is_set);
+    ck_assert_uint_eq(got.com1.baud, 115200);
+    ck_assert_uint_eq(got.com1.data_bits, 8);
+    ck_assert_int_eq(got.com1.parity, 'n');
+    ck_assert_uint_eq(got.com1.stop_bits, 1);
+    ck_assert(got.console.com1 && got.console.vga && !got.console.com2);
+    ck_assert_uint_eq(got.level.lower, 4);
+    ck_assert_uint_eq(got.level.upper, 4);
+    ck_assert(got.noreboot && got.sync);
+    ck_assert_uint_eq(got.sides, 1);
+    ck_assert_uint_eq(got.vcpus.min, 2);
+    ck_assert_uint_eq(got.vcpus.max, 2);
+}
+END_TEST
+
+static const struct {
+    const char *line;
+    bool value;
+} bools[] = {
+    {"sync_console", true},
+    {"sync-console", true},
+    {"sync_console=1", true},
+    {"sync_console=on", true},
+    {"sync_console=true", true},
+    {"sync_console=yes", true},
+    {"sync_console=0", false},
+    {"sync_console=off", false},
+    {"sync_console=false", false},
+    {"sync_console=no", false},
+    {"no-sync_console", false},
+    {"no-sync-console", false},
+    {"sync_console no-sync_console", false},
+    {"no-sync_console sync_console", true},
+};
+
+START_TEST(test_cmdline_parse_of_bool_sets_it)
+{
+    got.sync = !bools[_i].value;
+    parse(bools[_i].line, "");
+    ck_assert_int_eq(got.sync, bools[_i].value);
+}
+END_TEST
+
+static const char *const bad_words[] = {
+    "nonsense",
+    "nonsense=1",
+    "no-nonsense",
+    "no-",
+    "no-number",
+    "=",
+    "=1",
+    "no-noreboot=1",
+    "noreboot=2",
+    "sync_console=ON",
+    "sync_consol",
+    "sync_console2",
+    "number=1",
+    "number=1001",
+    "number=",
+    "number",
+    "number=12x",
+    "number=0x",
+    "number=99999999999999999999",
+    "size=",
+    "size=x",
+    "size=1kk",
+    "size=16777216t",
+    "size=-1",
+    "text=0123456789abcdef",
+    "sides=",
+    "sides",
+    "sides=Lazy",
+    "sides=lazyy",
+    "sides=both",
+    "dom0_mem",
+    "dom0_mem=",
+    "dom0_mem=1G,",
+    "dom0_mem=1G;2G",
+    "dom0_mem=min:",
+    "dom0_mem=101%",
+    "dom0_mem=max=2G",
+    "com1=fast",
+    "com1=115200,9n1",
+    "com1=115200,8",
+    "com1=115200,8n",
+    "com1=115200,8x1",
+    "com1=115200,8n3",
+    "com1=115200,8n10",
+    "com1=9600,8n1,0x10000",
+    "com1=9600,8n1,0x3f8,256",
+    "com1=9600,8n1,0x3f8,4,5",
+    "com1=4000001",
+    "console=",
+    "console=com3",
+    "console=vga,",
+    "console=vgacom1",
+    "loglvl=",
+    "loglvl=some",
+    "loglvl=all/",
+    "loglvl=all/some",
+    "loglvl=info/all/all",
+    "dom0_max_vcpus=",
+    "dom0_max_vcpus=-",
+    "dom0_max_vcpus=0",
+    "dom0_max_vcpus=4-2",
+    "dom0_max_vcpus=1-2-3",
+    "dom0_max_vcpus=-0",
+    "dom0_max_vcpus=4294967296",
+    "dom0_max_vcpus=x",
+};
+
+START_TEST(test_cmdline_parse_of_bad_word_reports_it_and_changes_nothing)
+{
+    char before[sizeof(got)], line[300], report[300];
+
+    memset(&got, 0, sizeof(got));
+    memcpy(before, &got, sizeof(got));
+    strcat(strcpy(report, bad_words[_i]), ";");
+    parse(bad_words[_i], report);
+    ck_assert(!memcmp(before, &got, sizeof(got)));
+    strcat(strcpy(line, bad_words[_i]), " size=1k");
+    parse(line, report);
+    ck_assert_uint_eq(got.size, 1024);
+}
+END_TEST
+
+static const struct {
+    const char *line;
+    uint64_t bytes;
+} sizes[] = {
+    {"size=7", 7 * 1024},
+    {"size=7b", 7},
+    {"size=7K", 7 * 1024},
+    {"size=7m", 7 << 20},
+    {"size=3G", 3ull << 30},
+    {"size=2t", 2ull << 40},
+    {"size=0x10M", 16 << 20},
+    {"size=0", 0},
+    {"size=16777215t", 16777215ull << 40},
+    {"size=18446744073709551615b", UINT64_MAX},
+};
+
+START_TEST(test_cmdline_parse_of_size_counts_bytes)
+{
+    parse(sizes[_i].line, "");
+    ck_assert_uint_eq(got.size, sizes[_i].bytes);
+}
+END_TEST
+
+START_TEST(test_cmdline_parse_keeps_blanks_inside_quotes)
+{
+    parse("text=\"a b\" number=3", "");
+    ck_assert_str_eq(got.text, "a b");
+    ck_assert_uint_eq(got.number, 3);
+    parse("'text=it is'", "");
+    ck_assert_str_eq(got.text, "it is");
+    parse("text=a'\"'b\"'\"c", "");
+    ck_assert_str_eq(got.text, "a\"b'c");
+    parse("text=\"open end", "");
+    ck_assert_str_eq(got.text, "open end");
+    parse("text=", "");
+    ck_assert_str_eq(got.text, "");
+}
+END_TEST
+
+START_TEST(test_cmdline_parse_of_choice_takes_abbreviations)
+{
+    parse("sides=c", "");
+    ck_assert_uint_eq(got.sides, 2);
+    parse("reboot=t", "");
+    ck_assert_uint_eq(got.reboot, 3);
+    parse("reboot=tr", "");
+    ck_assert_uint_eq(got.reboot, 2);
+    parse("reboot=k", "");
+    ck_assert_uint_eq(got.reboot, 1);
+}
+END_TEST
+
+START_TEST(test_cmdline_parse_of_long_word_reports_its_beginning)
+{
+    char line[700], report[CMDLINE_WORD_MAX + 1];
+
+    memset(line, 'x', 600);
+    strcpy(line + 600, " number=5");
+    memset(report, 'x', CMDLINE_WORD_MAX - 1);
+    strcpy(report + CMDLINE_WORD_MAX - 1, ";");
+    parse(line, report);
+    ck_assert_uint_eq(got.number, 5);
+    memcpy(line, "text=", 5);
+    memcpy(report, "text=", 5);
+    parse(line, report);
+}
+END_TEST
+
+START_TEST(test_cmdline_parse_stops_at_the_separator)
+{
+    parse("number=4 -- number=5 nonsense", "");
+    ck_assert_uint_eq(got.number, 4);
+    ck_assert_str_eq(cmdline_dom0_part("number=4 --  a=1 b"), "a=1 b");
+    ck_assert_str_eq(cmdline_dom0_part("--"), "");
+    ck_assert_ptr_null(cmdline_dom0_part("a --b c-- 'x -- y'"));
+    ck_assert_ptr_null(cmdline_dom0_part(""));
+}
+END_TEST
+
+START_TEST(test_cmdline_parse_serial_keeps_what_is_left_out)
+{
+    got.com1 = (struct cmdline_serial){.baud = 9600,
+                                       .data_bits = 8,
+                                       .parity = 'n',
+                                       .stop_bits = 1,
+                                       .port = 0x3f8,
+                                       .irq = 4};
+    parse("com1=,,0x2f8", "");
+    ck_assert_uint_eq(got.com1.baud, 9600);
+    ck_assert_uint_eq(got.com1.data_bits, 8);
+    ck_assert_uint_eq(got.com1.port, 0x2f8);
+    ck_assert_uint_eq(got.com1.irq, 4);
+    parse("com1=auto,7e2,,0", "");
+    ck_assert_uint_eq(got.com1.baud, 0);
+    ck_assert_uint_eq(got.com1.data_bits, 7);
+    ck_assert_int_eq(got.com1.parity, 'e');
+    ck_assert_uint_eq(got.com1.stop_bits, 2);
+    ck_assert_uint_eq(got.com1.port, 0x2f8);
+    ck_assert_uint_eq(got.com1.irq, 0);
+    got.com1.is_set = false;
+    parse("com1", "");
+    ck_assert(got.com1.is_set);
+}
+END_TEST
+
+START_TEST(test_cmdline_parse_memory_knows_relative_amounts)
+{
+    uint64_t gib = 1ull << 30;
+
+    parse("dom0_mem=-256M,max:25%", "");
+    ck_assert_uint_eq(cmdline_amount_of(&got.memory.want, gib, 0), 768u << 20);
+    ck_assert_uint_eq(cmdline_amount_of(&got.memory.max, gib, 0), gib / 4);
+    ck_assert_uint_eq(cmdline_amount_of(&got.memory.min, gib, 42), 42);
+    ck_assert_uint_eq(cmdline_amount_of(&got.memory.want, 1000, 0), 0);
+    parse("dom0_mem=max:100%", "");
+    ck_assert_uint_eq(cmdline_amount_of(&got.memory.want, gib, 7), 7);
+    ck_assert_uint_eq(cmdline_amount_of(&got.memory.max, UINT64_MAX, 7),
+                      UINT64_MAX);
+    parse("dom0_mem=2G", "");
+    ck_assert_uint_eq(cmdline_amount_of(&got.memory.want, gib, 7), gib);
+}
+END_TEST
+
+static const struct {
+    const char *line;
+    uint8_t lower, upper;
+} levels[] = {
+    {"loglvl=none", 0, 0},        {"loglvl=error", 1, 1},
+    {"loglvl=warning/all", 2, 4}, {"loglvl=info/debug", 3, 4},
+    {"loglvl=all/none", 4, 4},
+};
+
+START_TEST(test_cmdline_parse_level_knows_both_bounds)
+{
+    parse(levels[_i].line, "");
+    ck_assert_uint_eq(got.level.lower, levels[_i].lower);
+    ck_assert_uint_eq(got.level.upper, levels[_i].upper);
+}
+END_TEST
+
+static const struct {
+    const char *line;
+    uint32_t min, max;
+} ranges[] = {
+    {"dom0_max_vcpus=4", 4, 4},
+    {"dom0_max_vcpus=2-4", 2, 4},
+    {"dom0_max_vcpus=2-", 2, UINT32_MAX},
+    {"dom0_max_vcpus=-4", 1, 4},
+    {"dom0-max-vcpus=4294967295", UINT32_MAX, UINT32_MAX},
+};
+
+START_TEST(test_cmdline_parse_range_knows_open_ends)
+{
+    parse(ranges[_i].line, "");
+    ck_assert_uint_eq(got.vcpus.min, ranges[_i].min);
+    ck_assert_uint_eq(got.vcpus.max, ranges[_i].max);
+}
+END_TEST
+
+static TCase *make_case(void)
+{
+    TCase *tc = tcase_create("cmdline");
+
+    tcase_add_test(tc, test_cmdline_parse_of_empty_line_changes_nothing);
+    tcase_add_test(tc, test_cmdline_parse_of_a_usual_line_understands_all);
+    tcase_add_loop_test(tc, test_cmdline_parse_of_bool_sets_it, 0,
+                        ARRAY_LEN(bools));
+    tcase_add_loop_test(
+        tc, test_cmdline_parse_of_bad_word_reports_it_and_changes_nothing, 0,
+        ARRAY_LEN(bad_words));
+    tcase_add_loop_test(tc, test_cmdline_parse_of_size_counts_bytes, 0,
+                        ARRAY_LEN(sizes));
+    tcase_add_test(tc, test_cmdline_parse_keeps_blanks_inside_quotes);
+    tcase_add_test(tc, test_cmdline_parse_of_choice_takes_abbreviations);
+    tcase_add_test(tc, test_cmdline_parse_of_long_word_reports_its_beginning);
+    tcase_add_test(tc, test_cmdline_parse_stops_at_the_separator);
+    tcase_add_test(tc, test_cmdline_parse_serial_keeps_what_is_left_out);
+    tcase_add_test(tc, test_cmdline_parse_memory_knows_relative_amounts);
+    tcase_add_loop_test(tc, test_cmdline_parse_level_knows_both_bounds, 0,
+                        ARRAY_LEN(levels));
+    tcase_add_loop_test(tc, test_cmdline_parse_range_knows_open_ends, 0,
+                        ARRAY_LEN(ranges));
+    return tc;
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("cmdline");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    suite_add_tcase(suite, make_case());
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: MIT */
+/* The ELF reader and the Xen notes, on images made here, good and hostile. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "core/elf_notes.h"
+
+enum {
+    PHOFF = 64,
+    NOTES_AT = 512,
+    IMAGE_SIZE = 4096,
+};
+
+struct phdr {
+    uint32_t type, flags;
+    uint64_t offset, vaddr, paddr, filesz, memsz, align;
+};
+
+struct image {
+    uint8_t bytes[IMAGE_SIZE];
+    size_t notes_size;
+};
+
+static const char *why;
+
+static void put16(struct image *im, size_t at, uint16_t value)
+{
+    memcpy(im->bytes + at, &value, sizeof(value));
+}
+
+static void put32(struct image *im, size_t at, uint32_t value)
+{
+    memcpy(im->bytes + at, &value, sizeof(value));
+}
+
+static void put64(struct image *im, size_t at, uint64_t value)
+{
+    memcpy(im->bytes + at, &value, sizeof(value));
+}
+
+static void put_phdr(struct image *im, unsigned int index, struct phdr p)
+{
+    memcpy(im->bytes + PHOFF + index * sizeof(p), &p, sizeof(p));
+}
+
+static void put_note_of(struct image *im, const char *owner, uint32_t type,
+                        const void *value, uint32_t size)
+{
+    size_t at = NOTES_AT + im->notes_size;
+
+    put32(im, at, 4);
+    put32(im, at + 4, size);
+    put32(im, at + 8, type);
+    memcpy(im->bytes + at + 12, owner, 4);
+    memcpy(im->bytes + at + 16, value, size);
+    im->notes_size += 16 + ((size + 3u) & ~3u);
+    put_phdr(
+        im, 1,
+        (struct phdr){.type = 4, .offset = NOTES_AT, .filesz = im->notes_size});
+}
+
+static void put_note(struct image *im, uint32_t type, const void *value,
+                     uint32_t size)
+{
+    put_note_of(im, "Xen", type, value, size);
+}
+
+static void put_text(struct image *im, uint32_t type, const char *text)
+{
+    put_note(im, type, text, (uint32_t)strlen(text) + 1);
+}
+
+static void put_number(struct image *im, uint32_t type, uint64_t value)
+{
+    put_note(im, type, &value, 8);
+}
+
+/* One loadable segment of a page at 16 MiB and an empty notes segment. */
+static struct image make_image(void)
+{
+    struct image im = {0};
+
+    memcpy(im.bytes, "\177ELF\2\1\1", 7);
+    put16(&im, 16, 2);
+    put16(&im, 18, 62);
+    put64(&im, 24, 0x1000000);
+    put64(&im, 32, PHOFF);
+    put16(&im, 54, 56);
+    put16(&im, 56, 2);
+    put_phdr(&im, 0,
+             (struct phdr){.type = 1,
+                           .flags = 7,
+                           .offset = 1024,
+                           .vaddr = 0xffffffff81000000,
+                           .paddr = 0x1000000,
+                           .filesz = 1024,
+                           .memsz = 4096});
+    put_phdr(&im, 1, (struct phdr){.type = 4, .offset = NOTES_AT});
+    return im;
+}
+
+/* The same with what every paravirtual kernel notes. */
+static struct image make_kernel(void)
+{
+    struct image im = make_image();
+
+    put_text(&im, 6, "linux");
+    put_text(&im, 5, "xen-3.0");
+    put_text(&im, 8, "generic");
+    put_number(&im, 1, 0xffffffff81000010);
+    put_number(&im, 3, 0xffffffff80000000);
+    return im;
+}
+
+static int open_size(const struct image *im, size_t size)
+{
+    struct elf_image elf;
+    uint8_t *exact = malloc(size ? size : 1);
+    int result;
+
+    memcpy(exact, im->bytes, size);
+    why = NULL;
+    result = elf_open(&elf, exact, size, &why);
+    free(exact);
+    ck_assert((result == 0) == (why == NULL));
+    return result;
+}
+
+static int open_image(const struct image *im)
+{
+    return open_size(im, sizeof(im->bytes));
+}
+
+static int read_notes(const struct image *im, struct elf_notes *notes)
+{
+    struct elf_image elf;
+
+    ck_assert_int_eq(elf_open(&elf, im->bytes, sizeof(im->bytes), &why), 0);
+    why = NULL;
+    return elf_notes_read(notes, &elf, &why);
+}
+
+static void assert_refused(const struct image *im, const char *words)
+{
+    ck_assert_int_eq(open_image(im), -ENOEXEC);
+    ck_assert_msg(strstr(why, words), "\"%s\" lacks \"%s\"", why, words);
+}
+
+static void assert_notes_refused(const struct image *im, const char *words)
+{
+    struct elf_notes notes;
+
+    ck_assert_int_eq(read_notes(im, &notes), -ENOEXEC);
+    ck_assert_msg(strstr(why, words), "\"%s\" lacks \"%s\"", why, words);
+}
+
+START_TEST(test_elf_open_of_good_image_succeeds)
+{
+    struct image im = make_image();
+    struct elf_image elf;
+    struct elf_segment s;
+    unsigned int index = 0;
+
+    ck_assert_int_eq(elf_open(&elf, im.bytes, sizeof(im.bytes), &why), 0);
+    ck_assert_uint_eq(elf.entry, 0x1000000);
+    ck_assert_uint_eq(elf.load_start, 0x1000000);
+    ck_assert_uint_eq(elf.load_end, 0x1001000);
+    ck_assert(elf_next_segment(&elf, ELF_SEGMENT_LOAD, &index, &s));
+    ck_assert_ptr_eq(s.data, im.bytes + 1024);
+    ck_assert_uint_eq(s.data_size, 1024);
+    ck_assert_uint_eq(s.memory_size, 4096);
+    ck_assert_uint_eq(s.vaddr, 0xffffffff81000000);
+    ck_assert(!elf_next_segment(&elf, ELF_SEGMENT_LOAD, &index, &s));
+}
+END_TEST
+
+START_TEST(test_elf_open_of_every_truncation_is_refused)
+{
+    struct image im = make_image();
+    size_t size;
+
+    for (size = 0; size < 2048; size++)
+        ck_assert_int_eq(open_size(&im, size), -ENOEXEC);
+    ck_assert_int_eq(open_size(&im, 2048), 0);
+}
+END_TEST
+
+static const struct {
+    size_t at;
+    uint64_t value;
+    unsigned int width;
+    const char *words;
+} bad_headers[] = {
+    {0, 0x464c457e, 4, "not an ELF"},
+    {4, 1, 1, "32-bit"},
+    {5, 2, 1, "unknown kind"},
+    {6, 0, 1, "unknown kind"},
+    {18, 183, 2, "another processor"},
+    {16, 3, 2, "relocatable"},
+    {16, 1, 2, "not an executable"},
+    {16, 4, 2, "not an executable"},
+    {54, 0, 2, "unknown size"},
+    {54, 0xffff, 2, "unknown size"},
+    {56, 0, 2, "no program headers"},
+    {56, 65, 2, "more than 64"},
+    {56, 0xffff, 2, "more than 64"},
+    {32, UINT64_MAX, 8, "cut short"},
+    {32, UINT64_MAX - 111, 8, "cut short"},
+    {32, IMAGE_SIZE - 111, 8, "cut short"},
+};
+
+START_TEST(test_elf_open_of_bad_header_is_refused)
+{
+    struct image im = make_image();
+
+    memcpy(im.bytes + bad_headers[_i].at, &bad_headers[_i].value,
+           bad_headers[_i].width);
+    assert_refused(&im, bad_headers[_i].words);
+}
+END_TEST
+
+static const struct {
+    struct phdr p;
+    const char *words;
+} bad_segments[] = {
+    {{.type = 1, .offset = UINT64_MAX, .filesz = 2, .memsz = 2}, "cut short"},
+    {{.type = 1, .offset = 1, .filesz = UINT64_MAX, .memsz = UINT64_MAX},
+     "cut short"},
+    {{.type = 1, .offset = IMAGE_SIZE, .filesz = 1, .memsz = 1}, "cut short"},
+    {{.type = 1, .filesz = 2, .memsz = 1}, "larger in the file"},
+    {{.type = 1, .paddr = UINT64_MAX, .memsz = 2}, "end of the address"},
+    {{.type = 1, .paddr = UINT64_MAX - 3, .memsz = 4}, "end of the address"},
+    {{.type = 1, .vaddr = UINT64_MAX, .memsz = 2}, "end of the address"},
+    {{.type = 1, .paddr = 1, .memsz = UINT64_MAX}, "end of the address"},
+    {{.type = 4, .offset = UINT64_MAX - 7, .filesz = 8}, "cut short"},
+    {{.type = 4, .offset = 8, .filesz = UINT64_MAX}, "cut short"},
+    {{.type = 1, .paddr = 0x1000000, .memsz = 1}, "overlap"},
+    {{.type = 1, .paddr = 0x1000fff, .memsz = 1}, "overlap"},
+    {{.type = 1, .paddr = 0xffffff, .memsz = 2}, "overlap"},
+    {{.type = 1, .paddr = 0, .memsz = 0x7fffffffffffffff}, "overlap"},
+};
+
+START_TEST(test_elf_open_of_bad_segment_is_refused)
+{
+    struct image im = make_image();
+
+    put_phdr(&im, 1, bad_segments[_i].p);
+    assert_refused(&im, bad_segments[_i].words);
+}
+END_TEST
+
+START_TEST(test_elf_open_accepts_segments_that_touch)
+{
+    struct image im = make_image();
+
+    put_phdr(&im, 1, (struct phdr){.type = 1, .paddr = 0x1001000, .memsz = 1});
+    ck_assert_int_eq(open_image(&im), 0);
+}
+END_TEST
+
+START_TEST(test_elf_open_ignores_other_segments_numbers)
+{
+    struct image im = make_image();
+
+    put_phdr(&im, 1,
+             (struct phdr){.type = 0x6474e551,
+                           .offset = UINT64_MAX,
+                           .filesz = UINT64_MAX,
+                           .paddr = UINT64_MAX,
+                           .memsz = UINT64_MAX});
+    ck_assert_int_eq(open_image(&im), 0);
+}
+END_TEST
+
+START_TEST(test_elf_open_accepts_a_segment_up_to_the_top_address)
+{
+    struct image im = make_image();
+
+    put_phdr(
+        &im, 1,
+        (struct phdr){.type = 1, .vaddr = 0xfffffffffffff000, .memsz = 4096});
+    ck_assert_int_eq(open_image(&im), 0);
+}
+END_TEST
+
+START_TEST(test_elf_open_without_loadable_segment_is_refused)
+{
+    struct image im = make_image();
+
+    put_phdr(&im, 0, (struct phdr){.type = 1});
+    assert_refused(&im, "nothing to load");
+}
+END_TEST
+
+START_TEST(test_elf_open_with_64_headers_at_the_end_succeeds)
+{
+    struct image im = make_image();
+    size_t at = IMAGE_SIZE - 64 * sizeof(struct phdr);
+
+    memmove(im.bytes + at, im.bytes + PHOFF, 56);
+    memset(im.bytes + at + 56, 0, 63 * sizeof(struct phdr));
+    put64(&im, 32, at);
+    put16(&im, 56, 64);
+    ck_assert_int_eq(open_image(&im), 0);
+    put64(&im, 32, at + 1);
+    assert_refused(&im, "cut short");
+}
+END_TEST
+
+START_TEST(test_elf_next_note_with_wrapping_size_is_refused)
+{
+    static const uint32_t sizes[] = {UINT32_MAX, UINT32_MAX - 3,
+                                     UINT32_MAX - 11, 0x80000000, 13};
+    struct image im = make_kernel();
+    size_t i, field;
+
+    for (i = 0; i < ARRAY_LEN(sizes); i++) {
+        for (field = 0; field < 8; field += 4) {
+            struct image bad = im;
+
+            put32(&bad, NOTES_AT + im.notes_size - 24 + field, sizes[i]);
+            assert_notes_refused(&bad, "longer than");
+        }
+    }
+}
+END_TEST
+
+START_TEST(test_elf_next_note_skips_foreign_and_zero_notes)
+{
+    struct image im = make_image();
+    struct elf_notes notes;
+
+    put_note_of(&im, "GNU", 1, "12345678", 8);
+    put_note_of(&im, "XenX", 1, "12345678", 8);
+    put_note(&im, 4711, "", 0);
+    put_note(&im, 1, "\1\2\3\4", 4);
+    put_text(&im, 5, "xen-3.0");
+    put_text(&im, 8, "generic");
+    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert_uint_eq(notes.entry, 0x04030201);
+}
+END_TEST
+
+START_TEST(test_elf_notes_of_linux_are_all_read)
+{
+    struct image im = make_kernel();
+    static const char features[] = "!writable_page_tables|pae_pgdir_above_4gb";
+    uint64_t mfn_valid[2] = {1, 1};
+    struct elf_notes notes;
+
+    put_text(&im, 7, "2.6");
+    put_number(&im, 4, 0);
+    put_number(&im, 15, 0x8000000000);
+    put_note(&im, 10, features, sizeof(features) - 1);
+    put_note(&im, 17, "\x01\x88\0", 4);
+    put_text(&im, 9, "yes");
+    put_note(&im, 13, mfn_valid, sizeof(mfn_valid));
+    put_note(&im, 14, "\1\0\0", 4);
+    put_note(&im, 16, "\1\0\0", 4);
+    put_number(&im, 12, 0xffff800000000000);
+    put_number(&im, 18, 0x1000850);
+    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert_uint_eq(notes.entry, 0xffffffff81000010);
+    ck_assert_uint_eq(notes.virt_base, 0xffffffff80000000);
+    ck_assert_uint_eq(notes.hv_start_low, 0xffff800000000000);
+    ck_assert_uint_eq(notes.init_p2m, 0x8000000000);
+    ck_assert_uint_eq(notes.offered_features, 0x8811);
+    ck_assert_uint_eq(notes.required_features, 1);
+    ck_assert_uint_eq(notes.l1_mfn_mask, 1);
+    ck_assert(notes.has_init_p2m && notes.has_l1_mfn_valid);
+    ck_assert(notes.mod_start_is_pfn && notes.suspend_cancel);
+    ck_assert(!notes.has_hypercall_page);
+    ck_assert_str_eq(notes.guest_os, "linux");
+    ck_assert_str_eq(notes.guest_version, "2.6");
+    ck_assert(elf_notes_is_linux(&notes));
+    ck_assert(elf_notes_can_be_dom0(&notes));
+}
+END_TEST
+
+START_TEST(test_elf_notes_without_dom0_bit_are_no_dom0)
+{
+    struct image im = make_kernel();
+    struct elf_notes notes;
+
+    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert(elf_notes_can_be_dom0(&notes));
+    put_note(&im, 17, "\x01\x80\0", 4);
+    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert(!elf_notes_can_be_dom0(&notes));
+}
+END_TEST
+
+START_TEST(test_elf_notes_entry_falls_back_to_the_elf_entry)
+{
+    struct image im = make_image();
+    struct elf_notes notes;
+
+    put_text(&im, 5, "xen-3.0");
+    put_text(&im, 6, "linux");
+    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert_uint_eq(notes.entry, 0x1000000);
+}
+END_TEST
+
+START_TEST(test_elf_notes_that_are_missing_are_refused)
+{
+    struct image im = make_image();
+
+    assert_notes_refused(&im, "no Xen notes");
+    put_number(&im, 18, 0x1000850);
+    assert_notes_refused(&im, "PVH guest only");
+}
+END_TEST
+
+START_TEST(test_elf_notes_of_other_interface_or_loader_are_refused)
+{
+    struct image im = make_kernel();
+
+    put_text(&im, 6, "plan9");
+    put_text(&im, 8, "special");
+    assert_notes_refused(&im, "loader of its own");
+    put_text(&im, 5, "xen-2.0");
+    assert_notes_refused(&im, "another interface");
+}
+END_TEST
+
+START_TEST(test_elf_notes_with_odd_number_are_refused)
+{
+    static const uint32_t sizes[] = {0, 1, 2, 3, 5, 7, 9, 16};
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct image im = make_kernel();
+
+        put_note(&im, 1, "0123456789abcdef", sizes[i]);
+        assert_notes_refused(&im, "neither 4");
+    }
+}
+END_TEST
+
+START_TEST(test_elf_notes_with_short_mfn_valid_are_refused)
+{
+    struct image im = make_kernel();
+
+    put_number(&im, 13, 1);
+    assert_notes_refused(&im, "L1_MFN_VALID");
+}
+END_TEST
+
+START_TEST(test_elf_notes_strings_are_bounded_and_printable)
+{
+    struct image im = make_kernel();
+    struct elf_notes notes;
+
+    put_note(&im, 6, "linux\033[2J\377", 10);
+    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert_str_eq(notes.guest_os, "linux?[2J?");
+    put_note(&im, 6, "0123456789012345678901234567890", 31);
+    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert_uint_eq(strlen(notes.guest_os), 31);
+    put_note(&im, 6, "01234567890123456789012345678901", 32);
+    assert_notes_refused(&im, "31 characters");
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    uint32_t offered, required;
+    const char *words;
+} features[] = {
+    {"", 0, 0, NULL},
+    {"|||", 0, 0, NULL},
+    {"something_new", 0, 0, NULL},
+    {"dom0|!writable_page_tables|", 0x801, 1, NULL},
+    {"supervisor_mode_kernel", 8, 0, NULL},
+    {"!something_new", 0, 0, "unknown name"},
+    {"dom0|!", 0, 0, "unknown name"},
+    {"!dom", 0, 0, "unknown name"},
+    {"!dom00", 0, 0, "unknown name"},
+    {"!auto_translated_physmap", 0, 0, "doesn't offer"},
+    {"!writable_descriptor_tables", 0, 0, "doesn't offer"},
+    {"!supervisor_mode_kernel", 0, 0, "doesn't offer"},
+};
+
+START_TEST(test_elf_notes_features_are_parsed)
+{
+    struct image im = make_kernel();
+    struct elf_notes notes;
+
+    put_text(&im, 10, features[_i].text);
+    if (features[_i].words) {
+        assert_notes_refused(&im, features[_i].words);
+        return;
+    }
+    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert_uint_eq(notes.offered_features, features[_i].offered);
+    ck_assert_uint_eq(notes.required_features, features[_i].required);
+}
+END_TEST
+
+static TCase *make_elf_case(void)
+{
+    TCase *tc = tcase_create("elf");
+
+    tcase_add_test(tc, test_elf_open_of_good_image_succeeds);
+    tcase_add_test(tc, test_elf_open_of_every_truncation_is_refused);
+    tcase_add_loop_test(tc, test_elf_open_of_bad_header_is_refused, 0,
+                        ARRAY_LEN(bad_headers));
+    tcase_add_loop_test(tc, test_elf_open_of_bad_segment_is_refused, 0,
+                        ARRAY_LEN(bad_segments));
+    tcase_add_test(tc, test_elf_open_accepts_segments_that_touch);
+    tcase_add_test(tc, test_elf_open_ignores_other_segments_numbers);
+    tcase_add_test(tc, test_elf_open_accepts_a_segment_up_to_the_top_address);
+    tcase_add_test(tc, test_elf_open_without_loadable_segment_is_refused);
+    tcase_add_test(tc, test_elf_open_with_64_headers_at_the_end_succeeds);
+    return tc;
+}
+
+static TCase *make_notes_case(void)
+{
+    TCase *tc = tcase_create("notes");
+
+    tcase_add_test(tc, test_elf_next_note_with_wrapping_size_is_refused);
+    tcase_add_test(tc, test_elf_next_note_skips_foreign_and_zero_notes);
+    tcase_add_test(tc, test_elf_notes_of_linux_are_all_read);
+    tcase_add_test(tc, test_elf_notes_without_dom0_bit_are_no_dom0);
+    tcase_add_test(tc, test_elf_notes_entry_falls_back_to_the_elf_entry);
+    tcase_add_test(tc, test_elf_notes_that_are_missing_are_refused);
+    tcase_add_test(tc, test_elf_notes_of_other_interface_or_loader_are_refused);
+    tcase_add_test(tc, test_elf_notes_with_odd_number_are_refused);
+    tcase_add_test(tc, test_elf_notes_with_short_mfn_valid_are_refused);
+    tcase_add_test(tc, test_elf_notes_strings_are_bounded_and_printable);
+    tcase_add_loop_test(tc, test_elf_notes_features_are_parsed, 0,
+                        ARRAY_LEN(features));
+    return tc;
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("elf");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    suite_add_tcase(suite, make_elf_case());
+    suite_add_tcase(suite, make_notes_case());
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

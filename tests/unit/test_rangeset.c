@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* Sets of ranges, against a plain array of flags and at the ends of 64 bits. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "core/heap.h"
+#include "core/rangeset.h"
+#include "host/arch_fake.h"
+
+#define NUMBERS 200
+
+static struct rangeset *set;
+
+static void setup(void)
+{
+    fake_boot(1);
+    set = rangeset_create();
+    ck_assert_ptr_nonnull(set);
+}
+
+static void teardown(void)
+{
+    rangeset_destroy(set);
+}
+
+static void add(uint64_t first, uint64_t last)
+{
+    ck_assert_int_eq(rangeset_add(set, first, last), 0);
+}
+
+static void drop(uint64_t first, uint64_t last)
+{
+    ck_assert_int_eq(rangeset_remove(set, first, last), 0);
+}
+
+static void expect_next(uint64_t from, uint64_t first, uint64_t last)
+{
+    uint64_t f, l;
+
+    ck_assert(rangeset_next(set, from, &f, &l));
+    ck_assert_uint_eq(f, first);
+    ck_assert_uint_eq(l, last);
+}
+
+START_TEST(test_rangeset_empty_has_nothing)
+{
+    uint64_t first, last;
+
+    ck_assert(!rangeset_contains(set, 0, 0));
+    ck_assert(!rangeset_overlaps(set, 0, UINT64_MAX));
+    ck_assert(!rangeset_next(set, 0, &first, &last));
+    drop(0, UINT64_MAX);
+}
+END_TEST
+
+START_TEST(test_rangeset_add_joins_ranges_that_touch)
+{
+    add(10, 19);
+    add(30, 39);
+    add(20, 29);
+    expect_next(0, 10, 39);
+    ck_assert(rangeset_contains(set, 10, 39));
+    ck_assert(!rangeset_contains(set, 9, 10));
+    ck_assert(!rangeset_contains(set, 39, 40));
+}
+END_TEST
+
+START_TEST(test_rangeset_all_numbers_are_one_range)
+{
+    add(0, 0);
+    add(UINT64_MAX, UINT64_MAX);
+    ck_assert(!rangeset_contains(set, 0, UINT64_MAX));
+    add(1, UINT64_MAX - 1);
+    ck_assert(rangeset_contains(set, 0, UINT64_MAX));
+    expect_next(UINT64_MAX, UINT64_MAX, UINT64_MAX);
+    drop(0, 0);
+    drop(UINT64_MAX, UINT64_MAX);
+    expect_next(0, 1, UINT64_MAX - 1);
+    drop(5, 5);
+    expect_next(0, 1, 4);
+    expect_next(5, 6, UINT64_MAX - 1);
+}
+END_TEST
+
+START_TEST(test_rangeset_backwards_range_is_refused)
+{
+    add(0, 100);
+    ck_assert_int_eq(rangeset_add(set, 7, 6), -EINVAL);
+    ck_assert_int_eq(rangeset_remove(set, 7, 6), -EINVAL);
+    ck_assert(!rangeset_contains(set, 7, 6));
+    ck_assert(!rangeset_overlaps(set, 7, 6));
+}
+END_TEST
+
+START_TEST(test_rangeset_change_without_memory_leaves_the_set)
+{
+    for (uint64_t i = 0; i < 8; i++)
+        add(i * 10, i * 10 + 5);
+    while (frames_alloc(0))
+        ;
+    while (heap_zalloc(256))
+        ;
+    ck_assert_int_eq(rangeset_remove(set, 2, 3), -ENOMEM);
+    ck_assert_int_eq(rangeset_add(set, 1000, 1000), -ENOMEM);
+    ck_assert(rangeset_contains(set, 0, 5));
+    ck_assert(!rangeset_overlaps(set, 1000, 1000));
+}
+END_TEST
+
+/* Asserting is slow, so that one assertion speaks for all. */
+static bool matches(const bool *model)
+{
+    uint64_t first, last, n = 0;
+    bool ok = true;
+
+    for (unsigned i = 0; i < NUMBERS; i++)
+        ok &= rangeset_contains(set, i, i) == model[i];
+    while (ok && rangeset_next(set, n, &first, &last)) {
+        ok &= first <= last && !model[last + 1];
+        for (; n <= last; n++)
+            ok &= model[n] == (n >= first);
+    }
+    return ok;
+}
+
+START_TEST(test_rangeset_random_changes_match_a_model)
+{
+    bool model[NUMBERS + 1] = {false};
+
+    srand(1);
+    for (unsigned round = 0; round < 3000; round++) {
+        unsigned first = (unsigned)rand() % NUMBERS;
+        unsigned last = first + (unsigned)rand() % 12;
+        bool is_add = rand() % 2;
+        bool any = false, all = true;
+
+        if (last >= NUMBERS)
+            last = NUMBERS - 1;
+        for (unsigned i = first; i <= last; i++) {
+            any |= model[i];
+            all &= model[i];
+        }
+        ck_assert_int_eq(rangeset_overlaps(set, first, last), any);
+        ck_assert_int_eq(rangeset_contains(set, first, last), all);
+        if (is_add)
+            add(first, last);
+        else
+            drop(first, last);
+        for (unsigned i = first; i <= last; i++)
+            model[i] = is_add;
+        ck_assert(matches(model));
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("rangeset");
+    TCase *tc = tcase_create("rangeset");
+    SRunner *runner = srunner_create(suite);
+    int failures;
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, test_rangeset_empty_has_nothing);
+    tcase_add_test(tc, test_rangeset_add_joins_ranges_that_touch);
+    tcase_add_test(tc, test_rangeset_all_numbers_are_one_range);
+    tcase_add_test(tc, test_rangeset_backwards_range_is_refused);
+    tcase_add_test(tc, test_rangeset_change_without_memory_leaves_the_set);
+    tcase_add_test(tc, test_rangeset_random_changes_match_a_model);
+    suite_add_tcase(suite, tc);
+    srunner_run_all(runner, CK_NORMAL);
+    failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}
