@@ -16,7 +16,7 @@ MAKEFLAGS += --no-builtin-rules --no-builtin-variables --no-print-directory
 .DEFAULT_GOAL := all
 FORCE:
 
-ifeq ($(origin CC),default)
+ifneq ($(filter default undefined,$(origin CC)),)
 CC := gcc
 endif
 AR := ar
@@ -379,10 +379,14 @@ HOST_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer $(WARNINGS) $(MAP) \
 	$(SANITIZE) -include $(CONFIG_H) $(INCLUDES) -Itests
 HOST_LIBS := -llzma -lzstd -lz
 
-# Besides core, what of x86 is portable; string.c would hide the sanitizers'
-# own versions of the same functions.
+# What of x86 is portable.
+PORTABLE_X86 := acpi cpuid_policy insn_decode memory_map multiboot2 pte_store \
+	pit_channel2 time_scale
+
+# core's string.c would hide the sanitizers' own versions of its functions.
 HOST_SRC := $(filter-out %/core/string.c,$(CORE_SRC)) \
-	$(wildcard hypervisor/x86/multiboot2.c) $(sort $(wildcard tests/host/*.c))
+	$(wildcard $(PORTABLE_X86:%=hypervisor/x86/%.c)) \
+	$(sort $(wildcard tests/host/*.c))
 HOST_OBJ := $(HOST_SRC:%.c=$(B)/host/%.o)
 UNITS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_BIN := $(UNITS:%=$(B)/tests/%)
@@ -484,3 +488,5 @@ help: ## list the goals
 .PHONY: FORCE all check check-qemu check-unit clean defconfig format \
 	fuzz-image guests help hypervisor image lint menuconfig run savedefconfig \
 	$(FUZZERS:%=run-%)
+
+-include tests/bench/bench.mk tests/guests/guests.mk

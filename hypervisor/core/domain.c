@@ -44,9 +44,7 @@ static struct domain *find_locked(domid_t id)
 {
     struct domain *d;
 
-    list_for_each(d, hash_chain(id), hash_link)
-        if (d->id == id)
-            return d;
+    list_for_each(d, hash_chain(id), hash_link) if (d->id == id) return d;
     return NULL;
 }
 
@@ -113,7 +111,8 @@ struct domain *domain_next_get(domid_t from)
     struct domain *d, *found = NULL;
 
     spin_lock(&list_lock);
-    list_for_each(d, &domain_list, link) {
+    list_for_each(d, &domain_list, link)
+    {
         if (d->id >= from) {
             found = d;
             domain_get(d);
@@ -153,21 +152,19 @@ static int create_parts(struct domain *d)
     d->irqs = rangeset_create();
     if (!d->vcpus || !d->io_frames || !d->irqs || frame_domain_create(d))
         return -ENOMEM;
-    if (create_shared_info(d) || evtchn_create(d))
+    if (frame_domain_create(d) || create_shared_info(d) || evtchn_create(d))
         return -ENOMEM;
     return arch_domain_create(d);
 }
 
+/* A domain that lived has taken its page back in domain_end_death. */
 static void free_shared_info(struct domain *d)
 {
-    int error;
-
     if (!d->shared_info)
         return;
-    error = frame_unshare(arch_frame_of(d->shared_info), d);
-    ASSERT(!error);
-    if (!error) /* else a lost page is the lesser evil */
-        frames_free(d->shared_info, 0);
+    if (!domain_is_dying(d) && frame_unshare(arch_frame_of(d->shared_info), d))
+        panic("shared_info of new domain %u is in use", d->id);
+    frames_free(d->shared_info, 0);
 }
 
 /* Frees whatever of a domain there is; it may be half made. */
@@ -422,9 +419,17 @@ int domain_set_watchdog(struct domain *d, uint32_t id, uint32_t seconds)
     return result;
 }
 
+static void end_timers(struct vcpu *v)
+{
+    timer_cancel_sync(&v->singleshot);
+    timer_cancel_sync(&v->periodic);
+    timer_cancel_sync(&v->poll_timer);
+}
+
 /*
- * Starts the end: from now on the domain is dying, its vCPUs don't run, and it
- * gets no new ports. Once; the caller is no vCPU of it.
+ * Starts the end: from now on the domain is dying, its vCPUs and timers don't
+ * run, and it gets no new ports. The caller, who may repeat it, has no locks
+ * and is no vCPU of the domain.
  */
 void domain_begin_death(struct domain *d)
 {
@@ -436,7 +441,7 @@ void domain_begin_death(struct domain *d)
         set_watchdog(&d->watchdogs[i], 0);
     spin_unlock(&d->state_lock);
     for_each_vcpu(d, sched_wait_until_saved);
-    for_each_vcpu(d, vcpu_stop_timers);
+    for_each_vcpu(d, end_timers);
     evtchn_refuse_new(d);
 }
 
@@ -453,15 +458,34 @@ int domain_release_events(struct domain *d)
     return error;
 }
 
-/*
- * The last step for a dying domain without memory, grants or references from
- * other domains' page tables to its frames: it leaves the list, and is freed
- * with the last reference.
- */
-void domain_end_death(struct domain *d)
+static int take_back_shared_info(struct domain *d)
 {
+    int error = -ESRCH;
+
+    spin_lock(&d->state_lock);
+    if (!d->is_gone)
+        error = frame_unshare(arch_frame_of(d->shared_info), d);
+    if (!error)
+        d->is_gone = true;
+    spin_unlock(&d->state_lock);
+    return error;
+}
+
+/*
+ * The last step for a dying domain without memory and grants: it leaves the
+ * list, and is freed with the last reference; the caller has one of its own.
+ * 0; -EBUSY while another domain maps its shared_info: come back later;
+ * -ESRCH if somebody else did it.
+ */
+int domain_end_death(struct domain *d)
+{
+    int error = take_back_shared_info(d);
+
+    if (error)
+        return error;
     remove_from_list(d);
     if (dom0)
         evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
     domain_put(d);
+    return 0;
 }

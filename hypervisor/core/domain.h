@@ -37,47 +37,48 @@ enum domain_state {
 };
 
 struct watchdog {
-    struct domain *domain;    /* const after create */
-    bool in_use;              /* state_lock */
+    struct domain *domain; /* const after create */
+    bool in_use;           /* state_lock */
     struct timer timer;
 };
 
 struct domain {
-    domid_t id;               /* const after create */
-    bool is_privileged;       /* const after create: may administer Mica */
-    bool may_use_devices;     /* const after build: device memory, caches */
-    bool low_half;            /* const after build: kernel below the hole */
+    domid_t id;                  /* const after create */
+    bool is_privileged;          /* const after create: may administer Mica */
+    bool may_use_devices;        /* const after build: device memory, caches */
+    bool low_half;               /* const after build: kernel below the hole */
     uint64_t supported_features; /* const after build: XENFEAT bits */
-    enum domain_state state;  /* atomic, state_lock */
-    uint32_t shutdown_reason; /* state_lock; valid when DOMAIN_SHUT_DOWN */
-    uint32_t shutdown_code;   /* state_lock: reason to give for a crash */
-    unsigned pause_count;     /* state_lock: pauses by the tools */
+    enum domain_state state;     /* atomic, state_lock */
+    uint32_t shutdown_reason;    /* state_lock; valid when DOMAIN_SHUT_DOWN */
+    uint32_t shutdown_code;      /* state_lock: reason to give for a crash */
+    unsigned pause_count;        /* state_lock: pauses by the tools */
+    bool is_gone;                /* state_lock: left the list for good */
     struct watchdog watchdogs[WATCHDOGS];
-    uint32_t refs;            /* atomic */
-    struct list link;         /* domain list lock: by id */
-    struct list hash_link;    /* domain list lock */
-    uint8_t uuid[16];         /* const after create */
+    uint32_t refs;         /* atomic */
+    struct list link;      /* domain list lock: by id */
+    struct list hash_link; /* domain list lock */
+    uint8_t uuid[16];      /* const after create */
 
     struct spinlock state_lock;
 
-    unsigned max_vcpus;       /* const after create */
-    struct vcpu **vcpus;      /* atomic: max_vcpus, or NULL each; once set,
+    unsigned max_vcpus;    /* const after create */
+    struct vcpu **vcpus;   /* atomic: max_vcpus, or NULL each; once set,
                                  const until the domain is freed */
-    uint32_t sched_weight;    /* atomic: of each vCPU */
+    uint32_t sched_weight; /* atomic: of each vCPU */
     uint64_t pollers[BITMAP_WORDS(MAX_VCPUS)]; /* atomic: in SCHEDOP_poll */
 
     struct shared_info *shared_info; /* const after create */
-    uint64_t vm_assist;       /* atomic: VMASST_TYPE bits */
+    uint64_t vm_assist;              /* atomic: VMASST_TYPE bits */
 
     struct spinlock memory_lock;
-    uint64_t page_count;      /* memory_lock */
-    uint64_t max_pages;       /* memory_lock */
-    uint64_t *owned_chunks;   /* memory_lock: 2 MiB chunks with frames of d */
-    uint64_t e820_count;      /* const after build */
-    void *e820;               /* const after build: for XENMEM_memory_map */
+    uint64_t page_count;    /* memory_lock */
+    uint64_t max_pages;     /* memory_lock */
+    uint64_t *owned_chunks; /* memory_lock: 2 MiB chunks with frames of d */
+    uint64_t e820_count;    /* const after build */
+    void *e820;             /* const after build: for XENMEM_memory_map */
 
     struct spinlock pt_lock;
-    uint32_t drain_head;      /* pt_lock: tables to be emptied; pt_validate.c */
+    uint32_t drain_head; /* pt_lock: tables to be emptied; pt_validate.c */
     struct spinlock event_lock;
     struct evtchn_table *events; /* const after create */
     struct spinlock grant_lock;
@@ -88,7 +89,7 @@ struct domain {
     struct arch_domain *arch;   /* const after create */
 };
 
-extern struct domain *dom0;  /* const after build */
+extern struct domain *dom0; /* const after build */
 
 /* domain.c */
 struct domain *domain_create(domid_t id, unsigned max_vcpus);
@@ -108,7 +109,7 @@ void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);
 void domain_begin_death(struct domain *d);
 must_check int domain_release_events(struct domain *d);
-void domain_end_death(struct domain *d);
+must_check int domain_end_death(struct domain *d);
 
 static inline bool domain_is_dying(const struct domain *d)
 {

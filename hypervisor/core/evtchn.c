@@ -22,12 +22,12 @@
 #define CHASE_LIMIT 16
 
 struct port {
-    uint8_t state;            /* enum port_state */
-    domid_t allowed;          /* unbound: who may bind */
-    uint32_t vcpu;            /* atomic: whom it notifies */
-    evtchn_port_t peer_port;  /* interdomain */
-    uint32_t irq;             /* VIRQ or PIRQ */
-    struct domain *peer;      /* interdomain */
+    uint8_t state;           /* enum port_state */
+    domid_t allowed;         /* unbound: who may bind */
+    uint32_t vcpu;           /* atomic: whom it notifies */
+    evtchn_port_t peer_port; /* interdomain */
+    uint32_t irq;            /* VIRQ or PIRQ */
+    struct domain *peer;     /* interdomain */
 };
 
 /*
@@ -35,10 +35,10 @@ struct port {
  * freed, so that a pointer once read remains good.
  */
 struct evtchn_table {
-    struct port *buckets[BUCKETS];       /* atomic, event_lock */
+    struct port *buckets[BUCKETS];             /* atomic, event_lock */
     uint64_t used[BITMAP_WORDS(EVTCHN_PORTS)]; /* event_lock */
-    bool is_closed;                      /* event_lock: no new ports */
-    evtchn_port_t pirq_port[MAX_PIRQS];  /* atomic, event_lock */
+    bool is_closed;                            /* event_lock: no new ports */
+    evtchn_port_t pirq_port[MAX_PIRQS];        /* event_lock */
 };
 
 /* --- the table ----------------------------------------------------------- */
@@ -62,8 +62,7 @@ void evtchn_destroy(struct domain *d)
         return;
     for (unsigned i = 0; i < BUCKETS; i++)
         if (table->buckets[i])
-            heap_zfree(table->buckets[i],
-                       BUCKET_PORTS * sizeof(struct port));
+            heap_zfree(table->buckets[i], BUCKET_PORTS * sizeof(struct port));
     heap_zfree(table, sizeof(*table));
     d->events = NULL;
 }
@@ -158,8 +157,7 @@ void evtchn_unreserve(struct domain *d, evtchn_port_t port)
 /* A bit of pending_sel was set: the upcall is due. */
 static void mark_upcall(struct vcpu *v, struct vcpu_info *info)
 {
-    if (!__atomic_exchange_n(&info->evtchn_upcall_pending, 1,
-                             __ATOMIC_SEQ_CST))
+    if (!__atomic_exchange_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
         sched_notify(v);
 }
 
@@ -256,15 +254,20 @@ void evtchn_raise_global_virq(struct domain *d, unsigned virq)
         raise_port(d, port);
 }
 
-/* Raises a physical interrupt; false if `d` has not bound it. */
+/*
+ * Raises a physical interrupt; false if `d` has not bound it. Takes the
+ * event_lock: a device may interrupt while its domain is being torn down.
+ */
 bool evtchn_raise_pirq(struct domain *d, unsigned pirq)
 {
     evtchn_port_t port = 0;
 
+    spin_lock(&d->event_lock);
     if (pirq < MAX_PIRQS)
-        port = __atomic_load_n(&d->events->pirq_port[pirq], __ATOMIC_ACQUIRE);
+        port = d->events->pirq_port[index_clamp(pirq, MAX_PIRQS)];
     if (port)
         raise_port(d, port);
+    spin_unlock(&d->event_lock);
     return port != 0;
 }
 
@@ -298,8 +301,8 @@ int evtchn_publish_virq(struct domain *d, evtchn_port_t port, unsigned virq,
 
     spin_lock(&d->event_lock);
     if (!v->virq_port[virq]) {
-        *port_of(d, port) = (struct port){
-            .state = PORT_VIRQ, .vcpu = v->id, .irq = virq};
+        *port_of(d, port) =
+            (struct port){.state = PORT_VIRQ, .vcpu = v->id, .irq = virq};
         __atomic_store_n(&v->virq_port[virq], port, __ATOMIC_RELEASE);
         error = 0;
     }
@@ -321,7 +324,7 @@ static int publish_pirq_locked(struct domain *d, evtchn_port_t port,
     if (table->pirq_port[pirq])
         return -EEXIST;
     *port_of(d, port) = (struct port){.state = PORT_PIRQ, .irq = pirq};
-    __atomic_store_n(&table->pirq_port[pirq], port, __ATOMIC_RELEASE);
+    table->pirq_port[pirq] = port;
     return 0;
 }
 
@@ -368,9 +371,8 @@ static int join_locked(struct domain *d, evtchn_port_t local,
         return -EINVAL;
     if (!there || there->state != PORT_UNBOUND || there->allowed != d->id)
         return -EINVAL;
-    *here = (struct port){.state = PORT_INTERDOMAIN,
-                          .peer = remote,
-                          .peer_port = remote_port};
+    *here = (struct port){
+        .state = PORT_INTERDOMAIN, .peer = remote, .peer_port = remote_port};
     there->state = PORT_INTERDOMAIN;
     there->peer = d;
     there->peer_port = local;
@@ -383,8 +385,7 @@ static int join_locked(struct domain *d, evtchn_port_t local,
  * -EINVAL when there is no such port.
  */
 int evtchn_publish_interdomain(struct domain *d, evtchn_port_t port,
-                               struct domain *remote,
-                               evtchn_port_t remote_port)
+                               struct domain *remote, evtchn_port_t remote_port)
 {
     int error;
 
@@ -480,8 +481,7 @@ static void close_locked(struct domain *d, evtchn_port_t number)
         break;
     case PORT_PIRQ:
         arch_pirq_mask(port->irq);
-        __atomic_store_n(&d->events->pirq_port[port->irq], 0,
-                         __ATOMIC_RELEASE);
+        d->events->pirq_port[port->irq] = 0;
         break;
     case PORT_FREE:
     case PORT_RESERVED:

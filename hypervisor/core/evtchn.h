@@ -6,9 +6,9 @@
  * A port is free, or reserved for a call under way, or bound. The domain's
  * event_lock guards the states; an interdomain channel changes under the locks
  * of both its domains, the one of the lower domid taken first, so either lock
- * keeps it as it is. A port's vCPU and the bindings of virtual and physical
- * interrupts are also read without a lock: raising one takes no lock of a
- * domain and may be done with any of them held.
+ * keeps it as it is. A port's vCPU and the bindings of virtual interrupts are
+ * also read without a lock: raising one takes no lock of a domain and may be
+ * done with any of them held.
  *
  * A domain that raises an event owns a reference to, or otherwise keeps, the
  * domain that gets it; a bound interdomain channel does that by itself, since

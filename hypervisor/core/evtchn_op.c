@@ -136,8 +136,8 @@ static long evtchnop_bind_virq(struct domain *d, guest_va arg)
     if (copy_out(arg, &op, sizeof(op)))
         error = -EFAULT;
     else
-        error = evtchn_publish_virq(d, op.port, op.virq,
-                                    domain_vcpu(d, op.vcpu));
+        error =
+            evtchn_publish_virq(d, op.port, op.virq, domain_vcpu(d, op.vcpu));
     if (error)
         evtchn_unreserve(d, op.port);
     return error;

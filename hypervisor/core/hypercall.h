@@ -39,6 +39,5 @@ must_check long hypercall_restart(struct vcpu *v, unsigned nr,
                                   const struct hc_args *args);
 void hypercall_entry_begin(void);
 bool hypercall_entry_end(struct hc_args *args);
-bool hypercall_in_multicall(void);
 
 #define HC_ARG_VA(args, i) ((guest_va){(args)->a[i]})

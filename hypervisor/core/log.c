@@ -43,17 +43,17 @@ static struct {
     struct rate_limit guests;
     uint64_t uses; /* counts up, for guest_line.used_at */
     struct guest_line guest_lines[GUEST_LINES];
-    enum log_level mica_threshold, guest_threshold;
-} logger = {
-    .mica_threshold = CONFIG_DEBUG ? LOG_DEBUG : LOG_INFO,
-    .guest_threshold = CONFIG_DEBUG ? LOG_DEBUG : LOG_WARNING,
-};
+} logger;
+
+/* Atomic; apart from the rest, which takes no room in the image. */
+static enum log_level mica_threshold = CONFIG_DEBUG ? LOG_DEBUG : LOG_INFO;
+static enum log_level guest_threshold = CONFIG_DEBUG ? LOG_DEBUG : LOG_WARNING;
 
 /* Levels up to these go to the consoles. */
 void log_set_thresholds(enum log_level mica, enum log_level guests)
 {
-    __atomic_store_n(&logger.mica_threshold, mica, __ATOMIC_RELAXED);
-    __atomic_store_n(&logger.guest_threshold, guests, __ATOMIC_RELAXED);
+    __atomic_store_n(&mica_threshold, mica, __ATOMIC_RELAXED);
+    __atomic_store_n(&guest_threshold, guests, __ATOMIC_RELAXED);
 }
 
 static bool limit_allows(struct rate_limit *limit, nsec_t now, unsigned burst)
@@ -130,7 +130,7 @@ void log_message(enum log_level level, const char *fmt, ...)
 
     va_start(args, fmt);
     spin_lock(&logger.lock);
-    emit_line(level <= logger.mica_threshold, "", fmt, args);
+    emit_line(level <= mica_threshold, "", fmt, args);
     spin_unlock(&logger.lock);
     va_end(args);
 }
@@ -150,7 +150,7 @@ void log_guest(enum log_level level, const char *fmt, ...)
         format(who, sizeof(who), "d%uv%u: ", v->domain->id, v->id);
     va_start(args, fmt);
     spin_lock(&logger.lock);
-    to_console = level <= logger.guest_threshold;
+    to_console = level <= guest_threshold;
     if (limit_allows(&logger.guests, arch_now(), 200)) {
         if (logger.guests.dropped)
             emit(to_console, "", "%u messages about guests were dropped",

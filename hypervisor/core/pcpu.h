@@ -18,19 +18,19 @@
 struct vcpu;
 
 struct pcpu {
-    unsigned id;              /* const after boot */
-    bool online;              /* atomic: takes part in scheduling */
-    bool need_resched;        /* atomic: pass the scheduler before the guest */
-    struct vcpu *current;     /* atomic, run_lock: NULL while idle */
-    struct vcpu *loaded;      /* whose page tables and registers are live */
-    nsec_t entered_at;        /* when this stay in Mica began */
-    uint32_t flushed_at;      /* atomic: flush clock at the last full flush */
-    bool clean;               /* atomic: holds no guest translation at all */
+    unsigned id;          /* const after boot */
+    bool online;          /* atomic: takes part in scheduling */
+    bool need_resched;    /* atomic: pass the scheduler before the guest */
+    struct vcpu *current; /* atomic, run_lock: NULL while idle */
+    struct vcpu *loaded;  /* whose page tables and registers are live */
+    nsec_t entered_at;    /* when this stay in Mica began */
+    uint32_t flushed_at;  /* atomic: flush clock at the last full flush */
+    bool clean;           /* atomic: holds no guest translation at all */
 
     struct spinlock timer_lock;
-    struct prioq timers;          /* timer_lock: by deadline */
-    struct timer *timer_running;  /* atomic: whose handler runs */
-    bool timers_changed;          /* atomic: another pCPU armed the first */
+    struct prioq timers;         /* timer_lock: by deadline */
+    struct timer *timer_running; /* atomic: whose handler runs */
+    bool timers_changed;         /* atomic: another pCPU armed the first */
 
     struct spinlock run_lock; /* the run queue; sched.c explains it */
     struct list run_queue;    /* run_lock: runnable vCPUs, oldest first */
@@ -45,7 +45,7 @@ struct pcpu {
 };
 
 extern struct pcpu pcpus[MAX_PCPUS];
-extern unsigned pcpu_count;   /* const after boot */
+extern unsigned pcpu_count; /* const after boot */
 
 static inline struct pcpu *this_pcpu(void)
 {

@@ -75,9 +75,3 @@ bool hypercall_entry_end(struct hc_args *args)
         *args = entry->args;
     return entry->is_restarted;
 }
-
-/* Whether the call that runs here is an entry of a multicall. */
-bool hypercall_in_multicall(void)
-{
-    return this_entry()->is_active;
-}

@@ -387,7 +387,8 @@ static struct vcpu *find_movable(struct pcpu *from, const struct pcpu *to,
     struct vcpu *v, *found = NULL;
     unsigned left = SEARCH_LIMIT;
 
-    list_for_each(v, &from->run_queue, run_link) {
+    list_for_each(v, &from->run_queue, run_link)
+    {
         if (loaded_on(v) == NO_PCPU && may_run_on(v, to->id) &&
             v->weight <= limit && (!found || v->moved_at < found->moved_at))
             found = v;
@@ -443,11 +444,19 @@ static bool pull(struct pcpu *p, nsec_t now)
     for (unsigned i = 1; i < pcpu_count; i++) {
         unsigned cpu = (p->id + i) % pcpu_count;
 
-        if (queued_on(cpu) && is_busy(cpu) &&
-            move_one(&pcpus[cpu], p, now))
+        if (queued_on(cpu) && is_busy(cpu) && move_one(&pcpus[cpu], p, now))
             return true;
     }
     return false;
+}
+
+/* Whether there is somebody to give away and somebody to keep. */
+static bool has_more_than_one(const struct pcpu *p)
+{
+    const struct vcpu *v = p->current;
+    bool stays = v && v->state == VCPU_RUNNING && !v->pause_count;
+
+    return queued_on(p->id) + stays > 1;
 }
 
 /* Gives what waits here to idle pCPUs. */
@@ -456,11 +465,10 @@ static void push_to_idle(struct pcpu *p, nsec_t now)
     size_t cpu = bitmap_next(idle_pcpus, pcpu_count, 0);
 
     for (unsigned i = 0; i < SEARCH_LIMIT && cpu < pcpu_count; i++) {
-        if (!queued_on(p->id))
+        if (!has_more_than_one(p))
             return;
         if (is_online((unsigned)cpu) && cpu != p->id &&
-            claim_idle((unsigned)cpu) &&
-            !move_one(p, &pcpus[cpu], now))
+            claim_idle((unsigned)cpu) && !move_one(p, &pcpus[cpu], now))
             atomic_bit_set(idle_pcpus, cpu);
         cpu = bitmap_next(idle_pcpus, pcpu_count, cpu + 1);
     }
@@ -501,8 +509,8 @@ static bool push_to_least_loaded(struct pcpu *p, nsec_t now)
     if (to == p)
         return true;
     lock_both(p, to);
-    v = find_movable(p, to, p->run_weight - min_u64(to->run_weight,
-                                                    p->run_weight));
+    v = find_movable(p, to,
+                     p->run_weight - min_u64(to->run_weight, p->run_weight));
     if (v && current_is_due(p, v, to))
         settled = false;
     else if (v)
@@ -513,7 +521,7 @@ static bool push_to_least_loaded(struct pcpu *p, nsec_t now)
 
 static void balance(struct pcpu *p, nsec_t now)
 {
-    if (!queued_on(p->id) || pcpu_count == 1)
+    if (pcpu_count == 1 || !has_more_than_one(p))
         return;
     push_to_idle(p, now);
     if (now >= __atomic_load_n(&p->balance_at, __ATOMIC_RELAXED) &&
@@ -534,8 +542,7 @@ static int idle_runstate(const struct vcpu *v)
 
 static bool stays_runnable(const struct vcpu *v, const struct pcpu *p)
 {
-    return v->state == VCPU_RUNNABLE && !v->pause_count &&
-           may_run_on(v, p->id);
+    return v->state == VCPU_RUNNABLE && !v->pause_count && may_run_on(v, p->id);
 }
 
 /* Takes the pCPU from `v`: charges it and says what it is now. */

@@ -47,4 +47,5 @@ void sched_pause_sync(struct vcpu *v);
 void sched_unpause(struct vcpu *v);
 
 void sched_set_weight(struct vcpu *v, uint32_t weight);
-must_check int sched_set_affinity(struct vcpu *v, const uint64_t *pcpus_allowed);
+must_check int sched_set_affinity(struct vcpu *v,
+                                  const uint64_t *pcpus_allowed);

@@ -69,8 +69,8 @@ static bool any_is_pending(const struct domain *d, const evtchn_port_t *ports,
                            uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (evtchn_is_pending(d, (evtchn_port_t)index_clamp(ports[i],
-                                                            EVTCHN_PORTS)))
+        if (evtchn_is_pending(
+                d, (evtchn_port_t)index_clamp(ports[i], EVTCHN_PORTS)))
             return true;
     return false;
 }

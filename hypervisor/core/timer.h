@@ -16,9 +16,9 @@
 
 struct timer {
     void (*handler)(struct timer *t, nsec_t now); /* const after init */
-    nsec_t deadline; /* NSEC_NEVER when idle */
+    nsec_t deadline;                              /* NSEC_NEVER when idle */
     struct prioq_node node;
-    unsigned cpu;    /* atomic: the pCPU that serves it */
+    unsigned cpu; /* atomic: the pCPU that serves it */
 };
 
 void timer_init(struct timer *t, unsigned cpu,

@@ -36,53 +36,53 @@ enum vcpu_state {
 #define POLL_ANY (~0u)
 
 struct vcpu {
-    unsigned id;                 /* const after create */
-    struct domain *domain;       /* const after create */
-    struct arch_vcpu *arch;      /* const after create */
+    unsigned id;            /* const after create */
+    struct domain *domain;  /* const after create */
+    struct arch_vcpu *arch; /* const after create */
 
     /* scheduling: guarded by the run_lock of pcpus[cpu] */
-    enum vcpu_state state;       /* atomic */
-    bool initialised;            /* atomic: has a context */
-    bool initialising;           /* atomic: is being given one */
+    enum vcpu_state state; /* atomic */
+    bool initialised;      /* atomic: has a context */
+    bool initialising;     /* atomic: is being given one */
     bool is_queued;
-    bool is_eligible;            /* queued: not ahead of the queue's time */
-    bool is_waking;              /* asks for a short slice first */
+    bool is_eligible; /* queued: not ahead of the queue's time */
+    bool is_waking;   /* asks for a short slice first */
     bool has_yielded;
-    unsigned pause_count;        /* runs only at zero */
-    unsigned cpu;                /* atomic: whose run queue it belongs to */
-    unsigned loaded_on;          /* atomic: pCPU with its registers, NO_PCPU */
-    uint32_t weight;             /* its share, relative to others' */
+    unsigned pause_count; /* runs only at zero */
+    unsigned cpu;         /* atomic: whose run queue it belongs to */
+    unsigned loaded_on;   /* atomic: pCPU with its registers, NO_PCPU */
+    uint32_t weight;      /* its share, relative to others' */
     struct list run_link;
     struct prioq_node run_node;
-    uint64_t virtual_start;      /* in the queue's virtual time */
+    uint64_t virtual_start; /* in the queue's virtual time */
     uint64_t virtual_deadline;
-    int64_t lag;                 /* virtual_start - run_clock when it left */
-    uint64_t left_at;            /* run_clock when it left */
-    nsec_t charged_at;           /* running: paid for up to here */
-    nsec_t moved_at;             /* when it last moved to another queue */
+    int64_t lag;       /* virtual_start - run_clock when it left */
+    uint64_t left_at;  /* run_clock when it left */
+    nsec_t charged_at; /* running: paid for up to here */
+    nsec_t moved_at;   /* when it last moved to another queue */
     uint64_t affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)];
 
     /* runstate: written under run_lock by whoever changes the state */
     struct vcpu_runstate_info runstate;
-    uint64_t runstate_area;      /* atomic: guest address registered, or 0 */
-    bool runstate_stale;         /* atomic: to be published */
+    uint64_t runstate_area; /* atomic: guest address registered, or 0 */
+    bool runstate_stale;    /* atomic: to be published */
 
     /* events */
-    struct vcpu_info *info;      /* atomic; Mica's own address; never NULL */
-    mfn_t info_frame;            /* event lock; MFN_INVALID until registered */
-    struct vcpu_info own_info;   /* for ids without a place in shared_info */
-    evtchn_port_t poll_port;     /* atomic: a port, POLL_NOTHING or POLL_ANY */
+    struct vcpu_info *info;    /* atomic; Mica's own address; never NULL */
+    mfn_t info_frame;          /* event lock; MFN_INVALID until registered */
+    struct vcpu_info own_info; /* for ids without a place in shared_info */
+    evtchn_port_t poll_port;   /* atomic: a port, POLL_NOTHING or POLL_ANY */
     evtchn_port_t virq_port[NR_VIRQS]; /* atomic, event lock; 0 when unbound */
 
     /* timers; they serve from pcpus[cpu] */
     struct timer singleshot;
     struct timer periodic;
-    nsec_t period;               /* atomic: 0 when stopped */
+    nsec_t period; /* atomic: 0 when stopped */
     struct timer poll_timer;
 
     /* page tables: guarded by the domain's page-table lock */
-    mfn_t kernel_root;           /* typed L4; MFN_INVALID before the first */
-    mfn_t user_root;             /* typed L4 or MFN_INVALID */
+    mfn_t kernel_root; /* typed L4; MFN_INVALID before the first */
+    mfn_t user_root;   /* typed L4 or MFN_INVALID */
 };
 
 static inline bool vcpu_is_up(const struct vcpu *v)

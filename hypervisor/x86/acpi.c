@@ -15,6 +15,7 @@
 
 #define EBDA_SEGMENT_AT 0x40eu
 #define EBDA_FIRST 0x80000u
+#define EBDA_END 0xa0000u
 #define EBDA_SCAN 1024u
 #define BIOS_FIRST 0xe0000u
 #define BIOS_END 0x100000u
@@ -348,7 +349,7 @@ static bool scan_bios(void)
     const uint8_t *pointer = map_firmware(EBDA_SEGMENT_AT, 2);
     uint32_t ebda = pointer ? (uint32_t)get16(pointer) << 4 : 0;
 
-    if (ebda >= EBDA_FIRST && ebda < 0xa0000 - EBDA_SCAN &&
+    if (ebda >= EBDA_FIRST && ebda <= EBDA_END - EBDA_SCAN &&
         scan(ebda, ebda + EBDA_SCAN))
         return true;
     return scan(BIOS_FIRST, BIOS_END);

@@ -53,10 +53,10 @@ struct acpi_mcfg {
 };
 
 struct acpi_info {
-    bool is_found;        /* there are tables at all */
-    uint64_t rsdp;        /* where the root pointer lies, if it was scanned */
+    bool is_found; /* there are tables at all */
+    uint64_t rsdp; /* where the root pointer lies, if it was scanned */
     uint64_t lapic_address;
-    bool has_pic;         /* a pair of 8259s too */
+    bool has_pic; /* a pair of 8259s too */
 
     unsigned cpu_count;
     unsigned cpus_left_out;

@@ -91,8 +91,7 @@ static bool pm_timer_open(void)
     const struct acpi_register *r = &acpi_info()->pm_timer;
 
     ticks_per_second = PM_TIMER_HZ;
-    return r->space == ACPI_SPACE_PORT && r->address &&
-           r->address <= 0xfffc;
+    return r->space == ACPI_SPACE_PORT && r->address && r->address <= 0xfffc;
 }
 
 static uint32_t pm_timer_read(void)

@@ -9,9 +9,9 @@
 #include "core/types.h"
 
 struct clock_rates {
-    const char *source;  /* what they were measured against */
+    const char *source; /* what they were measured against */
     uint64_t tsc_hz;
-    uint64_t apic_hz;    /* 0 when the APIC's timer does not count */
+    uint64_t apic_hz; /* 0 when the APIC's timer does not count */
 };
 
 void clock_source_measure(struct clock_rates *out);

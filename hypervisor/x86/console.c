@@ -22,10 +22,10 @@ static bool keep_screen; /* const after console_init */
 static struct spinlock input_lock = SPINLOCK_INIT;
 static struct {
     char text[QUEUE_SIZE];
-    size_t head, tail;  /* counts of characters put in and taken out */
-    bool for_dom0;      /* else typing goes to the debug keys */
-    unsigned presses;   /* of SWITCH_KEY in a row, not passed on yet */
-} input;                /* input_lock */
+    size_t head, tail; /* counts of characters put in and taken out */
+    bool for_dom0;     /* else typing goes to the debug keys */
+    unsigned presses;  /* of SWITCH_KEY in a row, not passed on yet */
+} input;               /* input_lock */
 
 static void start_uart(enum uart_id id, const struct cmdline_serial *settings)
 {
@@ -112,7 +112,10 @@ static void receive(char c)
         debug_key_press(c);
 }
 
-/* Starts taking input by interrupt; needs irq_init. Keys go to Mica at first. */
+/*
+ * Starts taking input by interrupt; needs irq_init and debug keys. Typing goes
+ * to Mica at first.
+ */
 void console_input_start(void)
 {
     for (unsigned id = 0; id < UART_COUNT; id++) {

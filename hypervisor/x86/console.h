@@ -14,8 +14,8 @@
 struct console_options {
     struct cmdline_console outputs;
     struct cmdline_serial com1, com2; /* not set: the usual settings */
-    bool has_text_screen; /* the screen is in VGA text mode */
-    bool keep_screen;     /* Mica writes to it beside dom0 */
+    bool has_text_screen;             /* the screen is in VGA text mode */
+    bool keep_screen;                 /* Mica writes to it beside dom0 */
 };
 
 void console_init(const struct console_options *options);

@@ -190,12 +190,12 @@ static void detect_flaws(void)
     if (features.arch_capabilities &&
         rdmsr_safe(MSR_ARCH_CAPABILITIES, &capabilities))
         capabilities = 0;
-    features.ibrs = bit(seven.edx, LEAF_7_EDX_IBRS_IBPB) ||
-                    bit(x8.ebx, LEAF_X8_EBX_IBRS);
-    features.ibpb = bit(seven.edx, LEAF_7_EDX_IBRS_IBPB) ||
-                    bit(x8.ebx, LEAF_X8_EBX_IBPB);
-    features.stibp = bit(seven.edx, LEAF_7_EDX_STIBP) ||
-                     bit(x8.ebx, LEAF_X8_EBX_STIBP);
+    features.ibrs =
+        bit(seven.edx, LEAF_7_EDX_IBRS_IBPB) || bit(x8.ebx, LEAF_X8_EBX_IBRS);
+    features.ibpb =
+        bit(seven.edx, LEAF_7_EDX_IBRS_IBPB) || bit(x8.ebx, LEAF_X8_EBX_IBPB);
+    features.stibp =
+        bit(seven.edx, LEAF_7_EDX_STIBP) || bit(x8.ebx, LEAF_X8_EBX_STIBP);
     features.ibrs_always = capabilities & ARCH_CAP_IBRS_ALL;
     features.meltdown = features.is_intel && !intel_is_immune() &&
                         !(capabilities & ARCH_CAP_RDCL_NO);
@@ -207,8 +207,8 @@ static void log_features(void)
 {
     const struct cpu_features *f = &features;
 
-    log_info("Processor: family %u model %u stepping %u%s", f->family,
-             f->model, f->stepping, f->hypervisor ? ", virtual" : "");
+    log_info("Processor: family %u model %u stepping %u%s", f->family, f->model,
+             f->stepping, f->hypervisor ? ", virtual" : "");
     log_info("Processor features:%s%s%s%s%s%s%s", f->x2apic ? " x2apic" : "",
              f->tsc_deadline ? " tsc-deadline" : "",
              f->invariant_tsc ? " invariant-tsc" : "", f->pcid ? " pcid" : "",

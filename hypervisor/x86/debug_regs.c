@@ -9,6 +9,7 @@
 #include "core/guest_copy.h"
 #include "core/hypercall.h"
 
+#include "x86/cpu.h"
 #include "x86/insn.h"
 #include "x86/vcpu.h"
 
@@ -95,12 +96,27 @@ int debug_regs_get(const struct vcpu *v, uint64_t number, uint64_t *value)
     return error;
 }
 
-/* Makes the processor's breakpoints those of `v`. */
+/*
+ * A breakpoint that an application met in `mov ss` is reported only after the
+ * next instruction. When that is SYSCALL, #DB comes in Mica's first
+ * instruction, on the stack pointer of the guest (Intel SDM 3A, 6.8.3).
+ */
+static bool debug_trap_has_own_stack(void)
+{
+    const uint8_t *gate = (const uint8_t *)this_cpu()->idt + 16 * EXC_DB;
+
+    return gate[4] & 7; /* number of an interrupt stack */
+}
+
+/*
+ * Makes the processor's breakpoints those of `v`; without a stack of its own
+ * for #DB there are none.
+ */
 void debug_regs_load(const struct vcpu *v)
 {
     const uint64_t *dr = v->arch->dr;
 
-    if (!(dr[7] & DR7_ENABLES)) {
+    if (!(dr[7] & DR7_ENABLES) || !debug_trap_has_own_stack()) {
         if (read_dr7() & DR7_ENABLES)
             write_dr7(DR7_FIXED);
         return;

@@ -29,7 +29,7 @@ struct ioapic {
     uint64_t address;          /* const after boot */
     unsigned gsi_base, pins;   /* const after boot */
     struct spinlock lock;
-    uint32_t *entries;         /* lock: low halves, one per pin */
+    uint32_t *entries; /* lock: low halves, one per pin */
 };
 
 static struct ioapic ioapics[ACPI_MAX_IOAPICS]; /* const after boot */

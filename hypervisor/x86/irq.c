@@ -15,6 +15,7 @@
 
 #include "x86/acpi.h"
 #include "x86/apic.h"
+#include "x86/debug_keys.h"
 #include "x86/ioapic.h"
 #include "x86/msi.h"
 #include "x86/uart.h"
@@ -30,12 +31,12 @@ enum pirq_kind {
 
 struct pirq {
     struct spinlock lock;
-    enum pirq_kind kind;  /* lock */
-    uint8_t vector;       /* lock; 0: not routed */
-    bool is_level;        /* lock; GSI only */
-    bool is_active_low;   /* lock; GSI only */
-    bool is_open;         /* lock: dom0 wants interrupts */
-    bool is_in_service;   /* lock: level, delivered, waits for its EOI */
+    enum pirq_kind kind; /* lock */
+    uint8_t vector;      /* lock; 0: not routed */
+    bool is_level;       /* lock; GSI only */
+    bool is_active_low;  /* lock; GSI only */
+    bool is_open;        /* lock: dom0 wants interrupts */
+    bool is_in_service;  /* lock: level, delivered, waits for its EOI */
 };
 
 static struct {
@@ -48,9 +49,23 @@ static struct pirq *pirqs;  /* const pointer after irq_init */
 static unsigned gsi_count;  /* const after irq_init */
 static uint32_t unexpected; /* atomic: interrupts nobody waited for */
 
-/*
- * Prepares pirqs; needs the heap and ioapic_init.
- */
+static void show_pirqs(void)
+{
+    log_info("Interrupts of dom0:");
+    for (unsigned i = 0; i < IRQ_MAX_PIRQS; i++) {
+        const struct pirq *p = &pirqs[i];
+
+        if (p->vector)
+            log_info("  pirq %u: %s, vector 0x%x, %s%s", i,
+                     p->kind == PIRQ_MSI ? "message"
+                     : p->is_level       ? "level"
+                                         : "edge",
+                     p->vector, p->is_open ? "open" : "closed",
+                     p->is_in_service ? ", not ended by dom0 yet" : "");
+    }
+}
+
+/* Prepares pirqs; needs the heap and ioapic_init. */
 void irq_init(void)
 {
     gsi_count = ioapic_gsi_count();
@@ -60,6 +75,7 @@ void irq_init(void)
     for (unsigned i = 0; i < gsi_count; i++)
         if (ioapic_has_gsi(i))
             pirqs[i].kind = PIRQ_GSI;
+    debug_key_register('i', "show the interrupts of dom0", show_pirqs);
 }
 
 /* The pirqs that are GSIs are those below this number. */
@@ -204,10 +220,10 @@ static int route(struct pirq *p)
         vector = take_vectors(1, serve_pirq, p, 0);
     if (vector < 0)
         return vector;
-    error = ioapic_route(gsi, (unsigned)vector, apic_id_of_cpu(0),
-                         p->is_level ? IOAPIC_LEVEL : IOAPIC_EDGE,
-                         p->is_active_low ? IOAPIC_ACTIVE_LOW
-                                          : IOAPIC_ACTIVE_HIGH);
+    error =
+        ioapic_route(gsi, (unsigned)vector, apic_id_of_cpu(0),
+                     p->is_level ? IOAPIC_LEVEL : IOAPIC_EDGE,
+                     p->is_active_low ? IOAPIC_ACTIVE_LOW : IOAPIC_ACTIVE_HIGH);
     if (error) {
         irq_vector_free((unsigned)vector);
         p->vector = 0;

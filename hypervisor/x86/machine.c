@@ -47,7 +47,7 @@ static char command_line_copy[MAX_COMMAND_LINE];
 static bool booted_by_efi;
 static uint8_t keyboard_flags;
 static struct {
-    uint64_t tables;           /* 0: not known */
+    uint64_t tables; /* 0: not known */
     uint32_t table_count;
     uint32_t revision, firmware_revision;
 } efi;
@@ -128,8 +128,7 @@ void machine_describe(const struct boot_info *boot, const char *command_line)
     if (booted_by_efi)
         read_efi_table(boot->efi_system_table);
     else
-        keyboard_flags =
-            *(const uint8_t *)map_firmware(BIOS_SHIFT_FLAGS_AT, 1);
+        keyboard_flags = *(const uint8_t *)map_firmware(BIOS_SHIFT_FLAGS_AT, 1);
 }
 
 /* The frame that one of the 512 entries from `l1` on maps, if in a row. */
@@ -318,8 +317,7 @@ void machine_set_iopl(struct vcpu *v, unsigned iopl)
  * Applications get ports all or none, by IOPL: there is one bitmap per domain,
  * and the domain's kernel needs it.
  */
-int machine_set_iobitmap(struct vcpu *v, const uint64_t *bitmap,
-                         unsigned count)
+int machine_set_iobitmap(struct vcpu *v, const uint64_t *bitmap, unsigned count)
 {
     (void)v;
     (void)bitmap;

@@ -82,6 +82,12 @@ static bool merge_range(struct memory_map *map,
     return fits;
 }
 
+static void copy_map(struct memory_map *to, const struct memory_map *from)
+{
+    to->count = from->count;
+    memcpy(to->ranges, from->ranges, from->count * sizeof(from->ranges[0]));
+}
+
 /*
  * Enters `size` bytes from `start`, of a BIOS's type number; unknown ones are
  * reserved. -ERANGE when the range wraps round, -ENOSPC when the map would
@@ -97,7 +103,7 @@ int memory_map_add(struct memory_map *map, uint64_t start, uint64_t size,
         return 0;
     if (add_overflows(start, size, &n.end))
         return -ERANGE;
-    memcpy(&old, map, sizeof(old));
+    copy_map(&old, map);
     map->count = 0;
     for (unsigned i = 0; i < old.count; i++)
         if (!merge_range(map, &old.ranges[i], &n))
@@ -107,7 +113,7 @@ int memory_map_add(struct memory_map *map, uint64_t start, uint64_t size,
     return 0;
 
 restore:
-    memcpy(map, &old, sizeof(old));
+    copy_map(map, &old);
     return -ENOSPC;
 }
 

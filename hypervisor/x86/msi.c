@@ -53,9 +53,9 @@ enum msi_kind {
 struct msi {
     enum msi_kind kind;
     struct pci_address device;
-    unsigned capability;      /* register */
-    unsigned index;           /* message or table entry */
-    unsigned count;           /* messages of the device; plain only */
+    unsigned capability; /* register */
+    unsigned index;      /* message or table entry */
+    unsigned count;      /* messages of the device; plain only */
     bool is_masked;
     volatile uint32_t *entry; /* MSI-X: address, address, data, control */
 };
@@ -65,7 +65,7 @@ struct msix_table {
     unsigned size;
     volatile uint8_t *mapping; /* NULL until an entry is used */
     struct pci_address device;
-    bool is_used;              /* the device is there */
+    bool is_used; /* the device is there */
 };
 
 static struct spinlock lock = SPINLOCK_INIT; /* all below */
@@ -130,8 +130,7 @@ static struct msix_table *note_table(struct pci_address a, uint64_t address,
         if (tables[i].address == address && tables[i].size >= size)
             t = &tables[i];
     if (!t) {
-        if (table_count == MAX_TABLES ||
-            !is_plain_device_memory(address, size))
+        if (table_count == MAX_TABLES || !is_plain_device_memory(address, size))
             return NULL;
         t = &tables[table_count++];
         t->address = address;
@@ -150,8 +149,8 @@ static struct msix_table *find_table(struct pci_address a, unsigned at,
                                      uint64_t base)
 {
     uint32_t where = pci_read(a, at + MSIX_TABLE, 4);
-    unsigned entries = (pci_read(a, at + MSIX_CONTROL, 2) &
-                        MSIX_CONTROL_LAST_ENTRY) + 1;
+    unsigned entries =
+        (pci_read(a, at + MSIX_CONTROL, 2) & MSIX_CONTROL_LAST_ENTRY) + 1;
     uint64_t bar = read_bar(a, where & MSIX_TABLE_BAR);
     uint64_t address;
 
@@ -211,8 +210,8 @@ static void write_plain(const struct msi *m, unsigned vector)
     if (control & MSI_CONTROL_64BIT)
         pci_write(m->device, at + MSI_ADDRESS_HIGH, 4, 0);
     pci_write(m->device,
-              at + (control & MSI_CONTROL_64BIT ? MSI_DATA_64 : MSI_DATA_32),
-              2, vector);
+              at + (control & MSI_CONTROL_64BIT ? MSI_DATA_64 : MSI_DATA_32), 2,
+              vector);
 }
 
 static void write_x(const struct msi *m, unsigned vector)

@@ -155,8 +155,8 @@ static int take_efi_ranges(struct boot_info *out)
 /* The last resort: KiB below 640 KiB and KiB from 1 MiB on. */
 static int take_basic_memory(const uint8_t *bytes, struct boot_info *out)
 {
-    int error = add_range(out, 0, min_u64(get32(bytes + 8), 640) << 10,
-                          MEMORY_RAM);
+    int error =
+        add_range(out, 0, min_u64(get32(bytes + 8), 640) << 10, MEMORY_RAM);
 
     if (error)
         return error;
@@ -271,8 +271,8 @@ static int take_tag(const struct tag *t, struct boot_info *out,
     }
 }
 
-static int take_tags(const uint8_t *block, uint32_t size,
-                     struct boot_info *out, const uint8_t **basic_memory)
+static int take_tags(const uint8_t *block, uint32_t size, struct boot_info *out,
+                     const uint8_t **basic_memory)
 {
     uint32_t at = MULTIBOOT2_HEAD;
 

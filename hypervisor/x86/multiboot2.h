@@ -42,15 +42,15 @@ struct boot_info {
     struct boot_module modules[BOOT_MAX_MODULES];
     struct memory_map map;
 
-    const uint8_t *rsdp;      /* a copy of ACPI's root pointer, or NULL */
+    const uint8_t *rsdp; /* a copy of ACPI's root pointer, or NULL */
     size_t rsdp_size;
     struct boot_framebuffer screen;
-    const uint8_t *vbe_mode;  /* VBE's 256 bytes about the mode, or NULL */
+    const uint8_t *vbe_mode; /* VBE's 256 bytes about the mode, or NULL */
 
     bool is_efi;
-    bool efi_is_exited;       /* boot services are gone, as they should */
+    bool efi_is_exited;        /* boot services are gone, as they should */
     uint64_t efi_system_table; /* physical; 0: no 64-bit EFI */
-    const uint8_t *efi_map;   /* or NULL */
+    const uint8_t *efi_map;    /* or NULL */
     size_t efi_map_size;
     uint32_t efi_descriptor_size, efi_descriptor_version;
 };

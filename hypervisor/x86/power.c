@@ -7,6 +7,7 @@
 
 #include "x86/acpi.h"
 #include "x86/apic.h"
+#include "x86/debug_keys.h"
 #include "x86/insn.h"
 #include "x86/machine_early.h"
 #include "x86/pci.h"
@@ -40,11 +41,12 @@ static void reset_by_acpi(void)
     else if (r->space == ACPI_SPACE_MEMORY && reset_memory)
         *(volatile uint8_t *)reset_memory = acpi->reset_value;
     else if (r->space == ACPI_SPACE_PCI)
-        pci_write((struct pci_address){.bus = 0,
-                                       .devfn = (uint8_t)(
-                                           (r->address >> 32 & 0x1f) << 3 |
-                                           (r->address >> 16 & 7))},
-                  r->address & 0xffff, 1, acpi->reset_value);
+        pci_write(
+            (struct pci_address){.bus = 0,
+                                 .devfn =
+                                     (uint8_t)((r->address >> 32 & 0x1f) << 3 |
+                                               (r->address >> 16 & 7))},
+            r->address & 0xffff, 1, acpi->reset_value);
 }
 
 static void reset_by_keyboard(void)
@@ -104,6 +106,11 @@ static void prefer_way(const char *reboot)
     }
 }
 
+static void reboot_by_key(void)
+{
+    arch_reboot();
+}
+
 /*
  * Takes the value of reboot= (or NULL): the way to try first; and whether
  * `noreboot` was given. Needs acpi_init and map_device.
@@ -116,6 +123,7 @@ void power_init(const char *reboot, bool no_reboot)
     prefer_way(reboot);
     if (acpi->has_reset && acpi->reset.space == ACPI_SPACE_MEMORY)
         reset_memory = map_device(acpi->reset.address, 4);
+    debug_key_register('R', "reset the machine", reboot_by_key);
 }
 
 static _Noreturn void halt_forever(void)
@@ -158,8 +166,7 @@ _Noreturn void arch_power_off(void)
 
 static bool is_usable(const struct acpi_register *r)
 {
-    return r->space == ACPI_SPACE_PORT && r->address &&
-           r->address <= 0xfffe;
+    return r->space == ACPI_SPACE_PORT && r->address && r->address <= 0xfffe;
 }
 
 /* First the type of sleep, then the bit that makes it so. */

@@ -137,5 +137,7 @@ uint64_t rtc_read_seconds(void)
     decode(&second, read_locked(REG_B));
     spin_unlock(&lock);
     return ((days_since_1970(&second) * 24 + second.hour) * 60 +
-            second.minute) * 60 + second.second;
+            second.minute) *
+               60 +
+           second.second;
 }

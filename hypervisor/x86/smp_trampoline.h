@@ -8,9 +8,9 @@ extern const uint8_t smp_trampoline[], smp_trampoline_end[];
 
 /* The words at the page's end that the code works with; filled before use. */
 struct smp_start_words {
-    uint64_t stack;    /* first stack pointer */
-    uint64_t entry;    /* where to go in 64-bit mode */
-    uint32_t cr3;      /* maps this page where it is, and Mica */
+    uint64_t stack;          /* first stack pointer */
+    uint64_t entry;          /* where to go in 64-bit mode */
+    uint32_t cr3;            /* maps this page where it is, and Mica */
     uint32_t protected_mode; /* linear address of the code's next part */
     uint16_t protected_selector;
     uint16_t pad0;

@@ -152,8 +152,8 @@ void time_sync_join(unsigned cpu)
     if (!is_same) {
         tsc_at_start[cpu] = tsc_at_start[0] + ahead;
         __atomic_store_n(&tscs_differ, true, __ATOMIC_RELEASE);
-        log_warning("TSC of processor %u is off by %lld cycles, corrected",
-                    cpu, (long long)ahead);
+        log_warning("TSC of processor %u is off by %lld cycles, corrected", cpu,
+                    (long long)ahead);
     }
     __atomic_store_n(&sync.request, SYNC_DONE, __ATOMIC_RELEASE);
 }
@@ -235,8 +235,8 @@ void arch_timer_arm(nsec_t deadline)
 void time_delay(nsec_t duration)
 {
     uint64_t start = rdtsc();
-    uint64_t cycles = tsc_hz ? time_scale_apply(ns_to_tsc, duration)
-                             : duration * 4;
+    uint64_t cycles =
+        tsc_hz ? time_scale_apply(ns_to_tsc, duration) : duration * 4;
 
     while (rdtsc() - start < cycles)
         pause();

@@ -35,8 +35,8 @@ static inline struct time_scale time_scale_make(uint64_t from, uint64_t to)
         from >>= 1;
         to >>= 1;
     }
-    s.mul = from ? (uint32_t)min_u64((to << 32) / from, UINT32_MAX)
-                 : UINT32_MAX;
+    s.mul =
+        from ? (uint32_t)min_u64((to << 32) / from, UINT32_MAX) : UINT32_MAX;
     return s;
 }
 

@@ -46,20 +46,26 @@
 
 struct uart {
     uint16_t port;
-    uint8_t irq;        /* 0: none */
+    uint8_t irq; /* 0: none */
     uint8_t line_control;
-    uint16_t divisor;   /* 0: as the firmware left it */
-    uint8_t burst;      /* characters an empty transmitter takes */
+    uint16_t divisor; /* 0: as the firmware left it */
+    uint8_t burst;    /* characters an empty transmitter takes */
     bool is_on;
-    bool is_stuck;      /* timed out: no more waiting until it recovers */
+    bool is_stuck; /* timed out: no more waiting until it recovers */
     void (*receive)(char c);
 };
 
 static struct uart uarts[UART_COUNT] = {
-    [UART_COM1] = {.port = 0x3f8, .irq = 4, .line_control = 0x03,
-                   .divisor = 1, .burst = 1},
-    [UART_COM2] = {.port = 0x2f8, .irq = 3, .line_control = 0x03,
-                   .divisor = 1, .burst = 1},
+    [UART_COM1] = {.port = 0x3f8,
+                   .irq = 4,
+                   .line_control = 0x03,
+                   .divisor = 1,
+                   .burst = 1},
+    [UART_COM2] = {.port = 0x2f8,
+                   .irq = 3,
+                   .line_control = 0x03,
+                   .divisor = 1,
+                   .burst = 1},
 };
 
 static uint8_t reg_read(const struct uart *u, unsigned reg)
@@ -98,9 +104,8 @@ static bool take_settings(struct uart *u, const struct cmdline_serial *s)
     if (s->baud && !divisor)
         return false;
     u->divisor = divisor > 0xffff ? 0xffff : (uint16_t)divisor;
-    u->line_control =
-        (uint8_t)((s->data_bits - 5) | parity_bits(s->parity) |
-                  (s->stop_bits == 2 ? LCR_TWO_STOP_BITS : 0));
+    u->line_control = (uint8_t)((s->data_bits - 5) | parity_bits(s->parity) |
+                                (s->stop_bits == 2 ? LCR_TWO_STOP_BITS : 0));
     u->port = s->port;
     u->irq = s->irq;
     return true;

@@ -38,8 +38,8 @@ static void crtc_write(uint8_t reg, unsigned value)
 /* Takes the screen, which must be in a colour text mode of 80 by 25. */
 void vga_init(void)
 {
-    unsigned cursor = (unsigned)crtc_read(CRTC_CURSOR_HIGH) << 8 |
-                      crtc_read(CRTC_CURSOR_LOW);
+    unsigned cursor =
+        (unsigned)crtc_read(CRTC_CURSOR_HIGH) << 8 | crtc_read(CRTC_CURSOR_LOW);
 
     screen = map_device(SCREEN_ADDRESS, ROWS * COLUMNS * 2);
     row = cursor / COLUMNS;

@@ -35,25 +35,25 @@ enum fake_end {
 
 /* What a test sets, and what it can look at. */
 struct fake {
-    unsigned cpu;                  /* the pCPU that executes */
+    unsigned cpu; /* the pCPU that executes */
     nsec_t now;
-    nsec_t spin_step;              /* arch_spin_wait adds this to `now` */
-    void (*on_spin)(void);         /* and calls this, when set */
-    nsec_t timer[MAX_PCPUS];       /* what arch_timer_arm was told last */
-    unsigned kicks[MAX_PCPUS];     /* of pCPUs */
+    nsec_t spin_step;          /* arch_spin_wait adds this to `now` */
+    void (*on_spin)(void);     /* and calls this, when set */
+    nsec_t timer[MAX_PCPUS];   /* what arch_timer_arm was told last */
+    unsigned kicks[MAX_PCPUS]; /* of pCPUs */
     unsigned vcpu_kicks;
     unsigned nmis;
-    unsigned flushes;              /* arch_flush_since that had work to do */
+    unsigned flushes; /* arch_flush_since that had work to do */
     unsigned time_published;
     unsigned restarts;
-    int fail_vcpu_create;          /* what arch_vcpu_create returns */
+    int fail_vcpu_create; /* what arch_vcpu_create returns */
     int fail_domain_create;
     int set_context_result;
     unsigned contexts_set;
     bool pirq_unmasked[FAKE_PIRQS];
-    bool io_forbidden;             /* every device frame is */
+    bool io_forbidden; /* every device frame is */
     bool io_read_only;
-    bool console_echo;             /* the log goes to stderr */
+    bool console_echo; /* the log goes to stderr */
     const char *console_input;
     enum fake_end end;
     jmp_buf *catcher;

@@ -37,11 +37,15 @@ badly_formatted() {
 }
 
 headers_that_lean_on_others() {
+    local header language
     find hypervisor hypercall_abi ring_buffers -name '*.h' 2>/dev/null | sort |
         while read -r header; do
+            language=c
+            ! grep -q 'for assembly only' "$header" ||
+                language=assembler-with-cpp
             # shellcheck disable=SC2086
             echo "#include \"$header\"" |
-                $CC $CHECK_FLAGS -x c -fsyntax-only - ||
+                $CC $CHECK_FLAGS -x $language -c -o /dev/null - ||
                 echo "$header does not compile alone"
         done
 }
@@ -67,20 +71,26 @@ conditionals_in_core() {
 }
 
 # What core's objects, linked together, leave undefined must be a function
-# that arch.h declares, or one of: the string functions, the compiler's
-# retpolines, and the libraries that unpack kernels.
+# that arch.h or machine.h declares, a hypercall that the machine handles, a
+# string function, a retpoline, or from a library that unpacks kernels.
 core_that_needs_more_than_arch_h() {
     local joined=build/core.joined symbol
     # shellcheck disable=SC2086
     ld -r -o "$joined" $CORE_OBJ || return
     nm -u "$joined" | awk '{ print $2 }' | while read -r symbol; do
         case $symbol in
-        __x86_indirect_thunk_* | memcpy | memset | memmove | memcmp | strlen | \
-            strcmp | strncmp) continue ;;
-        lzma_* | ZSTD_* | inflate*) continue ;;
+        memcpy | memset | memmove | memcmp | strlen | strcmp | strncmp) ;;
+        _GLOBAL_OFFSET_TABLE_ | __x86_indirect_thunk_*) ;;
+        lzma_* | ZSTD_* | inflate*) ;;
+        hc_*)
+            grep -qE "\b${symbol#hc_}\b" hypercall_abi/hypercalls.def ||
+                echo "core needs $symbol, which is no hypercall"
+            ;;
+        *)
+            grep -qE "\b$symbol\(" hypervisor/core/{arch,machine}.h ||
+                echo "core needs $symbol, which arch.h does not declare"
+            ;;
         esac
-        grep -qE "\b$symbol\(" hypervisor/core/arch.h ||
-            echo "core needs $symbol, which arch.h does not declare"
     done
     rm -f "$joined"
 }

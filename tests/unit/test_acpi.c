@@ -98,8 +98,8 @@ static void make_madt(void)
     put(MADT_AT + 40, 1, 4);
     add_entry(&size, "\0\x08\0\0\1\0\0\0", 8);
     add_entry(&size, "\0\x08\1\2\1\0\0\0", 8);
-    add_entry(&size, "\0\x08\2\4\0\0\0\0", 8);     /* disabled */
-    add_entry(&size, "\0\x08\3\2\1\0\0\0", 8);     /* same id again */
+    add_entry(&size, "\0\x08\2\4\0\0\0\0", 8); /* disabled */
+    add_entry(&size, "\0\x08\3\2\1\0\0\0", 8); /* same id again */
     add_entry(&size, "\x09\x10\0\0\0\1\0\0\1\0\0\0\7\0\0\0", 16);
     add_entry(&size, "\1\x0c\5\0\0\0\xc0\xfe\0\0\0\0", 12);
     add_entry(&size, "\2\x0a\0\0\2\0\0\0\0\0", 10);

@@ -71,10 +71,10 @@ static long alloc_unbound(domid_t dom, domid_t remote, evtchn_port_t *port)
 static long bind_interdomain(domid_t dom, evtchn_port_t there,
                              evtchn_port_t *here)
 {
-    struct evtchn_bind_interdomain_args op = {
-        .remote_dom = dom, .remote_port = there};
-    long r = fake_call_with(hc_event_channel_op, EVTCHNOP_bind_interdomain,
-                            &op);
+    struct evtchn_bind_interdomain_args op = {.remote_dom = dom,
+                                              .remote_port = there};
+    long r =
+        fake_call_with(hc_event_channel_op, EVTCHNOP_bind_interdomain, &op);
 
     *here = op.local_port;
     return r;
@@ -223,16 +223,16 @@ END_TEST
 START_TEST(test_evtchn_unreadable_argument_is_efault)
 {
     for (unsigned cmd = 0; cmd <= EVTCHNOP_reset; cmd++)
-        ck_assert_int_eq(
-            fake_call(hc_event_channel_op, cmd, FAKE_BAD_VA, 0), -EFAULT);
+        ck_assert_int_eq(fake_call(hc_event_channel_op, cmd, FAKE_BAD_VA, 0),
+                         -EFAULT);
 }
 END_TEST
 
 START_TEST(test_evtchn_fifo_and_unknown_commands_are_enosys)
 {
     for (unsigned cmd = EVTCHNOP_init_control; cmd < 40; cmd++)
-        ck_assert_int_eq(
-            fake_call(hc_event_channel_op, cmd, FAKE_GUEST_VA, 0), -ENOSYS);
+        ck_assert_int_eq(fake_call(hc_event_channel_op, cmd, FAKE_GUEST_VA, 0),
+                         -ENOSYS);
     ck_assert_int_eq(fake_call(hc_event_channel_op, ~0ull, 0, 0), -ENOSYS);
 }
 END_TEST
@@ -611,11 +611,11 @@ START_TEST(test_evtchn_reset_closes_everything)
 
     connect(&pa, &pb);
     ck_assert_int_eq(bind_virq(VIRQ_TIMER, 0, &virq), 0);
-    ck_assert_int_eq(
-        fake_call_with(hc_event_channel_op, EVTCHNOP_reset, &op), -EPERM);
+    ck_assert_int_eq(fake_call_with(hc_event_channel_op, EVTCHNOP_reset, &op),
+                     -EPERM);
     op.dom = DOMID_SELF;
-    ck_assert_int_eq(
-        fake_call_with(hc_event_channel_op, EVTCHNOP_reset, &op), 0);
+    ck_assert_int_eq(fake_call_with(hc_event_channel_op, EVTCHNOP_reset, &op),
+                     0);
     ck_assert_uint_eq(status_now(pa), EVTCHNSTAT_closed);
     ck_assert_uint_eq(status_now(virq), EVTCHNSTAT_closed);
     ck_assert_uint_eq(a->vcpus[0]->virq_port[VIRQ_TIMER], 0);
@@ -647,16 +647,16 @@ START_TEST(test_evtchn_compat_call_takes_command_and_argument_together)
 
     op.u.bind_ipi.vcpu = 2;
     memcpy(fake_guest_page, &op, sizeof(op));
-    ck_assert_int_eq(
-        fake_call(hc_event_channel_op_compat, FAKE_GUEST_VA, 0, 0), 0);
+    ck_assert_int_eq(fake_call(hc_event_channel_op_compat, FAKE_GUEST_VA, 0, 0),
+                     0);
     memcpy(&op, fake_guest_page, sizeof(op));
     ck_assert_uint_eq(op.u.bind_ipi.port, 1);
     op.cmd = EVTCHNOP_reset;
     memcpy(fake_guest_page, &op, sizeof(op));
-    ck_assert_int_eq(
-        fake_call(hc_event_channel_op_compat, FAKE_GUEST_VA, 0, 0), -ENOSYS);
-    ck_assert_int_eq(
-        fake_call(hc_event_channel_op_compat, FAKE_BAD_VA, 0, 0), -EFAULT);
+    ck_assert_int_eq(fake_call(hc_event_channel_op_compat, FAKE_GUEST_VA, 0, 0),
+                     -ENOSYS);
+    ck_assert_int_eq(fake_call(hc_event_channel_op_compat, FAKE_BAD_VA, 0, 0),
+                     -EFAULT);
 }
 END_TEST
 
@@ -860,7 +860,7 @@ START_TEST(test_evtchn_dying_domain_leaves_no_trace)
     ck_assert_uint_eq(status_now(pa), EVTCHNSTAT_unbound);
     ck_assert_int_eq(send(pa), 0);
     as(admin);
-    domain_end_death(b);
+    ck_assert_int_eq(domain_end_death(b), 0);
     as(a);
     ck_assert_int_eq(bind_interdomain(2, pb, &other), -ESRCH);
     ck_assert_int_eq(close_port(pa), 0);
@@ -936,8 +936,7 @@ static TCase *ports_case(void)
     tcase_add_test(tc, test_evtchn_masked_port_is_pending_without_upcall);
     tcase_add_test(tc, test_evtchn_unmask_of_quiet_port_does_nothing);
     tcase_add_test(tc, test_evtchn_pending_port_is_not_announced_twice);
-    tcase_add_test(tc,
-                   test_evtchn_second_port_of_a_word_sets_no_second_upcall);
+    tcase_add_test(tc, test_evtchn_second_port_of_a_word_sets_no_second_upcall);
     tcase_add_test(tc, test_evtchn_virq_per_vcpu);
     tcase_add_test(tc, test_evtchn_virq_global_is_for_the_administrator);
     tcase_add_test(tc, test_evtchn_pirq_needs_permission);
@@ -947,8 +946,8 @@ static TCase *ports_case(void)
     tcase_add_test(tc, test_evtchn_status_of_other_needs_privilege);
     tcase_add_test(tc, test_evtchn_reset_closes_everything);
     tcase_add_test(tc, test_evtchn_close_all_goes_on_where_it_stopped);
-    tcase_add_test(
-        tc, test_evtchn_compat_call_takes_command_and_argument_together);
+    tcase_add_test(tc,
+                   test_evtchn_compat_call_takes_command_and_argument_together);
     return tc;
 }
 

@@ -71,7 +71,8 @@ static void add_map(const struct bios_range *ranges, unsigned count)
 
 static void add_some_map(void)
 {
-    const struct bios_range ranges[] = {{0, 0x9fc00, 1}, {0x100000, 1 << 28, 1}};
+    const struct bios_range ranges[] = {{0, 0x9fc00, 1},
+                                        {0x100000, 1 << 28, 1}};
 
     add_map(ranges, 2);
 }
@@ -217,9 +218,8 @@ END_TEST
 START_TEST(test_multiboot2_unsorted_overlapping_map_is_normalised)
 {
     const struct bios_range ranges[] = {
-        {0x100000, 0x700000, 1}, {0, 0xa0000, 1},
-        {0x200000, 0x1000, 2},   {0x201000, 0x1000, 3},
-        {0x800000, 0x1000, 1},   {0x9f000, 0x2000, 77},
+        {0x100000, 0x700000, 1}, {0, 0xa0000, 1},       {0x200000, 0x1000, 2},
+        {0x201000, 0x1000, 3},   {0x800000, 0x1000, 1}, {0x9f000, 0x2000, 77},
     };
 
     add_map(ranges, ARRAY_LEN(ranges));
@@ -263,8 +263,11 @@ START_TEST(test_multiboot2_efi_map_serves_without_another)
     const struct {
         uint64_t start, pages;
         uint32_t type;
-    } ranges[] = {{0, 16, 7}, {0x10000, 16, 3}, {0x20000, 1, 5},
-                  {0x21000, 1, 9}, {0x22000, ~0ull, 7}};
+    } ranges[] = {{0, 16, 7},
+                  {0x10000, 16, 3},
+                  {0x20000, 1, 5},
+                  {0x21000, 1, 9},
+                  {0x22000, ~0ull, 7}};
     size_t at = add_tag(17, 8 + 48 * ARRAY_LEN(ranges));
 
     put32(at, 48);
@@ -336,9 +339,11 @@ END_TEST
 
 static unsigned severity(unsigned type)
 {
-    static const unsigned by_type[] = {
-        [MEMORY_RAM] = 1, [MEMORY_ACPI_TABLES] = 2, [MEMORY_ACPI_NVS] = 3,
-        [MEMORY_RESERVED] = 4, [MEMORY_BAD] = 5};
+    static const unsigned by_type[] = {[MEMORY_RAM] = 1,
+                                       [MEMORY_ACPI_TABLES] = 2,
+                                       [MEMORY_ACPI_NVS] = 3,
+                                       [MEMORY_RESERVED] = 4,
+                                       [MEMORY_BAD] = 5};
 
     return by_type[type];
 }
@@ -429,7 +434,8 @@ static void add_parser_tests(TCase *c)
     tcase_add_test(c,
                    test_multiboot2_module_that_ends_before_it_starts_is_empty);
     tcase_add_test(c, test_multiboot2_too_many_modules_are_refused);
-    tcase_add_test(c, test_multiboot2_size_beyond_the_readable_bytes_is_refused);
+    tcase_add_test(c,
+                   test_multiboot2_size_beyond_the_readable_bytes_is_refused);
     tcase_add_test(c, test_multiboot2_tag_beyond_the_end_is_refused);
     tcase_add_test(c, test_multiboot2_missing_end_tag_is_tolerated);
     tcase_add_test(c, test_multiboot2_no_memory_map_is_refused);

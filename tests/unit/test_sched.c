@@ -462,7 +462,8 @@ static void check_queue(struct pcpu *p)
     unsigned count = 0;
     struct vcpu *v;
 
-    list_for_each(v, &p->run_queue, run_link) {
+    list_for_each(v, &p->run_queue, run_link)
+    {
         count++;
         weight += v->weight;
         ck_assert(v->is_queued);
