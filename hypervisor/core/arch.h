@@ -116,6 +116,14 @@ must_check int arch_vcpu_set_context(struct vcpu *v,
  */
 must_check int arch_vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned entries);
 
+/*
+ * Calls visit(context, mfn) once for each reference of type FRAME_SEGDESC
+ * that the vCPU holds. For the auditor, while nothing runs.
+ */
+void arch_vcpu_frame_refs(const struct vcpu *v,
+                          void (*visit)(void *context, mfn_t mfn),
+                          void *context);
+
 /* Makes a running vCPU notice a pending event or a state change soon. */
 void arch_vcpu_kick(struct vcpu *v);
 

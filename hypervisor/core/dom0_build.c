@@ -438,7 +438,8 @@ static int create_domain(struct build *b)
     b->d = dom0 = d;
     d->is_privileged = true;
     d->max_pages = b->pages;
-    d->low_half = !b->kernel.is_high_half;
+    d->shares_lower_half = b->kernel.is_high_half &&
+                           elf_notes_is_linux(&b->notes);
     for (unsigned i = 0; i < count; i++)
         if (!vcpu_create(d, i))
             return -ENOMEM;

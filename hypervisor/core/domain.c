@@ -15,6 +15,7 @@
 #include "core/arch.h"
 #include "core/evtchn.h"
 #include "core/frame.h"
+#include "core/grant.h"
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/pcpu.h"
@@ -152,7 +153,7 @@ static int create_parts(struct domain *d)
     d->irqs = rangeset_create();
     if (!d->vcpus || !d->io_frames || !d->irqs || frame_domain_create(d))
         return -ENOMEM;
-    if (frame_domain_create(d) || create_shared_info(d) || evtchn_create(d))
+    if (create_shared_info(d) || evtchn_create(d) || grant_create(d))
         return -ENOMEM;
     return arch_domain_create(d);
 }
@@ -178,6 +179,7 @@ static void free_domain(struct domain *d)
     for (unsigned i = 0; i < WATCHDOGS; i++)
         timer_cancel_sync(&d->watchdogs[i].timer);
     evtchn_destroy(d);
+    grant_destroy(d);
     free_shared_info(d);
     frame_domain_destroy(d);
     if (d->irqs)
@@ -207,7 +209,7 @@ static void init_members(struct domain *d, domid_t id, unsigned max_vcpus)
 /*
  * A new domain without memory, vCPUs or rights, in the list; domain_end_death
  * takes it from there. NULL when memory is short or the id is taken or none
- * for a domain. Grants are for the caller to add.
+ * for a domain.
  */
 struct domain *domain_create(domid_t id, unsigned max_vcpus)
 {

@@ -46,7 +46,8 @@ struct domain {
     domid_t id;                  /* const after create */
     bool is_privileged;          /* const after create: may administer Mica */
     bool may_use_devices;        /* const after build: device memory, caches */
-    bool low_half;               /* const after build: kernel below the hole */
+    bool shares_lower_half;      /* const after build: its kernel lies high,
+                                    its roots have equal lower halves */
     uint64_t supported_features; /* const after build: XENFEAT bits */
     enum domain_state state;     /* atomic, state_lock */
     uint32_t shutdown_reason;    /* state_lock; valid when DOMAIN_SHUT_DOWN */

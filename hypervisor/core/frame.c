@@ -134,9 +134,10 @@ int frame_assign(mfn_t first, unsigned order, struct domain *d)
     for (uint64_t n = first.n; n < first.n + count; n++) {
         struct frame *f = &frame_table[n];
 
-        ASSERT(f->owner == OWNER_NOBODY && f->state == 1);
+        ASSERT(f->owner == OWNER_NOBODY);
         __atomic_store_n(&f->owner, d->id, __ATOMIC_RELAXED);
-        __atomic_store_n(&f->state, FRAME_ALLOCATED | 1, __ATOMIC_RELEASE);
+        /* Not a store: a passing frame_get may hold the count up. */
+        __atomic_fetch_or(&f->state, FRAME_ALLOCATED, __ATOMIC_SEQ_CST);
     }
     return 0;
 }
@@ -204,11 +205,10 @@ void frame_share(mfn_t mfn, struct domain *d)
 {
     struct frame *f = &frame_table[mfn.n];
 
-    ASSERT(f->owner == OWNER_NOBODY && f->state == 1);
+    ASSERT(f->owner == OWNER_NOBODY);
     __atomic_store_n(&f->owner, d->id, __ATOMIC_RELAXED);
-    __atomic_store_n(&f->state,
-                     1ull | (uint64_t)FRAME_SHARED << FRAME_TYPE_SHIFT,
-                     __ATOMIC_RELEASE);
+    __atomic_fetch_or(&f->state, (uint64_t)FRAME_SHARED << FRAME_TYPE_SHIFT,
+                      __ATOMIC_SEQ_CST);
 }
 
 /*
@@ -289,6 +289,7 @@ static uint64_t state_settled(const struct frame *f)
 /*
  * Takes the type of `f` for this pCPU alone while nobody uses it: sets
  * CHANGING. -EBUSY while the type has references or the table is partial.
+ * What the type was, and so whether a flush is due, is certain only now.
  */
 int frame_begin_change(struct frame *f)
 {
@@ -324,27 +325,27 @@ static int get_same_type(struct frame *f, uint64_t old)
     return state_swap(f, &old, old + ONE_TYPED) ? 0 : -EAGAIN;
 }
 
+static enum frame_type type_of(uint64_t state)
+{
+    return (enum frame_type)((state & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT);
+}
+
 /*
- * One more reference of the type `f` has, which others hold as well. -EAGAIN
- * when nobody does, -ENOMEM at the counter's end.
+ * One more reference of `type`, which others hold as well. -EAGAIN when
+ * nobody does, -ENOMEM at the counter's end.
  */
-int frame_get_typed(struct frame *f)
+int frame_get_typed(struct frame *f, enum frame_type type)
 {
     int error;
 
     do {
         uint64_t old = state_settled(f);
 
-        if (!frame_type_count(old))
+        if (!frame_type_count(old) || type_of(old) != type)
             return -EAGAIN;
         error = get_same_type(f, old);
     } while (error == -EAGAIN);
     return error;
-}
-
-static enum frame_type type_of(uint64_t state)
-{
-    return (enum frame_type)((state & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT);
 }
 
 /*
@@ -364,7 +365,7 @@ int frame_get_writable(struct frame *f)
         } else if (frame_type_count(old) || old & FRAME_PARTIAL) {
             return -EBUSY;
         } else if (!frame_begin_change(f)) {
-            if (type != FRAME_NONE)
+            if (frame_type(f) != FRAME_NONE)
                 arch_flush_since(f->stamp);
             frame_end_change(f, FRAME_WRITABLE, ONE_TYPED);
             return 0;

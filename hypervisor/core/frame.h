@@ -107,6 +107,20 @@ static inline bool frame_is_in_use(const struct frame *f)
     return frame_type_count(__atomic_load_n(&f->state, __ATOMIC_RELAXED));
 }
 
+/*
+ * The type of `f` while it has references, else FRAME_NONE: both read at one
+ * moment, for a type without references can change at any time.
+ */
+static inline enum frame_type frame_used_type(const struct frame *f)
+{
+    uint64_t state = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
+
+    return frame_type_count(state)
+               ? (enum frame_type)((state & FRAME_TYPE_MASK) >>
+                                   FRAME_TYPE_SHIFT)
+               : FRAME_NONE;
+}
+
 static inline domid_t frame_owner(const struct frame *f)
 {
     return __atomic_load_n(&f->owner, __ATOMIC_RELAXED);
@@ -142,5 +156,5 @@ void frame_put_writable(struct frame *f);
 /* Changes of type; pt_validate.c is the user. */
 must_check int frame_begin_change(struct frame *f);
 void frame_end_change(struct frame *f, enum frame_type type, uint64_t flags);
-must_check int frame_get_typed(struct frame *f);
+must_check int frame_get_typed(struct frame *f, enum frame_type type);
 void frame_put_typed(struct frame *f);

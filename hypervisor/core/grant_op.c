@@ -91,7 +91,7 @@ static int find_slot(const struct vcpu *v, uint64_t address, uint32_t flags,
     if (!s->table)
         return refuse(GNTST_bad_virt_addr, "frame %#lx is not d%u's", table.n,
                       v->domain->id);
-    if (frame_type(s->table) == FRAME_L1 && frame_is_in_use(s->table))
+    if (frame_used_type(s->table) == FRAME_L1)
         return GNTST_okay;
     frame_put(s->table);
     return refuse(GNTST_bad_virt_addr, "frame %#lx is no L1 table", table.n);

@@ -132,7 +132,7 @@ static int update_entry(const struct pt_context *c, uint64_t ptr,
                       c->tables->id);
     error = pt_settle(c->tables, f);
     if (!error) {
-        if (is_table_type(frame_type(f)) && frame_is_in_use(f))
+        if (is_table_type(frame_used_type(f)))
             error = pt_write_entry(c, f, index, how, 0, value, NULL);
         else
             error = store_plain(f, ptr, how, value);
@@ -265,7 +265,7 @@ static int update_mapping(struct vcpu *v, const struct pt_context *c,
     f = frame_get(w.table[1], c->tables);
     if (!f)
         return -EINVAL;
-    if (frame_type(f) == FRAME_L1 && frame_is_in_use(f))
+    if (frame_used_type(f) == FRAME_L1)
         error = pt_write_entry(c, f, pt_index(va, 1), PT_STORE, 0, value,
                                NULL);
     else
@@ -363,6 +363,16 @@ static int change_root(struct vcpu *v, mfn_t *slot, mfn_t mfn)
     return 0;
 }
 
+/* NEW_BASEPTR and NEW_USER_BASEPTR; only for the latter 0 means none. */
+static int new_root(struct vcpu *v, unsigned cmd, mfn_t mfn)
+{
+    if (mfn_equal(mfn, MFN_INVALID))
+        return refuse(-EINVAL, "frame %#lx is no root", mfn.n);
+    if (cmd == MMUEXT_NEW_BASEPTR)
+        return change_root(v, &v->kernel_root, mfn);
+    return change_root(v, &v->user_root, mfn.n ? mfn : MFN_INVALID);
+}
+
 /* CLEAR_PAGE and COPY_PAGE; a copy also needs the frame it reads. */
 static int fill_page(struct domain *d, mfn_t dst, const mfn_t *src)
 {
@@ -418,9 +428,8 @@ static int do_own_ext(struct vcpu *v, const struct mmuext_op *op)
 
     switch (op->cmd) {
     case MMUEXT_NEW_BASEPTR:
-        return change_root(v, &v->kernel_root, mfn);
     case MMUEXT_NEW_USER_BASEPTR:
-        return change_root(v, &v->user_root, mfn.n ? mfn : MFN_INVALID);
+        return new_root(v, op->cmd, mfn);
     case MMUEXT_TLB_FLUSH_LOCAL:
         arch_flush_local();
         return 0;

@@ -32,7 +32,7 @@ struct pcpu {
     struct timer *timer_running; /* atomic: whose handler runs */
     bool timers_changed;         /* atomic: another pCPU armed the first */
 
-    struct spinlock run_lock; /* the run queue; sched.c explains it */
+    struct spinlock run_lock; /* the run queue (core/run_queue.h) */
     struct list run_queue;    /* run_lock: runnable vCPUs, oldest first */
     struct prioq eligible;    /* run_lock: of these, by virtual deadline */
     struct prioq waiting;     /* run_lock: the rest, by virtual start */
@@ -56,6 +56,11 @@ static inline struct pcpu *this_pcpu(void)
 static inline struct vcpu *current_vcpu(void)
 {
     return this_pcpu()->current;
+}
+
+static inline bool pcpu_is_online(unsigned cpu)
+{
+    return __atomic_load_n(&pcpus[cpu].online, __ATOMIC_ACQUIRE);
 }
 
 /* pcpu.c */

@@ -202,6 +202,15 @@ int pt_settle(struct domain *d, struct frame *f)
     return pt_drain(d);
 }
 
+unsigned pt_entries_held(const struct frame *f)
+{
+    if (is_partial(f))
+        return f->progress & PROGRESS_MASK;
+    return frame_used_type(f) >= FRAME_L1 && frame_used_type(f) <= FRAME_L4
+               ? PT_ENTRIES
+               : 0;
+}
+
 /* --- promotion ----------------------------------------------------------- */
 
 /* Tables under validation, each an entry of the one before. */
@@ -223,12 +232,12 @@ static bool is_on_stack(const struct promotion *p, const struct frame *f)
 /* Turns an unused frame into an empty-handed partial table. */
 static int make_partial(struct frame *f, unsigned level)
 {
-    enum frame_type old = frame_type(f);
-    int error = old == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
+    int error =
+        frame_type(f) == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
 
     if (error)
         return error;
-    if (old != FRAME_NONE)
+    if (frame_type(f) != FRAME_NONE)
         arch_flush_since(f->stamp);
     f->progress = 0;
     if (level == 4)
@@ -254,11 +263,9 @@ static int enter_table(struct promotion *p, struct frame *f, unsigned level)
             return error;
     }
     if (!is_partial(f)) {
-        if (frame_type(f) == type_for(level)) {
-            error = frame_get_typed(f);
-            if (error != -EAGAIN)
-                return error;
-        }
+        error = frame_get_typed(f, type_for(level));
+        if (error != -EAGAIN)
+            return error;
         error = make_partial(f, level);
         if (error)
             return error;
@@ -311,6 +318,16 @@ static int enter_entry(struct promotion *p, uint64_t *entry, unsigned level)
     return error;
 }
 
+/*
+ * Whether L1 entry `entry` would make a table writable that is about to be
+ * validated. Such a table is not to be settled: it is no leftover.
+ */
+static bool aims_at_stack(const struct promotion *p, uint64_t entry)
+{
+    return entry & PTE_PRESENT && entry & PTE_WRITE &&
+           is_on_stack(p, frame_lookup(pte_frame(entry)));
+}
+
 /* Takes the next entry of the table on top of the stack. */
 static int take_entry(struct promotion *p)
 {
@@ -323,6 +340,8 @@ static int take_entry(struct promotion *p)
     if (level == 1) {
         struct pt_context own = {p->d, p->d};
 
+        if (aims_at_stack(p, entry))
+            return refuse(-EINVAL, "L1 entry %#lx: a writable table", entry);
         error = get_leaf(&own, &entry);
         if (!error)
             f->progress++;
@@ -394,15 +413,47 @@ static int swap_entry(uint64_t *slot, enum pt_write how, uint64_t expected,
     return 0;
 }
 
-static int write_leaf(const struct pt_context *c, uint64_t *slot,
-                      enum pt_write how, uint64_t expected, uint64_t value,
-                      uint64_t *old)
+/*
+ * Whether L1 entry `value` needs no reference that `old`, in its place, does
+ * not hold already, and nothing that was not allowed before. Device frames
+ * are looked at every time: they may have become read-only.
+ */
+static bool differs_harmlessly(uint64_t old, uint64_t value)
 {
-    int error = get_leaf(c, &value);
+    uint64_t harmless = PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_GLOBAL |
+                        PTE_NX | SOFTWARE_BITS;
 
+    return old & PTE_PRESENT && !((old ^ value) & ~harmless) &&
+           frame_lookup(pte_frame(value));
+}
+
+/*
+ * What getting the new entry's references settled may have been all that held
+ * `f` in its type. Then its entries are not what they were.
+ */
+static bool is_still(const struct frame *f, enum frame_type type)
+{
+    return frame_used_type(f) == type;
+}
+
+static int write_leaf(const struct pt_context *c, struct frame *f,
+                      unsigned index, enum pt_write how, uint64_t expected,
+                      uint64_t value, uint64_t *old)
+{
+    uint64_t *slot = &table_of(f)[index];
+    int error;
+
+    if (differs_harmlessly(pte_read(slot), value)) {
+        value = (value | PTE_USER) & ~PTE_GLOBAL;
+        return swap_entry(slot, how, expected, value, old);
+    }
+    error = get_leaf(c, &value);
     if (error)
         return error;
-    error = swap_entry(slot, how, expected, value, old);
+    if (is_still(f, FRAME_L1))
+        error = swap_entry(slot, how, expected, value, old);
+    else
+        error = -EINVAL;
     put_leaf(error ? value : *old);
     return error;
 }
@@ -426,7 +477,10 @@ static int write_table_entry(const struct pt_context *c, struct frame *f,
     }
     if (error)
         return error;
-    error = swap_entry(slot, how, expected, value, old);
+    if (is_still(f, type_for(level)))
+        error = swap_entry(slot, how, expected, value, old);
+    else
+        error = -EINVAL;
     if (!error && level == 4)
         arch_l4_entry_changed(frame_mfn(f), index, value);
     unwanted = error ? value : *old;
@@ -439,8 +493,7 @@ int pt_write_entry(const struct pt_context *c, struct frame *f, unsigned index,
                    enum pt_write how, uint64_t expected, uint64_t value,
                    uint64_t *seen)
 {
-    uint64_t *slot = &table_of(f)[index];
-    uint64_t old = pte_read(slot);
+    uint64_t old = pte_read(&table_of(f)[index]);
     int error;
 
     ASSERT(frame_type(f) >= FRAME_L1 && frame_type(f) <= FRAME_L4);
@@ -449,7 +502,7 @@ int pt_write_entry(const struct pt_context *c, struct frame *f, unsigned index,
     else if (level_of(f) > 1)
         error = write_table_entry(c, f, index, how, expected, value, &old);
     else
-        error = write_leaf(c, slot, how, expected, value, &old);
+        error = write_leaf(c, f, index, how, expected, value, &old);
     if (seen)
         *seen = old;
     return error;

@@ -40,6 +40,9 @@ must_check int pt_drain(struct domain *d);
 /* Leaves `f` either whole or plain: undoes a promotion left half-way. */
 must_check int pt_settle(struct domain *d, struct frame *f);
 
+/* How many of the entries of `f`, from the first on, hold references. */
+unsigned pt_entries_held(const struct frame *f);
+
 enum pt_write {
     PT_STORE,       /* whatever was there */
     PT_PRESERVE_AD, /* keep Accessed and Dirty as they are */

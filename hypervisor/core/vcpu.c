@@ -16,6 +16,7 @@
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/pcpu.h"
+#include "core/run_queue.h"
 #include "core/sched.h"
 
 /* The tick of a new vCPU: old kernels count on it, others stop it. */
@@ -252,19 +253,10 @@ void vcpu_set_runstate(struct vcpu *v, int runstate, nsec_t now)
     __atomic_store_n(&v->runstate_stale, true, __ATOMIC_RELAXED);
 }
 
-static void snapshot(struct vcpu *v, struct vcpu_runstate_info *out)
+static void snapshot(const struct vcpu *v, struct vcpu_runstate_info *out)
 {
-    unsigned cpu;
-    struct pcpu *p;
+    struct pcpu *p = run_queue_lock(v);
 
-    for (;;) {
-        cpu = __atomic_load_n(&v->cpu, __ATOMIC_RELAXED);
-        p = &pcpus[cpu];
-        spin_lock(&p->run_lock);
-        if (__atomic_load_n(&v->cpu, __ATOMIC_RELAXED) == cpu)
-            break;
-        spin_unlock(&p->run_lock);
-    }
     *out = v->runstate;
     spin_unlock(&p->run_lock);
 }

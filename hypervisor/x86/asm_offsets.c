@@ -3,6 +3,8 @@
  * Structure offsets for the assembly sources. Compiled to assembly only; the
  * build turns each `->NAME value` into a #define.
  */
+#include "hypercall_abi/shared_info.h"
+#include "hypercall_abi/trap.h"
 #include "x86/cpu.h"
 #include "x86/gate.h"
 #include "x86/regs.h"
@@ -26,5 +28,25 @@ void asm_offsets(void)
     DEFINE(CONST_EXCEPTION_STACK,
            offsetof(struct gate_const, exception_stack));
     DEFINE(CONST_ENTRY_TRAP, offsetof(struct gate_const, entry_trap));
+    DEFINE(CONST_GATE_STACK, offsetof(struct gate_const, gate_stack));
+    DEFINE(CONST_FULL_CR3, offsetof(struct gate_const, full_cr3));
+    DEFINE(CONST_LIGHT_CR3, offsetof(struct gate_const, light_cr3));
+    DEFINE(CONST_VCPU_INFO, offsetof(struct gate_const, vcpu_info));
+    DEFINE(CONST_SYSCALL_HANDLER,
+           offsetof(struct gate_const, syscall_handler));
+    DEFINE(CONST_IS_LIGHT, offsetof(struct gate_const, is_light));
+    DEFINE(CONST_FORCE_FULL, offsetof(struct gate_const, force_full));
+    DEFINE(SCRATCH_KERNEL_SP, offsetof(struct gate_scratch, kernel_sp));
+    DEFINE(SCRATCH_IN_KERNEL, offsetof(struct gate_scratch, in_kernel));
+    DEFINE(INFO_PENDING, offsetof(struct vcpu_info, evtchn_upcall_pending));
+    DEFINE(INFO_MASK, offsetof(struct vcpu_info, evtchn_upcall_mask));
+    DEFINE(IRET_RAX, offsetof(struct iret_context, rax));
+    DEFINE(IRET_R11, offsetof(struct iret_context, r11));
+    DEFINE(IRET_RCX, offsetof(struct iret_context, rcx));
+    DEFINE(IRET_RIP, offsetof(struct iret_context, rip));
+    DEFINE(IRET_CS, offsetof(struct iret_context, cs));
+    DEFINE(IRET_RFLAGS, offsetof(struct iret_context, rflags));
+    DEFINE(IRET_RSP, offsetof(struct iret_context, rsp));
+    DEFINE(IRET_SS, offsetof(struct iret_context, ss));
     DEFINE(SCRATCH_GUEST_RSP, offsetof(struct gate_scratch, guest_rsp));
 }

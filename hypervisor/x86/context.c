@@ -11,10 +11,13 @@
 #include "x86/cpu.h"
 #include "x86/debug_regs.h"
 #include "x86/desc.h"
+#include "x86/emulate.h"
 #include "x86/fpu.h"
 #include "x86/insn.h"
+#include "x86/ioport.h"
 #include "x86/paging.h"
 #include "x86/selectors.h"
+#include "x86/sides.h"
 
 static void load_cr3(mfn_t root)
 {
@@ -26,6 +29,7 @@ static void load_cr3(mfn_t root)
     flush_clock_note(reading);
     c->constants->full_cr3 = root.n << PAGE_SHIFT;
     c->loaded_root = root;
+    sides_forget_root(c);
 }
 
 /* Leaves the guest's tables, so that none of their entries stays cached. */
@@ -36,6 +40,7 @@ static void load_idle_root(void)
     write_cr3(idle_cr3());
     c->constants->full_cr3 = idle_cr3();
     c->loaded_root = MFN_INVALID;
+    sides_forget_root(c);
     __atomic_store_n(&c->core->clean, true, __ATOMIC_SEQ_CST);
 }
 
@@ -57,7 +62,10 @@ void context_toggle_mode(struct vcpu *v)
 {
     v->arch->in_kernel = !v->arch->in_kernel;
     swapgs();
-    context_load_root(v);
+    /* On the light side both run on the kernel's tables. */
+    if (!sides_is_light(v))
+        context_load_root(v);
+    ioport_mode_changed(v);
 }
 
 /* --- between vCPUs ------------------------------------------------------- */
@@ -145,6 +153,8 @@ static void load(struct vcpu *v)
     *guest_regs() = v->arch->regs;
     context_load_root(v);
     desc_load(c, v);
+    emulate_load(v);
+    ioport_mode_changed(v);
     fpu_restore(v);
     debug_regs_load(v);
     load_segments(v);

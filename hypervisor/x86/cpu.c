@@ -16,6 +16,7 @@
 #include "x86/memory_layout.h"
 #include "x86/paging.h"
 #include "x86/selectors.h"
+#include "x86/sides.h"
 
 #define DESCRIPTOR_CODE64_RING0 0x00af9b000000ffffull
 #define DESCRIPTOR_DATA_RING0 0x00cf93000000ffffull
@@ -98,6 +99,7 @@ static void fill_idt(struct cpu *c)
         uint64_t ist = v == EXC_NMI  ? IST_NMI
                        : v == EXC_MC ? IST_MC
                        : v == EXC_DF ? IST_DF
+                       : v == EXC_DB ? IST_DB
                                      : IST_NONE;
 
         idt[2 * v] = (stub & 0xffff) | (uint64_t)SEL_OWN_CS << 16 |
@@ -143,12 +145,18 @@ static void set_tss_address(uint32_t *pair, uint64_t address)
     pair[1] = address >> 32;
 }
 
+/* Where the processor pushes its frame when it enters ring 0. */
+void cpu_set_rsp0(struct cpu *c, uint64_t address)
+{
+    set_tss_address(&c->tss->rsp[0], address);
+}
+
 static void fill_tss(struct cpu *c)
 {
     uint64_t scratch = c->gate + GATE_SCRATCH;
 
-    set_tss_address(&c->tss->rsp[0], (uint64_t)&c->stack->cpu);
-    for (unsigned i = 0; i < 3; i++)
+    cpu_set_rsp0(c, (uint64_t)&c->stack->cpu);
+    for (unsigned i = 0; i < IST_COUNT - 1; i++)
         set_tss_address(&c->tss->ist[2 * i],
                         scratch + offsetof(struct gate_scratch, ist) +
                             (i + 1) * GATE_IST_BYTES);
@@ -187,11 +195,12 @@ static void build_gate(struct cpu *c)
     c->constants = gate_page_alloc(c, GATE_CONST, 1, OWN_RO);
     c->scratch = gate_page_alloc(c, GATE_SCRATCH, 1, OWN_RW);
     c->idt = gate_page_alloc(c, GATE_IDT, 1, OWN_RO);
-    c->tss = gate_page_alloc(c, GATE_TSS, 3, OWN_RW);
+    c->tss = gate_page_alloc(c, GATE_TSS, 3, OWN_RO);
     for (uint64_t i = 0; i < pages; i++)
         cpu_set_gate_page(c, GATE_CODE + i * PAGE_SIZE, mfn_add(text, i),
                           OWN_RX);
     fill_constants(c);
+    sides_init_cpu(c);
     fill_idt(c);
     fill_gdt(c);
     fill_tss(c);
@@ -227,7 +236,7 @@ static void set_syscall_msrs(const struct cpu *c)
         return;
     gate_address(c, gate_sysenter, &entry);
     wrmsr(MSR_SYSENTER_CS, SEL_OWN_CS);
-    wrmsr(MSR_SYSENTER_ESP, (uint64_t)&c->stack->cpu);
+    wrmsr(MSR_SYSENTER_ESP, c->constants->gate_stack);
     wrmsr(MSR_SYSENTER_EIP, entry);
 }
 

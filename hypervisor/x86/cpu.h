@@ -29,7 +29,10 @@ struct cpu {
     struct tss *tss;          /* const: writable alias */
     uint64_t *own_gdt;        /* const: writable alias of Mica's GDT page */
     void *idt;                /* const: writable alias */
-    mfn_t loaded_root;        /* what CR3 holds */
+    mfn_t loaded_root;        /* what CR3 holds on the full side */
+    struct spinlock sides_lock;
+    uint64_t *root_page;      /* const; its entries: sides_lock */
+    mfn_t root_source;        /* sides_lock: the L4 it copies, or invalid */
     uint32_t flush_request;   /* atomic: others want a flush */
     bool timer_is_due;        /* its interrupt came; timers_run must run */
 };
@@ -67,6 +70,7 @@ static inline struct regs *guest_regs(void)
 /* cpu.c */
 void cpu_init_record(unsigned id, uint32_t apic_id, void *stack);
 void cpu_init_this(unsigned id);
+void cpu_set_rsp0(struct cpu *c, uint64_t address);
 void cpu_set_gate_page(struct cpu *c, unsigned offset, mfn_t frame,
                        uint64_t flags);
 void cpu_set_system_descriptor(struct cpu *c, unsigned selector, unsigned type,

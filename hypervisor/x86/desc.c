@@ -61,23 +61,21 @@ static int validate(struct frame *f)
 static int get_table(struct domain *d, mfn_t mfn)
 {
     struct frame *f = frame_get(mfn, d);
-    enum frame_type type;
     int error;
 
     if (!f)
         return refuse(-EINVAL, "frame %#lx is not d%u's", mfn.n, d->id);
     error = pt_settle(d, f);
-    type = frame_type(f);
-    if (!error && type == FRAME_SEGDESC) {
-        error = frame_get_typed(f);
-        if (error != -EAGAIN)
-            goto put;
-    }
-    if (!error || error == -EAGAIN)
-        error = type == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
+    if (!error)
+        error = frame_get_typed(f, FRAME_SEGDESC);
+    if (error == -EAGAIN)
+        error =
+            frame_type(f) == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
+    else
+        goto put;
     if (error)
         goto put;
-    if (type != FRAME_NONE)
+    if (frame_type(f) != FRAME_NONE)
         arch_flush_since(f->stamp);
     error = validate(f);
     if (error)
@@ -185,7 +183,7 @@ bool desc_fault(struct vcpu *v, uint64_t address)
     if (error)
         return error == -ERESTART;
     if (a->ldt_loaded >> page & 1)
-        put_table(frame); /* it has one from before this vCPU was unloaded */
+        put_table(a->ldt_frames[page]); /* from before it was unloaded */
     a->ldt_loaded |= 1ull << page;
     a->ldt_frames[page] = frame;
     cpu_set_gate_page(c, GATE_LDT + page * PAGE_SIZE, frame, OWN_RO);
@@ -255,6 +253,19 @@ void desc_release(struct vcpu *v)
         panic("an empty GDT was refused");
 }
 
+void arch_vcpu_frame_refs(const struct vcpu *v,
+                          void (*visit)(void *context, mfn_t mfn),
+                          void *context)
+{
+    const struct arch_vcpu *a = v->arch;
+
+    for (unsigned i = 0; i < gdt_pages(a->gdt_entries); i++)
+        visit(context, a->gdt_frames[i]);
+    for (unsigned i = 0; i < LDT_PAGES; i++)
+        if (a->ldt_loaded >> i & 1)
+            visit(context, a->ldt_frames[i]);
+}
+
 /* set_gdt(frames, entries) */
 long hc_set_gdt(struct vcpu *v, const struct hc_args *args)
 {
@@ -278,7 +289,7 @@ static int write_descriptor(struct frame *f, uint64_t address, uint64_t value)
     uint64_t *table = arch_frame_ptr(frame_mfn(f));
     int error = 0;
 
-    if (frame_type(f) == FRAME_SEGDESC && frame_is_in_use(f)) {
+    if (frame_used_type(f) == FRAME_SEGDESC) {
         error = sanitise(&value);
         if (!error)
             pte_write(&table[(address & (PAGE_SIZE - 1)) / 8], value);

@@ -53,11 +53,21 @@ FUNC(entry_trap)
         je      entry_ist
         cmpl    $8, REGS_VECTOR(%rsp)
         je      entry_ist
+        cmpl    $1, REGS_VECTOR(%rsp)
+        je      entry_debug
         testb   $3, REGS_CS(%rsp)
         jz      entry_own
         call    handle_guest_trap
         jmp     exit_to_guest
 END(entry_trap)
+
+/* entry_debug: #DB, a guest's or one in the gate. */
+LOCAL_FUNC(entry_debug)
+        testb   $3, REGS_CS(%rsp)
+        jz      entry_ist
+        call    handle_guest_trap
+        jmp     exit_to_guest
+END(entry_debug)
 
 /* entry_own: Mica was interrupted; it goes on where it was, or is fixed up. */
 LOCAL_FUNC(entry_own)
@@ -66,19 +76,27 @@ LOCAL_FUNC(entry_own)
         iretq
 END(entry_own)
 
-/* entry_ist: NMI, machine check, double fault; on the exception stack. */
+/*
+ * entry_ist: NMI, machine check, double fault, #DB in the gate; on the
+ * exception stack.
+ *   in:   r12 = gate_ist_return, rbx and r13 are its own
+ */
 LOCAL_FUNC(entry_ist)
         call    handle_ist_trap
-        pop_registers
-        iretq
+        mov     %r12, %rax
+        jmp     __x86_indirect_thunk_rax
 END(entry_ist)
 
 /*
  * exit_to_guest: leaves for whatever context the top of this stack holds
- * after C had its say. Nothing below the fixed frame survives.
+ * after C had its say: from here on the full side, or by the gate's code
+ * that prepare_exit names. Nothing below the fixed frame survives.
  */
 FUNC(exit_to_guest)
+        mov     %rsp, %rdi
         call    prepare_exit
+        test    %rax, %rax
+        jnz     __x86_indirect_thunk_rax
         pop_registers
 FUNC(exit_iret)
         iretq

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way in from a guest. This text is mapped once for each pCPU (gate.h),
- * so every reference to data is a displacement from the text itself, and
- * every jump out of it goes through the constants page.
+ * The way in from a guest, and the short ways that need no more than this.
+ * The text is mapped once for each pCPU (gate.h), so every reference to data
+ * is a displacement from the text itself, and every jump out of it goes
+ * through the constants page.
+ *
+ * On the light side the gate runs on the guest's tables: Mica's stack, text
+ * and data are out of reach until `full_cr3` is loaded. Ring 0 reads and
+ * writes guest memory only at the labels gate_guest_*; a fault there is
+ * sorted out in sides.c.
  *
  *     stack on arrival at entry.S     struct regs, from r15 (low) to ss
  */
@@ -13,9 +19,12 @@
 #include "x86/selectors.h"
 #include "generated/asm_offsets.h"
 
-#define CONST(offset) gate_text_start + (GATE_CONST - GATE_CODE) + offset(%rip)
-#define SCRATCH(offset)                                                        \
-    gate_text_start + (GATE_SCRATCH - GATE_CODE) + offset(%rip)
+#define HC_IRET 23
+#define RPL_MASK 3
+
+#define HERE(offset) gate_text_start + (offset) - GATE_CODE
+#define CONST(member) HERE(GATE_CONST) + member(%rip)
+#define SCRATCH(member) HERE(GATE_SCRATCH) + member(%rip)
 
         .section .gate.text, "ax"
 
@@ -38,12 +47,44 @@
         push    %r15
 .endm
 
-/* No value of the guest's may steer speculation in Mica. */
+.macro pop_registers
+        pop     %r15
+        pop     %r14
+        pop     %r13
+        pop     %r12
+        pop     %rbp
+        pop     %rbx
+        pop     %r11
+        pop     %r10
+        pop     %r9
+        pop     %r8
+        pop     %rax
+        pop     %rcx
+        pop     %rdx
+        pop     %rsi
+        pop     %rdi
+        add     $8, %rsp                        # error code and vector
+.endm
+
+/* Completes struct regs for SYSCALL from a context with code segment \cs. */
+.macro push_syscall_frame cs
+        push    $SEL_GUEST_SS
+        push    SCRATCH(SCRATCH_GUEST_RSP)
+        push    %r11
+        push    $\cs
+        push    %rcx
+        push    $0
+        movl    $ENTRY_SYSCALL, 4(%rsp)
+        push_registers
+.endm
+
+/* No value of the guest's may steer speculation in Mica; rdi = struct regs. */
 .macro clear_registers
+        mov     %rsp, %rdi
+        xor     %ebx, %ebx
         xor     %ecx, %ecx
         xor     %edx, %edx
         xor     %esi, %esi
-        xor     %ebx, %ebx
         xor     %ebp, %ebp
         xor     %r8d, %r8d
         xor     %r9d, %r9d
@@ -55,59 +96,171 @@
         xor     %r15d, %r15d
 .endm
 
-/* Jumps to the address in rax without using the branch predictor. */
-LOCAL_FUNC(gate_jump_rax)
+/* gate_jump: to the address in rax, without using the branch predictor. */
+LOCAL_FUNC(gate_jump)
         call    2f
 1:      pause
         lfence
         jmp     1b
 2:      mov     %rax, (%rsp)
         ret
-END(gate_jump_rax)
+END(gate_jump)
 
 /*
- * gate_syscall: SYSCALL in 64-bit code.
+ * gate_enter: from a complete struct regs on the gate's stack, or an IST
+ * stack, to Mica's stack and the full side.
+ *   in:   rsp = struct regs, rax = where to go on
+ */
+LOCAL_FUNC(gate_enter)
+        cmpl    $0, CONST(CONST_IS_LIGHT)
+        je      1f
+        mov     CONST(CONST_FULL_CR3), %rdx
+        mov     %rdx, %cr3
+1:      mov     CONST(CONST_STACK), %rdi
+        sub     $REGS_SIZE, %rdi
+        mov     %rdi, %rbx
+        mov     %rsp, %rsi
+        mov     $REGS_SIZE / 8, %ecx
+        rep     movsq
+        mov     %rbx, %rsp
+        clear_registers
+        jmp     gate_jump
+END(gate_enter)
+
+/* --- SYSCALL -------------------------------------------------------------- */
+
+/*
+ * gate_syscall: SYSCALL in 64-bit code, on either side.
  *   in:   rcx = guest rip, r11 = guest rflags, rsp = guest stack; IF=0
- *   out:  entry_syscall with struct regs on Mica's stack
+ *   out:  full side: entry_syscall with struct regs on Mica's stack
  */
 FUNC(gate_syscall)
         mov     %rsp, SCRATCH(SCRATCH_GUEST_RSP)
+        cmpl    $0, CONST(CONST_IS_LIGHT)
+        jne     gate_light_syscall
         mov     CONST(CONST_STACK), %rsp
-        push    $SEL_GUEST_SS
-        push    SCRATCH(SCRATCH_GUEST_RSP)
-        push    %r11
-        push    $SEL_GUEST_CS
-        push    %rcx
-        push    $0
-        movl    $ENTRY_SYSCALL, 4(%rsp)
-        push_registers
+        push_syscall_frame SEL_GUEST_CS
         mov     CONST(CONST_ENTRY_SYSCALL), %rax
-        mov     %rsp, %rdi
         clear_registers
-        jmp     gate_jump_rax
+        jmp     gate_jump
 END(gate_syscall)
 
-/* gate_syscall32: SYSCALL in 32-bit code; as gate_syscall but for CS. */
+/*
+ * gate_light_syscall: an application's call goes to its kernel in ring 1
+ * with the frame that the ABI describes; a kernel's is a hypercall.
+ *
+ *     gate stack      rax  rbx                    (from the top down)
+ *     guest stack     ss  rsp  rflags  cs  rip  r11  rcx
+ */
+LOCAL_FUNC(gate_light_syscall)
+        mov     CONST(CONST_GATE_STACK), %rsp
+        push    %rax
+        push    %rbx
+        cmpl    $0, SCRATCH(SCRATCH_IN_KERNEL)
+        jne     gate_light_hypercall
+        cmpl    $0, CONST(CONST_FORCE_FULL)
+        jne     gate_light_to_full
+        mov     CONST(CONST_VCPU_INFO), %rbx
+        cmpb    $0, INFO_MASK(%rbx)             # frame would show it
+        jne     gate_light_to_full
+        mov     SCRATCH(SCRATCH_KERNEL_SP), %rax
+        and     $~15, %rax
+        mov     SCRATCH(SCRATCH_GUEST_RSP), %rbx
+FUNC(gate_guest_stack_start)
+        movq    $SEL_GUEST_SS, -8(%rax)
+        mov     %rbx, -16(%rax)
+        mov     %r11, -24(%rax)
+        movq    $SEL_GUEST_CS, -32(%rax)
+        mov     %rcx, -40(%rax)
+        mov     %r11, -48(%rax)
+        mov     %rcx, -56(%rax)
+FUNC(gate_guest_stack_end)
+        sub     $56, %rax
+        mov     CONST(CONST_VCPU_INFO), %rbx
+        movb    $1, INFO_MASK(%rbx)
+        movl    $1, SCRATCH(SCRATCH_IN_KERNEL)
+        push    $SEL_KERNEL_SS_RING1
+        push    %rax
+        push    $(RFLAGS_IF | RFLAGS_FIXED)
+        push    $SEL_KERNEL_CS_RING1
+        push    CONST(CONST_SYSCALL_HANDLER)
+        mov     40(%rsp), %rbx
+        mov     48(%rsp), %rax
+        swapgs
+FUNC(gate_iret_to_kernel)
+        iretq
+END(gate_light_syscall)
+
+/* gate_light_hypercall: iret is done here, if nothing else is due. */
+LOCAL_FUNC(gate_light_hypercall)
+        cmp     $HC_IRET, %eax
+        je      gate_light_iret
+END(gate_light_hypercall)
+
+/* gate_light_to_full: the call needs Mica; rax and rbx are on the stack. */
+LOCAL_FUNC(gate_light_to_full)
+        pop     %rbx
+        pop     %rax
+        push_syscall_frame SEL_GUEST_CS
+        mov     CONST(CONST_ENTRY_SYSCALL), %rax
+        jmp     gate_enter
+END(gate_light_to_full)
+
+/*
+ * gate_light_iret: the iret hypercall from ring 1. Returns to an application
+ * that runs with events unmasked, when none is pending; all else is Mica's.
+ *   in:   struct iret_context on the guest's stack
+ */
+LOCAL_FUNC(gate_light_iret)
+        cmpl    $0, CONST(CONST_FORCE_FULL)
+        jne     gate_light_to_full
+        mov     SCRATCH(SCRATCH_GUEST_RSP), %rbx
+FUNC(gate_guest_iret_start)
+        mov     IRET_CS(%rbx), %eax
+        and     $RPL_MASK, %eax
+        cmp     $RPL_MASK, %eax
+        jne     gate_light_to_full
+        mov     IRET_RFLAGS(%rbx), %rax
+        test    $RFLAGS_IF, %eax
+        jz      gate_light_to_full
+        push    %rcx
+        mov     CONST(CONST_VCPU_INFO), %rcx
+        movb    $0, INFO_MASK(%rcx)             # unmask, then look
+        cmpb    $0, INFO_PENDING(%rcx)
+        pop     %rcx
+        jne     gate_light_to_full
+        and     $IRET_FLAGS_KEPT, %eax
+        or      $(RFLAGS_IF | RFLAGS_FIXED), %eax
+        push    IRET_SS(%rbx)
+        orq     $RPL_MASK, (%rsp)
+        push    IRET_RSP(%rbx)
+        push    %rax
+        push    IRET_CS(%rbx)
+        orq     $RPL_MASK, (%rsp)
+        push    IRET_RIP(%rbx)
+        mov     IRET_R11(%rbx), %r11
+        mov     IRET_RCX(%rbx), %rcx
+        mov     IRET_RAX(%rbx), %rax
+FUNC(gate_guest_iret_end)
+        movl    $0, SCRATCH(SCRATCH_IN_KERNEL)
+        mov     40(%rsp), %rbx
+        swapgs
+FUNC(gate_iret_to_application)
+        iretq
+END(gate_light_iret)
+
+/* gate_syscall32: SYSCALL in 32-bit code, on either side. */
 FUNC(gate_syscall32)
         mov     %rsp, SCRATCH(SCRATCH_GUEST_RSP)
-        mov     CONST(CONST_STACK), %rsp
-        push    $SEL_GUEST_SS
-        push    SCRATCH(SCRATCH_GUEST_RSP)
-        push    %r11
-        push    $SEL_GUEST_CS32
-        push    %rcx
-        push    $0
-        movl    $ENTRY_SYSCALL, 4(%rsp)
-        push_registers
+        mov     CONST(CONST_GATE_STACK), %rsp
+        push_syscall_frame SEL_GUEST_CS32
         mov     CONST(CONST_ENTRY_SYSCALL), %rax
-        mov     %rsp, %rdi
-        clear_registers
-        jmp     gate_jump_rax
+        jmp     gate_enter
 END(gate_syscall32)
 
 /*
- * gate_sysenter: SYSENTER; the processor saved nothing.
- *   in:   rsp = CONST_STACK, from MSR_SYSENTER_ESP; IF=0
+ * gate_sysenter: SYSENTER, on either side; the processor saved nothing.
+ *   in:   rsp = CONST_GATE_STACK, from MSR_SYSENTER_ESP; IF=0
  *   out:  entry_sysenter; regs hold rip 0, cs 3, rsp 0 as the ABI wants
  */
 FUNC(gate_sysenter)
@@ -119,34 +272,58 @@ FUNC(gate_sysenter)
         push    $0
         movl    $ENTRY_SYSENTER, 4(%rsp)
         push_registers
+        cld
         mov     CONST(CONST_ENTRY_SYSENTER), %rax
-        mov     %rsp, %rdi
-        clear_registers
-        jmp     gate_jump_rax
+        jmp     gate_enter
 END(gate_sysenter)
 
+/* --- exceptions and interrupts ------------------------------------------- */
+
 /*
- * gate_trap: every exception and interrupt.
+ * gate_trap: every exception and interrupt but those with a stack of their
+ * own. On the light side the processor pushed to the gate's stack.
  *   in:   on the stack: vector << 32 | error code, then the processor's frame
- *   out:  entry_trap with struct regs on the stack it came with
  */
 LOCAL_FUNC(gate_trap)
         push_registers
         cld
         mov     CONST(CONST_ENTRY_TRAP), %rax
-        mov     %rsp, %rdi
+        lea     SCRATCH(0), %rdx
+        mov     %rsp, %rcx
+        sub     %rdx, %rcx
+        cmp     $4096, %rcx
+        jb      gate_enter
         clear_registers
-        jmp     gate_jump_rax
+        jmp     gate_jump
 END(gate_trap)
 
 /*
- * gate_ist_trap: NMI, machine check and double fault, which arrive on small
- * stacks of their own: moves struct regs to the pCPU's exception stack, below
- * whatever is in use there.
+ * gate_debug: #DB, which can strike at the gate's first instruction, with
+ * the guest's stack pointer, so it has a stack of its own. A guest's is an
+ * ordinary exception; the gate's own is for gate_ist_trap to swallow.
+ */
+LOCAL_FUNC(gate_debug)
+        push_registers
+        cld
+        mov     CONST(CONST_ENTRY_TRAP), %rax
+        testb   $RPL_MASK, REGS_CS(%rsp)
+        jnz     gate_enter
+        jmp     gate_ist_common
+END(gate_debug)
+
+/*
+ * gate_ist_trap: NMI, machine check and double fault. They may strike on
+ * either side and at any instruction; they work on the full side, on the
+ * pCPU's exception stack, below whatever is in use there, and go back to the
+ * tables they found.
  */
 LOCAL_FUNC(gate_ist_trap)
         push_registers
         cld
+gate_ist_common:
+        mov     %cr3, %rbx
+        mov     CONST(CONST_FULL_CR3), %rax
+        mov     %rax, %cr3
         mov     CONST(CONST_EXCEPTION_STACK), %rdx
         mov     REGS_RSP(%rsp), %rax
         mov     %rdx, %rcx
@@ -154,17 +331,54 @@ LOCAL_FUNC(gate_ist_trap)
         cmp     $STACK_SIZE, %rcx               # unsigned: 0 to STACK_SIZE
         cmovb   %rax, %rdx
         and     $~15, %rdx
-        sub     $REGS_SIZE, %rdx
+        sub     $REGS_SIZE + 8, %rdx
+        mov     %rsp, %r13
         mov     %rsp, %rsi
         mov     %rdx, %rdi
         mov     $REGS_SIZE / 8, %ecx
         rep     movsq
         mov     %rdx, %rsp
         mov     CONST(CONST_ENTRY_TRAP), %rax
+        lea     gate_ist_return(%rip), %r12
         mov     %rsp, %rdi
-        clear_registers
-        jmp     gate_jump_rax
+        jmp     gate_jump
 END(gate_ist_trap)
+
+/*
+ * gate_ist_return: back from entry.S.
+ *   in:   rbx = the tables to go back to, r13 = the IST stack, rsp = regs
+ */
+LOCAL_FUNC(gate_ist_return)
+        mov     %rsp, %rsi
+        mov     %r13, %rdi
+        mov     $REGS_SIZE / 8, %ecx
+        rep     movsq
+        mov     %r13, %rsp
+        mov     %rbx, %cr3
+        pop_registers
+        iretq
+END(gate_ist_return)
+
+/* --- the way out to the light side --------------------------------------- */
+
+/*
+ * gate_exit_light: from exit_to_guest.
+ *   in:   rsp = struct regs on Mica's stack
+ */
+FUNC(gate_exit_light)
+        mov     CONST(CONST_GATE_STACK), %rdi
+        sub     $REGS_SIZE, %rdi
+        mov     %rdi, %rbx
+        mov     %rsp, %rsi
+        mov     $REGS_SIZE / 8, %ecx
+        rep     movsq
+        mov     %rbx, %rsp
+        mov     CONST(CONST_LIGHT_CR3), %rax
+        mov     %rax, %cr3
+        pop_registers
+FUNC(gate_exit_iret)
+        iretq
+END(gate_exit_light)
 
 /* One stub for each vector, 16 bytes apart. */
         .balign 16
@@ -178,6 +392,8 @@ FUNC(gate_stubs)
         movl    $vector, 4(%rsp)
         .if     vector == 2 || vector == 8 || vector == 18
         jmp     gate_ist_trap
+        .elseif vector == 1
+        jmp     gate_debug
         .else
         jmp     gate_trap
         .endif

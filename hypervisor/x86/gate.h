@@ -12,6 +12,12 @@
  *   +0x23000  scratch: entry stacks, the one writable page
  *   +0x24000  IDT
  *   +0x25000  TSS and its I/O bitmap, 3 pages
+ *   +0x28000  the guest's own page that holds the vCPU's vcpu_info
+ *
+ * A guest kernel in ring 1 can read all of it and write scratch and its own
+ * page. So ring 0 takes nothing from scratch that it did not store there
+ * itself since it was entered, but for two words that matter to the guest
+ * alone: `in_kernel` and `kernel_sp`.
  */
 #pragma once
 
@@ -24,7 +30,7 @@
 #define GATE_SCRATCH 0x23000
 #define GATE_IDT 0x24000
 #define GATE_TSS 0x25000
-#define GATE_PAGES_USED 0x28
+#define GATE_VCPU_INFO 0x28000
 
 #define IO_BITMAP_BYTES 8192
 
@@ -37,16 +43,29 @@ struct gate_const {
     uint64_t entry_syscall;  /* entry.S, by absolute address */
     uint64_t entry_sysenter;
     uint64_t entry_trap;
-    uint64_t exception_stack; /* top of the stack for NMI, #MC, #DF */
-    uint64_t full_cr3;
+    uint64_t exception_stack; /* top of the stack for NMI, #MC, #DF, #DB */
+    uint64_t gate_stack;     /* top of the entry stack in the scratch page */
+    uint64_t full_cr3;       /* the full side's tables */
+    uint64_t light_cr3;      /* the root page */
+    uint64_t vcpu_info;      /* where the gate sees it */
+    uint64_t syscall_handler; /* of the guest kernel */
+    uint32_t is_light;       /* a guest runs on the light side */
+    uint32_t force_full;     /* the gate may not shortcut anything */
 };
 
-/* The scratch page. Its end is three interrupt stacks (IST 1 to 3). */
-#define GATE_IST_BYTES 1024
+/*
+ * The scratch page: words, the entry stack, and interrupt stacks (IST 1 to
+ * 4) at its end.
+ */
+#define GATE_ENTRY_STACK_END 1024
+#define GATE_IST_BYTES 768
 struct gate_scratch {
-    uint64_t guest_rsp;
-    uint8_t unused[4096 - 8 - 3 * GATE_IST_BYTES];
-    uint8_t ist[3][GATE_IST_BYTES];
+    uint64_t guest_rsp; /* between the entry by SYSCALL and the next load */
+    uint64_t kernel_sp; /* of the guest kernel, as stack_switch set it */
+    uint32_t in_kernel; /* the vCPU is in its kernel */
+    uint32_t unused;
+    uint8_t stack[GATE_ENTRY_STACK_END - 24];
+    uint8_t ist[4][GATE_IST_BYTES];
 };
 _Static_assert(sizeof(struct gate_scratch) == PAGE_SIZE, "one page");
 
@@ -63,5 +82,5 @@ struct tss {
 };
 _Static_assert(offsetof(struct tss, io_bitmap) == 104, "Intel SDM 3A, 8.7");
 
-enum ist_stack { IST_NONE, IST_NMI, IST_MC, IST_DF };
+enum ist_stack { IST_NONE, IST_NMI, IST_MC, IST_DF, IST_DB, IST_COUNT };
 #endif

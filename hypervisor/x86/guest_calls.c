@@ -17,8 +17,6 @@
 #include "x86/selectors.h"
 
 #define TRAP_VECTORS 256
-#define IRET_FLAGS_KEPT                                                        \
-    (0xcd5ul | RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
 
 static bool is_canonical(uint64_t va)
 {

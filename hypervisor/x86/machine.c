@@ -37,6 +37,10 @@
 #define EFI_TABLE_COUNT_AT 104u
 #define EFI_TABLES_AT 112u
 #define MAX_COMMAND_LINE 4096u
+#define MESSAGES_FIRST 0xfee00u /* frames */
+#define MESSAGES_LAST 0xfeeffu
+#define BUS_COMMANDS_FIRST 0xfd00000u
+#define BUS_COMMANDS_LAST 0xfffffffu
 
 const struct e820_entry *machine_e820;
 unsigned machine_e820_count;
@@ -324,9 +328,21 @@ int machine_set_iobitmap(struct vcpu *v, const uint64_t *bitmap, unsigned count)
     return count ? -EOPNOTSUPP : 0;
 }
 
-/* Whether no guest may map the frame: the interrupt controllers. */
+/*
+ * Whether no guest may map the frame: interrupt controllers and the addresses
+ * that are messages to them, AMD's range of bus commands, and numbers beyond
+ * what the processor can address, which would fault in strange ways.
+ */
 bool arch_io_frame_is_forbidden(mfn_t mfn)
 {
+    const struct cpu_features *f = cpu_features();
+
+    if (mfn.n >> (f->physical_bits - PAGE_SHIFT))
+        return true;
+    if (mfn.n >= MESSAGES_FIRST && mfn.n <= MESSAGES_LAST)
+        return true;
+    if (f->is_amd && mfn.n >= BUS_COMMANDS_FIRST && mfn.n <= BUS_COMMANDS_LAST)
+        return true;
     return mfn.n == apic_base() >> PAGE_SHIFT || ioapic_owns_frame(mfn);
 }
 

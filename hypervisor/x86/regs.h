@@ -8,19 +8,23 @@
 #define ENTRY_SYSCALL 0x100
 #define ENTRY_SYSENTER 0x101
 
-#define RFLAGS_CF 0x1ul
-#define RFLAGS_FIXED 0x2ul
-#define RFLAGS_TF 0x100ul
-#define RFLAGS_IF 0x200ul
-#define RFLAGS_DF 0x400ul
-#define RFLAGS_IOPL 0x3000ul
-#define RFLAGS_NT 0x4000ul
-#define RFLAGS_RF 0x10000ul
-#define RFLAGS_VM 0x20000ul
-#define RFLAGS_AC 0x40000ul
-#define RFLAGS_VIF 0x80000ul
-#define RFLAGS_VIP 0x100000ul
-#define RFLAGS_ID 0x200000ul
+#define RFLAGS_CF 0x1
+#define RFLAGS_FIXED 0x2
+#define RFLAGS_TF 0x100
+#define RFLAGS_IF 0x200
+#define RFLAGS_DF 0x400
+#define RFLAGS_IOPL 0x3000
+#define RFLAGS_NT 0x4000
+#define RFLAGS_RF 0x10000
+#define RFLAGS_VM 0x20000
+#define RFLAGS_AC 0x40000
+#define RFLAGS_VIF 0x80000
+#define RFLAGS_VIP 0x100000
+#define RFLAGS_ID 0x200000
+
+/* What a guest may choose in the flags that iret gives it. */
+#define IRET_FLAGS_KEPT                                                        \
+    (0xcd5 | RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
 
 /* Page-fault error code. */
 #define PFEC_PRESENT 1u

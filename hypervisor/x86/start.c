@@ -31,6 +31,7 @@
 #include "x86/multiboot2.h"
 #include "x86/paging.h"
 #include "x86/power.h"
+#include "x86/sides.h"
 #include "x86/smp.h"
 #include "x86/time.h"
 #include "x86/wallclock.h"
@@ -59,6 +60,7 @@ static struct options {
     struct cmdline_level log, guest_log;
     char reboot[32];
     uint64_t max_cpus;
+    unsigned sides;
     bool noreboot;
 } options = {
     .console = {.outputs = {.com1 = true, .vga = true},
@@ -77,6 +79,13 @@ static struct options {
     .log = {LOG_INFO + 1, LOG_INFO + 1},
     .guest_log = {LOG_INFO + 1, LOG_INFO + 1},
     .max_cpus = MAX_PCPUS,
+};
+
+static const char *const sides_choices[] = {
+    [SIDES_LAZY] = "lazy",
+    [SIDES_ISOLATED] = "isolated",
+    [SIDES_CLASSIC] = "classic",
+    NULL,
 };
 
 static const struct cmdline_option option_table[] = {
@@ -117,6 +126,10 @@ static const struct cmdline_option option_table[] = {
      .target = &options.max_cpus,
      .min = 1,
      .max = MAX_PCPUS},
+    {.name = "sides",
+     .kind = CMDLINE_CHOICE,
+     .target = &options.sides,
+     .choices = sides_choices},
     {.name = "noreboot", .kind = CMDLINE_BOOL, .target = &options.noreboot},
 };
 
@@ -245,7 +258,9 @@ static void start_consoles(bool has_screen)
 {
     struct console_options o = options.console;
 
-    o.has_text_screen = has_screen && boot.screen.kind != BOOT_SCREEN_GRAPHICS;
+    o.has_text_screen = boot.screen.kind == BOOT_SCREEN_TEXT ||
+                        (boot.screen.kind == BOOT_SCREEN_UNKNOWN &&
+                         !boot.is_efi);
     if (has_screen)
         o.outputs.com1 = o.outputs.com2 = false;
     else
@@ -298,6 +313,7 @@ static void start_machine(uint32_t information)
     ioapic_init();
     irq_init();
     msi_init();
+    sides_init((enum sides)options.sides);
     cpu_init_this(0);
     time_init();
     wallclock_init();

@@ -27,6 +27,7 @@
 #include "x86/irq.h"
 #include "x86/memory_layout.h"
 #include "x86/selectors.h"
+#include "x86/sides.h"
 
 #define LINUX_SYSCALL_VECTOR 0x80
 #define SOFT_INTERRUPT_ERROR(vector) ((vector) * 8 + 2)
@@ -76,6 +77,7 @@ void handle_syscall(struct regs *r)
     struct vcpu *v = current_vcpu();
     struct hc_args args;
 
+    sides_entered(r);
     if (!v->arch->in_kernel) {
         application_syscall(v, r);
         return;
@@ -89,6 +91,7 @@ void handle_sysenter(struct regs *r)
 {
     struct vcpu *v = current_vcpu();
 
+    sides_entered(r);
     r->rflags &= ~(RFLAGS_TF | RFLAGS_NT);
     if (!v->arch->in_kernel && v->arch->callbacks[CALLBACK_SYSENTER].address)
         bounce_syscall(v, CALLBACK_SYSENTER);
@@ -211,6 +214,7 @@ void handle_guest_trap(struct regs *r)
 {
     struct vcpu *v = current_vcpu();
 
+    sides_entered(r);
     if (r->vector == LINUX_SYSCALL_VECTOR) {
         r->rip -= 2;
         soft_interrupt(v, r, LINUX_SYSCALL_VECTOR, 2);
@@ -265,14 +269,22 @@ static _Noreturn void refused_return(struct regs *r)
     exit_restart(guest);
 }
 
+static bool is_gate_code(uint64_t rip)
+{
+    return rip - this_cpu()->gate - GATE_CODE < GATE_CONST - GATE_CODE;
+}
+
 void handle_own_trap(struct regs *r)
 {
     if (r->vector >= 32) {
         handle_interrupt(r->vector);
         return;
     }
+    sides_entered(r);
     if (r->rip == (uint64_t)exit_iret)
         refused_return(r);
+    if (is_gate_code(r->rip))
+        sides_gate_fault(r);
     if (r->vector == EXC_PF && desc_is_guest_table(read_cr2()) &&
         this_pcpu()->loaded && desc_fault(this_pcpu()->loaded, read_cr2()))
         return;
@@ -285,6 +297,8 @@ void handle_ist_trap(struct regs *r)
 {
     if (r->vector == EXC_NMI)
         crash_nmi(r);
+    else if (r->vector == EXC_DB)
+        write_dr6(DR6_FIXED); /* a guest's breakpoint, met in the gate */
     else
         crash_own(r);
 }
@@ -300,12 +314,12 @@ static void pass_scheduler(struct pcpu *p)
     context_switch(next);
 }
 
-void prepare_exit(struct regs *r)
+uint64_t prepare_exit(struct regs *r)
 {
+    uint64_t way;
     struct cpu *c = this_cpu();
     struct pcpu *p = c->core;
 
-    (void)r;
     for (;;) {
         if (c->timer_is_due) {
             c->timer_is_due = false;
@@ -323,8 +337,12 @@ void prepare_exit(struct regs *r)
             vcpu_runstate_publish(p->current);
         deliver_pending(p->current);
         if (!__atomic_load_n(&p->need_resched, __ATOMIC_SEQ_CST))
-            return;
+            break;
     }
+    way = sides_leave(p->current, r);
+    if (!way)
+        context_load_root(p->current);
+    return way;
 }
 
 void idle_loop(void)

@@ -13,8 +13,11 @@ void handle_guest_trap(struct regs *r);
 void handle_own_trap(struct regs *r);
 void handle_ist_trap(struct regs *r);
 
-/* Runs what is due and finds a guest context to go on with. */
-void prepare_exit(struct regs *r);
+/*
+ * Runs what is due and finds a guest context to go on with, in *r. Where to
+ * leave for it: 0 for the full side, else the gate's code for the light one.
+ */
+uint64_t prepare_exit(struct regs *r);
 
 /* Leaves for the guest, dropping this stack; entry.S. */
 _Noreturn void exit_restart(struct regs *r);

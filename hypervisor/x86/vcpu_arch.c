@@ -243,17 +243,6 @@ void arch_vcpu_kick(struct vcpu *v)
         apic_send_ipi(on, VECTOR_KICK);
 }
 
-/*
- * Until the light side there are no copies of L4 entries: guests run on the
- * frames themselves.
- */
-void arch_l4_entry_changed(mfn_t l4, unsigned index, uint64_t entry)
-{
-    (void)l4;
-    (void)index;
-    (void)entry;
-}
-
 /* --- the hypercall page -------------------------------------------------- */
 
 #define STUB_BYTES 32

@@ -18,6 +18,7 @@ _Static_assert(FAKE_FIRST_FRAME % FRAME_BLOCK == 0, "whole blocks");
 _Static_assert(TABLE_END <= 64 * FRAME_BLOCK, "one word says what is present");
 
 struct arch_vcpu {
+    mfn_t descriptors; /* a frame of type FRAME_SEGDESC; 0: none */
     unsigned nmis;
 };
 
@@ -116,6 +117,8 @@ void arch_spin_wait(void)
 
 nsec_t arch_now(void)
 {
+    if (fake.slow_at && !--fake.slow_at)
+        fake.now += NSEC_PER_SEC;
     return fake.now;
 }
 
@@ -167,38 +170,38 @@ uint64_t arch_m2p_get(mfn_t mfn)
     return mfn.n < TABLE_END ? m2p[mfn.n] : ~0ull;
 }
 
+/* Flushes those pCPUs that may hold something. */
 void arch_flush_since(uint32_t stamp)
 {
-    unsigned cpu = fake.cpu;
-    uint32_t reading;
-
-    if (!flush_is_needed(pcpus[cpu].flushed_at, stamp))
-        return;
-    fake.flushes++;
-    reading = flush_clock_advance();
-    for (fake.cpu = 0; fake.cpu < pcpu_count; fake.cpu++)
-        flush_clock_note(reading);
-    fake.cpu = cpu;
+    for (unsigned i = 0; i < pcpu_count; i++) {
+        if (!flush_is_needed(pcpus[i].flushed_at, stamp))
+            continue;
+        fake.flushes++;
+        pcpus[i].flushed_at = flush_clock_advance();
+    }
 }
 
 void arch_flush_local(void)
 {
+    fake.local_flushes++;
     flush_clock_note(flush_clock_advance());
 }
 
 void arch_flush_page_local(uint64_t va)
 {
     (void)va;
+    fake.page_flushes++;
 }
 
 void arch_flush_vcpus(struct domain *d, const uint64_t *vcpus)
 {
     (void)d;
-    (void)vcpus;
+    fake.vcpus_flushed = vcpus[0];
 }
 
 void arch_flush_cache(void)
 {
+    fake.cache_flushes++;
 }
 
 void arch_l4_entry_changed(mfn_t l4, unsigned index, uint64_t entry)
@@ -206,12 +209,14 @@ void arch_l4_entry_changed(mfn_t l4, unsigned index, uint64_t entry)
     (void)l4;
     (void)index;
     (void)entry;
+    fake.l4_changes++;
 }
 
+/* What a guest must neither read as its own nor have validated. */
 void arch_l4_install_own_slots(uint64_t *l4)
 {
     for (unsigned i = 256; i < 272; i++)
-        l4[i] = 0;
+        l4[i] = FAKE_OWN_SLOT;
 }
 
 bool arch_io_frame_is_forbidden(mfn_t mfn)
@@ -272,6 +277,20 @@ int arch_vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned entries)
     return va % PAGE_SIZE || entries > 8192 ? -EINVAL : 0;
 }
 
+/* Gives the vCPU a reference of type FRAME_SEGDESC that the caller got. */
+void fake_vcpu_hold_descriptors(struct vcpu *v, mfn_t mfn)
+{
+    v->arch->descriptors = mfn;
+}
+
+void arch_vcpu_frame_refs(const struct vcpu *v,
+                          void (*visit)(void *context, mfn_t mfn),
+                          void *context)
+{
+    if (v->arch->descriptors.n)
+        visit(context, v->arch->descriptors);
+}
+
 void arch_vcpu_kick(struct vcpu *v)
 {
     (void)v;
@@ -287,15 +306,17 @@ void arch_vcpu_nmi(struct vcpu *v)
 void arch_vcpu_roots_changed(struct vcpu *v)
 {
     (void)v;
+    fake.roots_changed++;
+    flush_clock_note(flush_clock_advance());
 }
 
 void arch_hypercall_restart(struct vcpu *v, unsigned nr,
                             const struct hc_args *args)
 {
     (void)v;
-    (void)nr;
-    (void)args;
     fake.restarts++;
+    fake.restart_nr = nr;
+    memcpy(fake.restart_args, args->a, sizeof(fake.restart_args));
 }
 
 /* Leaves the time of the call in the place where the clock page is now. */

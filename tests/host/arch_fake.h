@@ -25,6 +25,8 @@
 #define FAKE_FIRST_FRAME 0x1000u
 #define FAKE_LAST_FRAME (FAKE_FIRST_FRAME + FAKE_FRAMES - 1)
 #define FAKE_PIRQS 1024u
+/* In the slots of an L4 table that are Mica's: a frame that no guest has. */
+#define FAKE_OWN_SLOT (0x77ull << 12 | 1)
 
 enum fake_end {
     FAKE_RUNS,
@@ -44,8 +46,18 @@ struct fake {
     unsigned vcpu_kicks;
     unsigned nmis;
     unsigned flushes; /* arch_flush_since that had work to do */
+    unsigned local_flushes;   /* that a guest asked for */
+    unsigned page_flushes;    /* by arch_flush_page_local */
+    unsigned cache_flushes;
+    uint64_t vcpus_flushed;   /* the set of the last arch_flush_vcpus */
+    unsigned roots_changed;
+    unsigned l4_changes;
+    unsigned slow_at;         /* the n-th arch_now from here on, unless 0, */
+                              /* finds that a long time has gone by */
     unsigned time_published;
     unsigned restarts;
+    unsigned restart_nr;      /* of the last one, with its arguments */
+    uint64_t restart_args[5];
     int fail_vcpu_create; /* what arch_vcpu_create returns */
     int fail_domain_create;
     int set_context_result;
@@ -63,6 +75,7 @@ extern struct fake fake;
 
 void fake_boot(unsigned cpus);
 void *fake_frame(uint64_t index);
+void fake_vcpu_hold_descriptors(struct vcpu *v, mfn_t mfn);
 bool fake_guest_map(mfn_t root, uint64_t va, mfn_t frame, uint64_t flags);
 
 /* Runs a statement that may end the machine; a value of enum fake_end. */

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2317 # gates are called by name
 #
 # The rules of style that a machine can judge, one TAP result each. The
-# Makefile sets CC, CHECK_FLAGS and CORE_OBJ.
+# Makefile sets CC, CHECK_FLAGS, CORE_OBJ and C_FILES.
 
 set -u
 
@@ -25,13 +25,9 @@ gate() {
     fi
 }
 
-c_files() {
-    find hypervisor hypercall_abi ring_buffers guest_shim dom0_tools tests \
-        -name '*.[ch]' 2>/dev/null | sort
-}
-
 badly_formatted() {
-    c_files | while read -r file; do
+    local file
+    for file in $C_FILES; do
         clang-format "$file" | cmp -s - "$file" || echo "$file: make format"
     done
 }

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The auditor (frame_audit.h). It counts for as many frames at a time as it
+ * gets memory for, and goes through everything that holds references once
+ * for each such window.
+ */
+#include "core/frame_audit.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/pt_validate.h"
+#include "hypercall_abi/mmu.h"
+
+#define MAX_SOURCES 4u
+#define MAX_REPORTS 40u
+
+struct expected {
+    uint32_t general, typed;
+};
+
+/* An audit under way: `counts` is for frames first to end - 1. */
+struct audit {
+    uint64_t first, end;
+    struct expected *counts;
+    unsigned differences;
+};
+
+static frame_ref_source *sources[MAX_SOURCES]; /* const after start */
+
+void frame_audit_add_source(frame_ref_source *source)
+{
+    for (unsigned i = 0; i < MAX_SOURCES; i++) {
+        if (sources[i] == source)
+            return;
+        if (!sources[i]) {
+            sources[i] = source;
+            return;
+        }
+    }
+    panic("audit: too many sources");
+}
+
+static const char *type_name(enum frame_type type)
+{
+    static const char *const names[] = {"none", "writable", "L1", "L2", "L3",
+                                        "L4",   "segdesc",  "shared"};
+
+    return names[type];
+}
+
+/* Counts a difference; whether it is one of the first, to be reported. */
+static bool is_reported(struct audit *a)
+{
+    a->differences++;
+    if (a->differences == MAX_REPORTS + 1)
+        log_error("audit: there are more differences");
+    return a->differences <= MAX_REPORTS;
+}
+
+static bool is_in_window(const struct audit *a, uint64_t n)
+{
+    return n >= a->first && n < a->end;
+}
+
+/* --- counting ------------------------------------------------------------ */
+
+static bool type_allows(enum frame_type is, enum frame_type wanted)
+{
+    return wanted == FRAME_NONE || is == wanted ||
+           (wanted == FRAME_WRITABLE && is == FRAME_SHARED);
+}
+
+static void note(void *context, mfn_t mfn, enum frame_type type)
+{
+    struct audit *a = context;
+    const struct frame *f;
+    struct expected *e;
+
+    if (!is_in_window(a, mfn.n))
+        return;
+    f = frame_lookup(mfn);
+    if (!f) {
+        if (is_reported(a))
+            log_error("audit: frame %#lx is referenced as %s and is no RAM",
+                      mfn.n, type_name(type));
+        return;
+    }
+    if (!type_allows(frame_type(f), type) && is_reported(a))
+        log_error("audit: frame %#lx of d%u is %s and referenced as %s", mfn.n,
+                  frame_owner(f), type_name(frame_type(f)), type_name(type));
+    e = &a->counts[mfn.n - a->first];
+    e->general++;
+    e->typed += type != FRAME_NONE;
+}
+
+static void note_leaf(struct audit *a, uint64_t entry)
+{
+    mfn_t mfn = pte_frame(entry);
+
+    if (frame_lookup(mfn)) /* device frames are not counted */
+        note(a, mfn, entry & PTE_WRITE ? FRAME_WRITABLE : FRAME_NONE);
+}
+
+/* Every reference that the table in `f` holds. */
+static void count_table(struct audit *a, const struct frame *f)
+{
+    const uint64_t *table = arch_frame_ptr(frame_mfn(f));
+    unsigned held = pt_entries_held(f);
+    enum frame_type type = frame_type(f);
+
+    for (unsigned i = 0; i < held; i++) {
+        uint64_t entry = pte_read(&table[i]);
+
+        if (!(entry & PTE_PRESENT))
+            continue;
+        if (type == FRAME_L1)
+            note_leaf(a, entry);
+        else if (type != FRAME_L4 || i < pt_index(HYPERVISOR_VIRT_START, 4) ||
+                 i > pt_index(HYPERVISOR_VIRT_END - 1, 4))
+            note(a, pte_frame(entry), type - 1);
+    }
+}
+
+/* What frame `f` itself says of references to it, and those it holds. */
+static void count_frame(struct audit *a, const struct frame *f)
+{
+    uint64_t state = f->state;
+    mfn_t mfn = frame_mfn(f);
+
+    if (frame_owner(f) == OWNER_NOBODY || frame_type(f) == FRAME_SHARED)
+        note(a, mfn, FRAME_NONE); /* Mica's own */
+    if (state & FRAME_ALLOCATED)
+        note(a, mfn, FRAME_NONE);
+    if (state & FRAME_PARTIAL)
+        note(a, mfn, FRAME_NONE);
+    if (state & FRAME_PINNED)
+        note(a, mfn, frame_type(f));
+    if (frame_type(f) >= FRAME_L1 && frame_type(f) <= FRAME_L4)
+        count_table(a, f);
+}
+
+static void note_descriptors(void *context, mfn_t mfn)
+{
+    note(context, mfn, FRAME_SEGDESC);
+}
+
+static void count_vcpu(struct audit *a, struct vcpu *v)
+{
+    if (!mfn_equal(v->kernel_root, MFN_INVALID))
+        note(a, v->kernel_root, FRAME_L4);
+    if (!mfn_equal(v->user_root, MFN_INVALID))
+        note(a, v->user_root, FRAME_L4);
+    if (!mfn_equal(v->info_frame, MFN_INVALID))
+        note(a, v->info_frame, FRAME_WRITABLE);
+    arch_vcpu_frame_refs(v, note_descriptors, a);
+}
+
+static void count_domain(struct audit *a, struct domain *d)
+{
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = domain_vcpu(d, i);
+
+        if (v)
+            count_vcpu(a, v);
+    }
+    for (unsigned i = 0; i < MAX_SOURCES && sources[i]; i++)
+        sources[i](d, note, a);
+}
+
+/* --- comparing ----------------------------------------------------------- */
+
+static void compare(struct audit *a, const struct frame *f)
+{
+    uint64_t state = f->state, general = state & FRAME_COUNT_MASK;
+    const struct expected *e = &a->counts[frame_mfn(f).n - a->first];
+    bool sound = !(state & FRAME_CHANGING) &&
+                 !(state & FRAME_PARTIAL && frame_type_count(state));
+
+    if (sound && general == e->general && frame_type_count(state) == e->typed)
+        return;
+    if (is_reported(a))
+        log_error("audit: frame %#lx of d%u, %s, state %#lx: found %lu "
+                  "references, %lu of its type; expected %u, %u",
+                  frame_mfn(f).n, frame_owner(f), type_name(frame_type(f)),
+                  state, general, frame_type_count(state), e->general,
+                  e->typed);
+}
+
+/* A frame inside a free block, which must have nothing to it. */
+static void check_free(struct audit *a, uint64_t n)
+{
+    const struct frame *f = frame_lookup(MFN(n));
+
+    if (!f || f->owner != OWNER_NOBODY || f->state ||
+        a->counts[n - a->first].general)
+        if (is_reported(a))
+            log_error("audit: frame %#lx is free and in use", n);
+}
+
+/* The number of frames in the free block at `f`, or 0. */
+static uint64_t free_block(const struct frame *f)
+{
+    return f->state & FRAME_FREE ? 1ull << f->progress : 0;
+}
+
+static void count_all(struct audit *a)
+{
+    struct domain *d;
+
+    for (uint64_t n = 0; n < frame_table_end; n++) {
+        const struct frame *f = frame_lookup(MFN(n));
+
+        if (f && free_block(f))
+            n += free_block(f) - 1;
+        else if (f)
+            count_frame(a, f);
+    }
+    for (unsigned id = 0; (d = domain_next_get((domid_t)id)); id = d->id + 1u) {
+        count_domain(a, d);
+        domain_put(d); /* its own reference keeps it: nobody else runs */
+    }
+}
+
+static void compare_all(struct audit *a)
+{
+    for (uint64_t n = 0; n < a->end; n++) {
+        const struct frame *f = frame_lookup(MFN(n));
+        uint64_t block = f ? free_block(f) : 0;
+
+        for (uint64_t i = 1; i < block; i++)
+            if (is_in_window(a, n + i))
+                check_free(a, n + i);
+        if (block)
+            n += block - 1;
+        else if (f && is_in_window(a, n))
+            compare(a, f);
+    }
+}
+
+/* Whether the frames of each domain are as many as it is said to have. */
+static void check_page_counts(struct audit *a)
+{
+    struct domain *d;
+
+    for (unsigned id = 0; (d = domain_next_get((domid_t)id)); id = d->id + 1u) {
+        uint64_t cursor = 0, count = 0;
+        struct frame *f;
+
+        while (frame_next_owned(d, &cursor, &f))
+            count += frame_type(f) != FRAME_SHARED;
+        if (count != d->page_count && is_reported(a))
+            log_error("audit: d%u has %lu frames, is said to have %lu", d->id,
+                      count, d->page_count);
+        domain_put(d);
+    }
+}
+
+/* --- windows ------------------------------------------------------------- */
+
+static struct expected *alloc_counts(unsigned *order)
+{
+    struct expected *counts;
+
+    *order = 0;
+    while (*order < HEAP_MAX_ORDER &&
+           PAGE_SIZE << *order < frame_table_end * sizeof(*counts))
+        ++*order;
+    for (;; --*order) {
+        counts = frames_alloc(*order);
+        if (counts || !*order)
+            return counts;
+    }
+}
+
+unsigned frame_audit(void)
+{
+    struct audit a = {.differences = 0};
+    unsigned order;
+    uint64_t room;
+
+    a.counts = alloc_counts(&order);
+    if (!a.counts) {
+        log_error("audit: no memory");
+        return 1;
+    }
+    room = (PAGE_SIZE << order) / sizeof(*a.counts);
+    for (; a.first < frame_table_end; a.first = a.end) {
+        a.end = min_u64(a.first + room, frame_table_end);
+        memset(a.counts, 0, PAGE_SIZE << order);
+        count_all(&a);
+        compare_all(&a);
+    }
+    check_page_counts(&a);
+    frames_free(a.counts, order);
+    if (a.differences)
+        log_error("audit: %u differences", a.differences);
+    return a.differences;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* Placement and balance; sched_balance.h has the rules. */
+#include "core/sched_balance.h"
+
+#include "core/pcpu.h"
+#include "core/run_queue.h"
+#include "core/vcpu.h"
+
+#define BALANCE_PERIOD (100 * NSEC_PER_MS)
+
+/* How many queued vCPUs and idle pCPUs one attempt to move looks at. */
+#define SEARCH_LIMIT 16
+
+static uint64_t idle_pcpus[BITMAP_WORDS(MAX_PCPUS)]; /* atomic */
+
+/* Whether `v` is allowed on pCPU `cpu` and that takes part. */
+bool sched_may_run_on(const struct vcpu *v, unsigned cpu)
+{
+    return bit_test(v->affinity, cpu) && pcpu_is_online(cpu);
+}
+
+/* The pCPU that has the registers of `v`, or NO_PCPU. */
+unsigned sched_loaded_on(const struct vcpu *v)
+{
+    return __atomic_load_n(&v->loaded_on, __ATOMIC_ACQUIRE);
+}
+
+/* Notes whether pCPU `cpu` has nothing to do. Called by itself. */
+void sched_set_idle(unsigned cpu, bool is_idle)
+{
+    if (is_idle)
+        atomic_bit_set(idle_pcpus, cpu);
+    else if (bit_test(idle_pcpus, cpu))
+        atomic_bit_clear(idle_pcpus, cpu);
+}
+
+static bool claim_idle(unsigned cpu)
+{
+    return bit_test(idle_pcpus, cpu) && atomic_bit_clear(idle_pcpus, cpu);
+}
+
+/* An idle pCPU where `v` may run, no longer marked idle, or NO_PCPU. */
+static unsigned claim_any_idle(const struct vcpu *v)
+{
+    for (size_t word = 0; word < ARRAY_LEN(idle_pcpus); word++) {
+        uint64_t left = v->affinity[word] &
+                        __atomic_load_n(&idle_pcpus[word], __ATOMIC_RELAXED);
+
+        for (; left; left &= left - 1) {
+            unsigned cpu =
+                (unsigned)(word * 64) + (unsigned)__builtin_ctzll(left);
+
+            if (pcpu_is_online(cpu) && claim_idle(cpu))
+                return cpu;
+        }
+    }
+    return NO_PCPU;
+}
+
+static uint64_t load_of(unsigned cpu)
+{
+    return __atomic_load_n(&pcpus[cpu].run_weight, __ATOMIC_RELAXED);
+}
+
+/* The pCPU with the smallest load where `v` may run, or NO_PCPU. */
+static unsigned least_loaded(const struct vcpu *v)
+{
+    unsigned best = NO_PCPU;
+
+    for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
+        if (sched_may_run_on(v, cpu) &&
+            (best == NO_PCPU || load_of(cpu) < load_of(best)))
+            best = cpu;
+    return best;
+}
+
+/*
+ * Where `v` should queue; NO_PCPU while its registers are on a pCPU where it
+ * may not run any more.
+ */
+unsigned sched_choose_pcpu(const struct vcpu *v)
+{
+    unsigned last = v->cpu, at = sched_loaded_on(v);
+
+    if (at != NO_PCPU)
+        return sched_may_run_on(v, at) ? at : NO_PCPU;
+    if (sched_may_run_on(v, last) && claim_idle(last))
+        return last;
+    at = claim_any_idle(v);
+    if (at != NO_PCPU)
+        return at;
+    if (sched_may_run_on(v, last))
+        return last;
+    at = least_loaded(v);
+    return at != NO_PCPU ? at : last;
+}
+
+/*
+ * Of the vCPUs of `from` that can go to `to` and weigh at most `limit`, the one
+ * that moved least recently, or NULL.
+ */
+static struct vcpu *find_movable(struct pcpu *from, const struct pcpu *to,
+                                 uint64_t limit)
+{
+    struct vcpu *v, *found = NULL;
+    unsigned left = SEARCH_LIMIT;
+
+    list_for_each(v, &from->run_queue, run_link)
+    {
+        if (sched_loaded_on(v) == NO_PCPU && sched_may_run_on(v, to->id) &&
+            v->weight <= limit && (!found || v->moved_at < found->moved_at))
+            found = v;
+        if (!--left)
+            break;
+    }
+    return found;
+}
+
+/* Moves a queued vCPU between queues that are both locked. */
+static void move_queued(struct pcpu *from, struct pcpu *to, struct vcpu *v,
+                        nsec_t now)
+{
+    run_queue_advance(from, now);
+    run_queue_advance(to, now);
+    run_queue_remove(from, v);
+    run_queue_leave(from, v);
+    __atomic_store_n(&v->cpu, to->id, __ATOMIC_RELEASE);
+    run_queue_join(to, v, true);
+    run_queue_insert(to, v);
+    v->moved_at = now;
+    __atomic_store_n(&to->balance_at, now + BALANCE_PERIOD, __ATOMIC_RELAXED);
+    sched_move_timers(v, to->id);
+    sched_check_preemption(to, v, now);
+}
+
+/* Moves something that can go; whether there was anything. */
+static bool move_one(struct pcpu *from, struct pcpu *to, nsec_t now)
+{
+    struct vcpu *v;
+
+    run_queue_lock_both(from, to);
+    v = find_movable(from, to, UINT64_MAX);
+    if (v)
+        move_queued(from, to, v, now);
+    run_queue_unlock_both(from, to);
+    return v != NULL;
+}
+
+static unsigned queued_on(unsigned cpu)
+{
+    return __atomic_load_n(&pcpus[cpu].run_count, __ATOMIC_RELAXED);
+}
+
+static bool is_busy(unsigned cpu)
+{
+    return __atomic_load_n(&pcpus[cpu].current, __ATOMIC_RELAXED) != NULL;
+}
+
+/* Takes work from the next busy pCPU where some waits. */
+bool sched_pull(struct pcpu *p, nsec_t now)
+{
+    for (unsigned i = 1; i < pcpu_count; i++) {
+        unsigned cpu = (p->id + i) % pcpu_count;
+
+        if (queued_on(cpu) && is_busy(cpu) && move_one(&pcpus[cpu], p, now))
+            return true;
+    }
+    return false;
+}
+
+/* Whether there is somebody to give away and somebody to keep. */
+static bool has_more_than_one(const struct pcpu *p)
+{
+    const struct vcpu *v = p->current;
+    bool stays = v && v->state == VCPU_RUNNING && !v->pause_count;
+
+    return queued_on(p->id) + stays > 1;
+}
+
+/* Gives what waits here to idle pCPUs. */
+static void push_to_idle(struct pcpu *p, nsec_t now)
+{
+    size_t cpu = bitmap_next(idle_pcpus, pcpu_count, 0);
+
+    for (unsigned i = 0; i < SEARCH_LIMIT && cpu < pcpu_count; i++) {
+        if (!has_more_than_one(p))
+            return;
+        if (pcpu_is_online((unsigned)cpu) && cpu != p->id &&
+            claim_idle((unsigned)cpu) && !move_one(p, &pcpus[cpu], now))
+            atomic_bit_set(idle_pcpus, cpu);
+        cpu = bitmap_next(idle_pcpus, pcpu_count, cpu + 1);
+    }
+}
+
+static unsigned least_loaded_pcpu(void)
+{
+    unsigned best = this_pcpu()->id;
+
+    for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
+        if (pcpu_is_online(cpu) && load_of(cpu) < load_of(best))
+            best = cpu;
+    return best;
+}
+
+/* Whether the current vCPU of `p` rather than `v` should go to `to`. */
+static bool current_is_due(const struct pcpu *p, const struct vcpu *v,
+                           const struct pcpu *to)
+{
+    const struct vcpu *current = p->current;
+
+    return current && current->moved_at < v->moved_at &&
+           current->weight <= v->weight && sched_may_run_on(current, to->id);
+}
+
+/*
+ * Gives one vCPU to the least loaded pCPU if that does not just turn the
+ * tables. When it makes them even the other way round it still does, and
+ * whoever moved least recently goes: all wander, and everybody has the pCPU
+ * with less company in turn. Whether that is settled for now.
+ */
+static bool push_to_least_loaded(struct pcpu *p, nsec_t now)
+{
+    struct pcpu *to = &pcpus[least_loaded_pcpu()];
+    bool settled = true;
+    struct vcpu *v;
+
+    if (to == p)
+        return true;
+    run_queue_lock_both(p, to);
+    v = find_movable(p, to,
+                     p->run_weight - min_u64(to->run_weight, p->run_weight));
+    if (v && current_is_due(p, v, to))
+        settled = false;
+    else if (v)
+        move_queued(p, to, v, now);
+    run_queue_unlock_both(p, to);
+    return settled;
+}
+
+/* The part of a scheduling point in which pCPU `p` shares its work. */
+void sched_balance(struct pcpu *p, nsec_t now)
+{
+    if (pcpu_count == 1 || !has_more_than_one(p))
+        return;
+    push_to_idle(p, now);
+    if (now >= __atomic_load_n(&p->balance_at, __ATOMIC_RELAXED) &&
+        queued_on(p->id) && push_to_least_loaded(p, now))
+        __atomic_store_n(&p->balance_at, now + BALANCE_PERIOD,
+                         __ATOMIC_RELAXED);
+}

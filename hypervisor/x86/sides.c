@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* Changes of side, and root pages (sides.h). */
+#include "x86/sides.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+#include "core/pte.h"
+#include "core/vcpu.h"
+#include "x86/context.h"
+#include "x86/cpu.h"
+#include "x86/cpu_features.h"
+#include "x86/desc.h"
+#include "x86/gate.h"
+#include "x86/insn.h"
+#include "x86/machine_early.h"
+#include "x86/memory_layout.h"
+#include "x86/paging.h"
+#include "x86/selectors.h"
+#include "x86/traps.h"
+
+#define KERNEL_HALF_FIRST 272u
+#define M2P_L3_ENTRIES 256u
+#define WINDOW_TABLE (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED)
+#define RPL_MASK 3u
+#define RPL_RING1 1u
+
+extern const char gate_text_start[], gate_exit_light[], gate_exit_iret[];
+extern const char gate_guest_stack_start[], gate_guest_stack_end[];
+extern const char gate_guest_iret_start[], gate_guest_iret_end[];
+extern const char gate_iret_to_kernel[], gate_iret_to_application[];
+
+static enum sides sides; /* const after sides_init */
+
+const char *sides_name(void)
+{
+    static const char *const names[] = {"lazy", "isolated", "classic"};
+
+    return names[sides];
+}
+
+void sides_init(enum sides chosen)
+{
+    const struct cpu_features *f = cpu_features();
+
+    sides = chosen;
+    if (sides == SIDES_LAZY && (f->meltdown || f->l1tf))
+        sides = SIDES_ISOLATED;
+    log_info("sides=%s%s", sides_name(),
+             sides != chosen ? ": the processor leaks what is mapped" : "");
+}
+
+bool sides_is_light(const struct vcpu *v)
+{
+    return sides != SIDES_CLASSIC && v->domain->shares_lower_half;
+}
+
+static void *page_alloc(const struct cpu *c)
+{
+    void *page = frames_alloc(0);
+
+    if (!page)
+        panic("out of memory for the root page of pCPU %u", c->id);
+    return page;
+}
+
+/*
+ * The window: of slot 256 the M2P's tables, and a table of its own in which
+ * there is nothing but this pCPU's gate. Applications are kept out by the
+ * root page's entry, which lacks User.
+ */
+void sides_init_cpu(struct cpu *c)
+{
+    const uint64_t *own_l3 = phys_to_virt(
+        idle_l4[pt_index(M2P_GUEST_BASE, 4)] & PTE_FRAME_MASK);
+    uint64_t *l3 = page_alloc(c), *l2 = page_alloc(c);
+
+    c->root_page = page_alloc(c);
+    memcpy(l3, own_l3, M2P_L3_ENTRIES * sizeof(*l3));
+    l3[pt_index(c->gate, 3)] = virt_to_phys(l2) | WINDOW_TABLE;
+    l2[pt_index(c->gate, 2)] = virt_to_phys(c->gate_l1) | WINDOW_TABLE;
+    c->root_page[pt_index(M2P_GUEST_BASE, 4)] = virt_to_phys(l3) | WINDOW_TABLE;
+    c->root_source = MFN_INVALID;
+    c->constants->light_cr3 = virt_to_phys(c->root_page);
+    c->constants->gate_stack = c->gate + GATE_SCRATCH + GATE_ENTRY_STACK_END;
+}
+
+/* --- root pages ---------------------------------------------------------- */
+
+static uint64_t as_seen_light(unsigned index, uint64_t entry)
+{
+    return index >= KERNEL_HALF_FIRST ? entry & ~PTE_USER : entry;
+}
+
+static bool is_window_slot(unsigned index)
+{
+    return index >= OWN_SLOT_FIRST && index <= OWN_SLOT_LAST;
+}
+
+void sides_forget_root(struct cpu *c)
+{
+    spin_lock(&c->sides_lock);
+    c->root_source = MFN_INVALID;
+    spin_unlock(&c->sides_lock);
+}
+
+static void fill_root(struct cpu *c, mfn_t l4)
+{
+    const uint64_t *source = arch_frame_ptr(l4);
+
+    spin_lock(&c->sides_lock);
+    c->root_source = l4;
+    for (unsigned i = 0; i < PT_ENTRIES; i++)
+        if (!is_window_slot(i))
+            pte_write(&c->root_page[i], as_seen_light(i, pte_read(&source[i])));
+    spin_unlock(&c->sides_lock);
+}
+
+void arch_l4_entry_changed(mfn_t l4, unsigned index, uint64_t entry)
+{
+    for (unsigned i = 0; i < pcpu_count; i++) {
+        struct cpu *c = &cpus[i];
+
+        spin_lock(&c->sides_lock);
+        if (mfn_equal(c->root_source, l4) && !is_window_slot(index))
+            pte_write(&c->root_page[index], as_seen_light(index, entry));
+        spin_unlock(&c->sides_lock);
+    }
+}
+
+/* --- from light to full -------------------------------------------------- */
+
+void sides_entered(struct regs *r)
+{
+    struct cpu *c = this_cpu();
+    struct vcpu *v = c->core->loaded;
+    bool is_trap = r->vector < ENTRY_SYSCALL && (r->cs & RPL_MASK);
+
+    if (!c->constants->is_light)
+        return;
+    c->constants->is_light = 0;
+    cpu_set_rsp0(c, c->constants->stack);
+    v->arch->kernel_sp = c->scratch->kernel_sp;
+    v->arch->in_kernel = is_trap ? (r->cs & RPL_MASK) == RPL_RING1
+                                 : c->scratch->in_kernel != 0;
+    if ((r->cs & RPL_MASK) == RPL_RING1) {
+        r->cs = SEL_GUEST_CS;
+        r->ss = SEL_GUEST_SS;
+    }
+}
+
+/* Whether the gate's instruction at `rip` lies in [start, end). */
+static bool is_in_gate(uint64_t rip, const char *start, const char *end)
+{
+    uint64_t at = rip - this_cpu()->gate - GATE_CODE;
+
+    return at >= (uint64_t)(start - gate_text_start) &&
+           at < (uint64_t)(end - gate_text_start);
+}
+
+static bool is_gate_iret(uint64_t rip)
+{
+    return is_in_gate(rip, gate_iret_to_kernel, gate_iret_to_kernel + 1) ||
+           is_in_gate(rip, gate_iret_to_application,
+                      gate_iret_to_application + 1) ||
+           is_in_gate(rip, gate_exit_iret, gate_exit_iret + 1);
+}
+
+/* The context that the gate was about to enter, from the gate's stack. */
+static void recover_context(const struct cpu *c, struct regs *r)
+{
+    uint64_t offset = r->rsp - c->gate - GATE_SCRATCH;
+    const uint64_t *frame = (const void *)((const char *)c->scratch + offset);
+
+    bool is_kernel = (frame[1] & RPL_MASK) == RPL_RING1;
+
+    r->rip = frame[0];
+    r->cs = is_kernel ? SEL_GUEST_CS : frame[1];
+    r->rflags = frame[2];
+    r->rsp = frame[3];
+    r->ss = is_kernel ? SEL_GUEST_SS : frame[4];
+}
+
+void sides_gate_fault(struct regs *r)
+{
+    struct vcpu *v = this_pcpu()->loaded;
+    unsigned vector = r->vector;
+    uint32_t error_code = r->error_code;
+    uint64_t address = read_cr2();
+
+    if (is_in_gate(r->rip, gate_guest_stack_start, gate_guest_stack_end))
+        domain_crash(v->domain, "vCPU %u: bad kernel stack %#lx for a system "
+                     "call", v->id, v->arch->kernel_sp);
+    else if (is_in_gate(r->rip, gate_guest_iret_start, gate_guest_iret_end))
+        domain_crash(v->domain, "vCPU %u: iret from bad stack %#lx", v->id,
+                     this_cpu()->scratch->guest_rsp);
+    else if (!is_gate_iret(r->rip))
+        return;
+    else {
+        recover_context(this_cpu(), r);
+        if (vector != EXC_PF)
+            trap_inject(v, vector, error_code);
+        else if (!desc_fault(v, address))
+            trap_inject(v, EXC_GP, 0);
+    }
+    exit_restart(r);
+}
+
+/* --- from full to light -------------------------------------------------- */
+
+/* Shows the gate the page that holds the vcpu_info. */
+static bool map_vcpu_info(struct cpu *c, struct vcpu *v)
+{
+    struct vcpu_info *info = vcpu_info_of(v);
+    mfn_t frame = arch_frame_of(info);
+    uint64_t *entry = &c->gate_l1[GATE_VCPU_INFO / PAGE_SIZE];
+
+    if (info == &v->own_info)
+        return false; /* Mica's own memory, for want of the guest's */
+    if (!mfn_equal(pte_frame(*entry), frame))
+        cpu_set_gate_page(c, GATE_VCPU_INFO, frame, OWN_RW);
+    c->constants->vcpu_info =
+        c->gate + GATE_VCPU_INFO + ((uint64_t)info & (PAGE_SIZE - 1));
+    return true;
+}
+
+/* Whether every system call and iret has to come to Mica. */
+static bool needs_full(const struct vcpu *v)
+{
+    const struct callback *c = &v->arch->callbacks[CALLBACK_SYSCALL];
+
+    return !c->address || !c->masks_events || v->arch->nmi_masked ||
+           mfn_equal(v->user_root, MFN_INVALID);
+}
+
+uint64_t sides_leave(struct vcpu *v, struct regs *r)
+{
+    struct cpu *c = this_cpu();
+    struct gate_const *k = c->constants;
+
+    if (!sides_is_light(v) ||
+        (v->arch->in_kernel && sides != SIDES_ISOLATED) ||
+        !map_vcpu_info(c, v))
+        return 0;
+    if (!mfn_equal(c->root_source, v->kernel_root))
+        fill_root(c, v->kernel_root);
+    k->is_light = 1;
+    k->force_full = needs_full(v);
+    k->syscall_handler = v->arch->callbacks[CALLBACK_SYSCALL].address;
+    c->scratch->in_kernel = v->arch->in_kernel;
+    c->scratch->kernel_sp = v->arch->kernel_sp;
+    cpu_set_rsp0(c, k->gate_stack);
+    if (v->arch->in_kernel) {
+        r->cs = SEL_KERNEL_CS_RING1;
+        r->ss = SEL_KERNEL_SS_RING1;
+    }
+    return c->gate + GATE_CODE + (uint64_t)(gate_exit_light - gate_text_start);
+}

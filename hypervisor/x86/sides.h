@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The two sides a vCPU can be on. Full: its kernel in ring 3 on its own L4
+ * frame, with Mica mapped. Light: applications in ring 3 and their kernel in
+ * ring 1 on this pCPU's root page, with nothing of Mica mapped but the window.
+ * In Mica's C code a pCPU is always on the full side.
+ *
+ * A root page is a copy of one L4 frame, the kernel's half without User. It
+ * is filled when first needed after the guest's root changed; sides_lock of
+ * its pCPU guards it and its source against arch_l4_entry_changed.
+ */
+#pragma once
+
+#include "core/types.h"
+#include "x86/regs.h"
+
+struct cpu;
+struct vcpu;
+
+enum sides {
+    SIDES_LAZY,     /* applications light; a kernel that called Mica full */
+    SIDES_ISOLATED, /* the guest always light */
+    SIDES_CLASSIC,  /* the guest always full */
+};
+
+/* Chooses for the machine; before any domain runs. */
+void sides_init(enum sides chosen);
+const char *sides_name(void);
+
+/* Gives pCPU `c` its root page and window. */
+void sides_init_cpu(struct cpu *c);
+
+/* On every entry from a guest: the vCPU is on the full side from now on. */
+void sides_entered(struct regs *r);
+
+/*
+ * A fault in the gate's own code at `r`: the guest gave it a bad stack or a
+ * bad context. Does not return if it was one of those.
+ */
+void sides_gate_fault(struct regs *r);
+
+/* Whether the loaded vCPU leaves for the light side: the way, or 0. */
+uint64_t sides_leave(struct vcpu *v, struct regs *r);
+
+/* Whether `v` may ever be on the light side. */
+bool sides_is_light(const struct vcpu *v);
+
+/* The root page no longer shows the tables that are loaded. */
+void sides_forget_root(struct cpu *c);

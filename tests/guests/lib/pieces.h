@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The pieces of user.S. */
+#pragma once
+
+#define PIECE(name) extern const char at_##name[], at_##name##_after[]
+
+PIECE(int3);
+PIECE(ud2);
+PIECE(int80);
+PIECE(int21);
+PIECE(read);
+PIECE(write);
+PIECE(jump);
+PIECE(hlt);
+PIECE(divide);
+PIECE(push);
+PIECE(syscall);
+PIECE(load_ds);
+PIECE(load_fs);
+PIECE(load_gs);
+PIECE(read_gs);
+PIECE(nop);
+PIECE(cli);
+PIECE(rdmsr);
+PIECE(wrmsr);

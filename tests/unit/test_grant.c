@@ -1,0 +1,1251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Grant tables: setting up, mapping, copying, and what a granter who changes
+ * its mind, a grantee who lies or a domain that ends can do to them.
+ */
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "core/heap.h"
+#include "core/pt_validate.h"
+#include "grant_world.h"
+
+#define REF 9u
+#define MAP_RW GNTMAP_host_map
+#define MAP_RO (GNTMAP_host_map | GNTMAP_readonly)
+#define IN_USE (GTF_reading | GTF_writing)
+#define RACES 20000
+
+static void setup(void)
+{
+    world_setup();
+}
+
+static void teardown(void)
+{
+    counts_check();
+}
+
+static uint64_t *grant_page(uint16_t flags)
+{
+    return grant(REF, flags, data_frame(granter, 0));
+}
+
+static uint64_t references(mfn_t mfn)
+{
+    return frame_lookup(mfn)->state & FRAME_COUNT_MASK;
+}
+
+/* --- set-up -------------------------------------------------------------- */
+
+static struct gnttab_setup_table_args setup_args(domid_t dom, uint32_t frames)
+{
+    return (struct gnttab_setup_table_args){
+        .dom = dom,
+        .nr_frames = frames,
+        .status = 99,
+        .frame_list = {ARG_VA + PAGE_SIZE},
+    };
+}
+
+static int setup_table(domid_t dom, uint32_t frames)
+{
+    struct gnttab_setup_table_args op = setup_args(dom, frames);
+
+    ck_assert_int_eq(call_with(GNTTABOP_setup_table, &op), 0);
+    return op.status;
+}
+
+static struct gnttab_query_size_args query_size(domid_t dom)
+{
+    struct gnttab_query_size_args op = {.dom = dom, .status = 99};
+
+    ck_assert_int_eq(call_with(GNTTABOP_query_size, &op), 0);
+    return op;
+}
+
+START_TEST(test_grant_setup_lists_frames_that_the_domain_may_map)
+{
+    const uint64_t *list = (const uint64_t *)data_page(grantee, 1);
+
+    ck_assert_int_eq(setup_table(DOMID_SELF, 3), GNTST_okay);
+    for (unsigned i = 0; i < 3; i++) {
+        struct frame *f = frame_get(MFN(list[i]), grantee);
+
+        ck_assert_ptr_nonnull(f);
+        ck_assert_int_eq(frame_get_writable(f), 0);
+        frame_put_writable(f);
+        frame_put(f);
+    }
+    ck_assert_uint_eq(query_size(DOMID_SELF).nr_frames, 3);
+}
+END_TEST
+
+START_TEST(test_grant_setup_never_shrinks)
+{
+    ck_assert_int_eq(setup_table(GRANTEE_ID, 4), GNTST_okay);
+    ck_assert_int_eq(setup_table(GRANTEE_ID, 1), GNTST_okay);
+    ck_assert_uint_eq(query_size(GRANTEE_ID).nr_frames, 4);
+}
+END_TEST
+
+START_TEST(test_grant_setup_beyond_the_limit_is_refused)
+{
+    uint32_t most = query_size(DOMID_SELF).max_nr_frames;
+
+    ck_assert_uint_eq(most, GRANT_FRAMES_DEFAULT);
+    ck_assert_int_eq(setup_table(DOMID_SELF, most + 1), GNTST_general_error);
+    ck_assert_int_eq(setup_table(DOMID_SELF, ~0u), GNTST_general_error);
+    ck_assert_uint_eq(query_size(DOMID_SELF).nr_frames, 1);
+    ck_assert_int_eq(grant_set_limits(grantee, most + 1, 1), 0);
+    memset(data_page(grantee, 1), 0, PAGE_SIZE);
+    ck_assert_int_eq(setup_table(DOMID_SELF, most + 1), GNTST_okay);
+    ck_assert_int_eq(grant_set_limits(grantee, most, 1), -EINVAL);
+    ck_assert_int_eq(grant_set_limits(grantee, ~0u, 1), -EINVAL);
+    ck_assert_int_eq(grant_set_limits(grantee, most + 1, ~0u), -EINVAL);
+}
+END_TEST
+
+START_TEST(test_grant_setup_of_others_is_for_the_privileged)
+{
+    ck_assert_int_eq(setup_table(GRANTER_ID, 1), GNTST_permission_denied);
+    ck_assert_int_eq(query_size(GRANTER_ID).status, GNTST_permission_denied);
+    ck_assert_int_eq(setup_table(1234, 1), GNTST_bad_domain);
+    ck_assert_int_eq(query_size(DOMID_IO).status, GNTST_bad_domain);
+    grantee->is_privileged = true;
+    ck_assert_int_eq(setup_table(GRANTER_ID, 2), GNTST_okay);
+    ck_assert_uint_eq(query_size(GRANTER_ID).nr_frames, 2);
+}
+END_TEST
+
+START_TEST(test_grant_setup_with_a_bad_list_says_so)
+{
+    struct gnttab_setup_table_args op = setup_args(DOMID_SELF, 1);
+
+    op.frame_list.va = BAD_VA;
+    ck_assert_int_eq(call_with(GNTTABOP_setup_table, &op), 0);
+    ck_assert_int_eq(op.status, GNTST_bad_virt_addr);
+}
+END_TEST
+
+START_TEST(test_grant_setup_and_query_take_one_argument)
+{
+    ck_assert_int_eq(call(GNTTABOP_setup_table, ARG_VA, 2), -EINVAL);
+    ck_assert_int_eq(call(GNTTABOP_setup_table, ARG_VA, 0), -EINVAL);
+    ck_assert_int_eq(call(GNTTABOP_query_size, ARG_VA, 2), -EINVAL);
+    ck_assert_int_eq(call(GNTTABOP_setup_table, BAD_VA, 1), -EFAULT);
+    ck_assert_int_eq(call(GNTTABOP_query_size, BAD_VA, 1), -EFAULT);
+}
+END_TEST
+
+static long set_version(uint32_t *version)
+{
+    struct gnttab_set_version_args op = {.version = *version};
+    long result = call_with(GNTTABOP_set_version, &op);
+
+    *version = op.version;
+    return result;
+}
+
+START_TEST(test_grant_version_is_one)
+{
+    struct gnttab_get_version_args op = {.dom = DOMID_SELF};
+    uint32_t version = 1;
+
+    ck_assert_int_eq(set_version(&version), 0);
+    version = 2;
+    ck_assert_int_eq(set_version(&version), -ENOSYS);
+    ck_assert_uint_eq(version, 1);
+    version = 3;
+    ck_assert_int_eq(set_version(&version), -EINVAL);
+    ck_assert_int_eq(call_with(GNTTABOP_get_version, &op), 0);
+    ck_assert_uint_eq(op.version, 1);
+    op.dom = GRANTER_ID;
+    ck_assert_int_eq(call_with(GNTTABOP_get_version, &op), -EPERM);
+    op.dom = 1234;
+    ck_assert_int_eq(call_with(GNTTABOP_get_version, &op), -ESRCH);
+}
+END_TEST
+
+START_TEST(test_grant_commands_not_served_are_refused)
+{
+    struct gnttab_transfer_args op = {.domid = GRANTER_ID, .status = 99};
+
+    ck_assert_int_eq(call(GNTTABOP_dump_table, ARG_VA, 1), -ENOSYS);
+    ck_assert_int_eq(call(GNTTABOP_get_status_frames, ARG_VA, 1), -ENOSYS);
+    ck_assert_int_eq(call(GNTTABOP_swap_grant_ref, ARG_VA, 1), -ENOSYS);
+    ck_assert_int_eq(call(GNTTABOP_cache_flush, ARG_VA, 1), -EOPNOTSUPP);
+    ck_assert_int_eq(call(13, ARG_VA, 1), -ENOSYS);
+    ck_assert_int_eq(call_with(GNTTABOP_transfer, &op), 0);
+    ck_assert_int_eq(op.status, GNTST_general_error);
+}
+END_TEST
+
+START_TEST(test_grant_array_that_is_bad_faults)
+{
+    static const unsigned commands[] = {
+        GNTTABOP_map_grant_ref, GNTTABOP_unmap_grant_ref,
+        GNTTABOP_transfer,      GNTTABOP_unmap_and_replace,
+        GNTTABOP_copy,
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
+        ck_assert_int_eq(call(commands[i], BAD_VA, 1), -EFAULT);
+        ck_assert_int_eq(call(commands[i], ~0ull - 3, 1), -EFAULT);
+        ck_assert_int_eq(call(commands[i], BAD_VA, 0), 0);
+        ck_assert_int_eq(call(commands[i], ARG_VA, 1u << 31), -EINVAL);
+    }
+}
+END_TEST
+
+/* --- map ----------------------------------------------------------------- */
+
+START_TEST(test_grant_map_sets_entry_flags_and_references)
+{
+    mfn_t mfn = data_frame(granter, 0);
+
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW | 5u << GNTMAP_guest_avail0),
+                     GNTST_okay);
+    ck_assert_uint_eq(mapped.dev_bus_addr, mfn.n << PAGE_SHIFT);
+    ck_assert_uint_eq(*pte_at(MAP_VA),
+                      pte_make(mfn, PTE_PRESENT | PTE_WRITE | PTE_USER |
+                                        PTE_ACCESSED | PTE_DIRTY | PTE_NX |
+                                        5u << 9));
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
+    ck_assert_int_eq(frame_unassign(frame_lookup(mfn), granter), -EBUSY);
+    spin_lock(&granter->pt_lock);
+    ck_assert_int_eq(pt_get_table(granter, mfn, 1), -EBUSY);
+    spin_unlock(&granter->pt_lock);
+
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
+    ck_assert_uint_eq(*pte_at(MAP_VA), 0);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+}
+END_TEST
+
+START_TEST(test_grant_map_readonly_sets_reading_only)
+{
+    grant_page(GTF_permit_access | GTF_readonly);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_permission_denied);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_okay);
+    ck_assert(!(*pte_at(MAP_VA) & (PTE_WRITE | PTE_DIRTY)));
+    ck_assert_uint_eq(flags_of(REF),
+                      GTF_permit_access | GTF_readonly | GTF_reading);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | GTF_readonly);
+}
+END_TEST
+
+START_TEST(test_grant_map_twice_clears_flags_with_the_last)
+{
+    grant_handle_t first;
+
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_okay);
+    first = mapped.handle;
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | GTF_reading);
+    ck_assert_int_eq(map_at(MAP_VA + PAGE_SIZE, REF, MAP_RW), GNTST_okay);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
+    ck_assert_int_eq(unmap_at(MAP_VA + PAGE_SIZE, mapped.handle), GNTST_okay);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | GTF_reading);
+    ck_assert_int_eq(unmap_at(MAP_VA, first), GNTST_okay);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+}
+END_TEST
+
+START_TEST(test_grant_map_by_entry_address)
+{
+    uint32_t flags =
+        MAP_RW | GNTMAP_contains_pte | GNTMAP_application_map | 1u << 16;
+
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(pte_address(MAP_VA), REF, flags), GNTST_okay);
+    ck_assert(mfn_equal(pte_frame(*pte_at(MAP_VA)), data_frame(granter, 0)));
+    ck_assert_uint_eq(*pte_at(MAP_VA) & 0xe00, 0x200);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_bad_virt_addr);
+    ck_assert_int_eq(unmap_at(pte_address(MAP_VA), mapped.handle), GNTST_okay);
+    ck_assert_uint_eq(*pte_at(MAP_VA), 0);
+}
+END_TEST
+
+START_TEST(test_grant_map_replaces_what_was_there)
+{
+    struct pt_context own = {grantee, grantee};
+    struct frame *l1 = frame_lookup(MFN(pte_address(MAP_VA) >> PAGE_SHIFT));
+    mfn_t mfn = data_frame(grantee, 5);
+
+    spin_lock(&grantee->pt_lock);
+    ck_assert_int_eq(pt_write_entry(&own, l1, pt_index(MAP_VA, 1), PT_STORE, 0,
+                                    pte_make(mfn, PTE_PRESENT | PTE_WRITE),
+                                    NULL),
+                     0);
+    spin_unlock(&grantee->pt_lock);
+    ck_assert_uint_eq(references(mfn), 2);
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
+    ck_assert_uint_eq(references(mfn), 1);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
+}
+END_TEST
+
+START_TEST(test_grant_map_at_bad_addresses_holds_nothing)
+{
+    uint64_t pte = pte_address(MAP_VA);
+    uint64_t l2 = arch_frame_of(pte_at(MAP_VA)).n + 1;
+    const struct {
+        uint64_t address;
+        uint32_t flags;
+    } bad[] = {
+        {BAD_VA, MAP_RW},
+        {0x0000900000000000ull, MAP_RW},
+        {0xffff800000000000ull, MAP_RW},
+        {~0ull, MAP_RW},
+        {pte + 1, MAP_RW | GNTMAP_contains_pte},
+        {pte + 4, MAP_RW | GNTMAP_contains_pte},
+        {0, MAP_RW | GNTMAP_contains_pte},
+        {~0ull - 7, MAP_RW | GNTMAP_contains_pte},
+        {data_frame(grantee, 1).n << PAGE_SHIFT, MAP_RW | GNTMAP_contains_pte},
+        {data_frame(granter, 1).n << PAGE_SHIFT, MAP_RW | GNTMAP_contains_pte},
+        {l2 << PAGE_SHIFT, MAP_RW | GNTMAP_contains_pte},
+    };
+
+    grant_page(GTF_permit_access);
+    for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+        ck_assert_int_eq(map_at(bad[i].address, REF, bad[i].flags),
+                         GNTST_bad_virt_addr);
+        ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+        counts_check();
+    }
+}
+END_TEST
+
+START_TEST(test_grant_map_of_revoked_ref_returns_bad_gntref)
+{
+    static const uint16_t types[] = {
+        GTF_invalid,
+        GTF_accept_transfer,
+        GTF_transitive,
+        GTF_invalid | IN_USE,
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(types); i++) {
+        grant_page(types[i]);
+        ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_bad_gntref);
+        ck_assert_uint_eq(flags_of(REF), types[i]);
+    }
+    ck_assert_uint_eq(*pte_at(MAP_VA), 0);
+}
+END_TEST
+
+START_TEST(test_grant_map_of_refs_beyond_the_table_returns_bad_gntref)
+{
+    ck_assert_int_eq(map_at(MAP_VA, 512, MAP_RO), GNTST_bad_gntref);
+    ck_assert_int_eq(map_at(MAP_VA, ~0u, MAP_RO), GNTST_bad_gntref);
+    ck_assert_int_eq(grant_grow(granter, 2), 0);
+    grant(1023, GTF_permit_access, data_frame(granter, 0));
+    ck_assert_int_eq(map_at(MAP_VA, 1023, MAP_RO), GNTST_okay);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
+    ck_assert_int_eq(map_at(MAP_VA, 1024, MAP_RO), GNTST_bad_gntref);
+}
+END_TEST
+
+START_TEST(test_grant_map_is_for_the_grantee_only)
+{
+    ck_assert_int_eq(grant_set(granter, REF, STRANGER_ID,
+                               data_frame(granter, 0), GTF_permit_access),
+                     0);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_permission_denied);
+    grantee->is_privileged = true;
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_permission_denied);
+}
+END_TEST
+
+START_TEST(test_grant_map_from_no_domain_returns_bad_domain)
+{
+    struct gnttab_map_grant_ref_args op = {
+        .host_addr = MAP_VA, .flags = MAP_RO, .ref = REF, .dom = 1234};
+
+    ck_assert_int_eq(map_with(&op), GNTST_bad_domain);
+    op.dom = DOMID_SELF;
+    ck_assert_int_eq(map_with(&op), GNTST_bad_domain);
+}
+END_TEST
+
+START_TEST(test_grant_map_of_bad_frames_is_refused)
+{
+    const struct {
+        mfn_t mfn;
+        int status;
+    } bad[] = {
+        {data_frame(grantee, 2), GNTST_bad_page},         /* not its own */
+        {data_frame(stranger, 0), GNTST_bad_page},        /* nor this */
+        {arch_frame_of(frames_alloc(0)), GNTST_bad_page}, /* Mica's */
+        {MFN(3), GNTST_bad_page},                         /* no RAM */
+        {MFN(UINT32_MAX), GNTST_bad_page},
+        {grant_frame(granter, 0), GNTST_bad_page}, /* lent by Mica */
+        {arch_frame_of(granter->shared_info), GNTST_bad_page},
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+        grant(REF, GTF_permit_access, bad[i].mfn);
+        ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), bad[i].status);
+        ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), bad[i].status);
+        ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+    }
+    ck_assert_uint_eq(*pte_at(MAP_VA), 0);
+}
+END_TEST
+
+START_TEST(test_grant_map_of_a_page_table_is_read_only_at_most)
+{
+    mfn_t mfn = data_frame(granter, 0);
+
+    spin_lock(&granter->pt_lock);
+    ck_assert_int_eq(pt_get_table(granter, mfn, 1), 0);
+    spin_unlock(&granter->pt_lock);
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_general_error);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_okay);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
+    spin_lock(&granter->pt_lock);
+    pt_put_table(granter, frame_lookup(mfn));
+    ck_assert_int_eq(pt_drain(granter), 0);
+    spin_unlock(&granter->pt_lock);
+}
+END_TEST
+
+START_TEST(test_grant_map_without_a_part_is_refused)
+{
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, 0), GNTST_bad_gntref);
+    ck_assert_int_eq(map_at(MAP_VA, REF, GNTMAP_readonly), GNTST_bad_gntref);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+}
+END_TEST
+
+START_TEST(test_grant_map_of_own_grant)
+{
+    struct gnttab_map_grant_ref_args op = {
+        .host_addr = MAP_VA, .flags = MAP_RW, .ref = REF, .dom = GRANTEE_ID};
+
+    ck_assert_int_eq(grant_set(grantee, REF, GRANTEE_ID, data_frame(grantee, 4),
+                               GTF_permit_access),
+                     0);
+    ck_assert_int_eq(map_with(&op), GNTST_okay);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
+    ck_assert_uint_eq(grantee->refs, 1);
+}
+END_TEST
+
+START_TEST(test_grant_map_that_cannot_be_answered_is_undone)
+{
+    struct gnttab_map_grant_ref_args op = {
+        .host_addr = MAP_VA, .flags = MAP_RW, .ref = REF, .dom = GRANTER_ID};
+
+    grant_page(GTF_permit_access);
+    memcpy(data_page(grantee, 0), &op, sizeof(op));
+    *pte_at(ARG_VA) &= ~PTE_WRITE;
+    ck_assert_int_eq(call(GNTTABOP_map_grant_ref, ARG_VA, 1), -EFAULT);
+    *pte_at(ARG_VA) |= PTE_WRITE;
+    ck_assert_uint_eq(*pte_at(MAP_VA), 0);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+}
+END_TEST
+
+START_TEST(test_grant_uses_of_one_entry_are_bounded)
+{
+    struct grant_hold holds[GRANT_MAX_USES], more;
+
+    grant_page(GTF_permit_access);
+    for (unsigned i = 0; i < GRANT_MAX_USES; i++)
+        ck_assert_int_eq(
+            grant_hold(&holds[i], granter, REF, GRANTEE_ID, GRANT_WRITE),
+            GNTST_okay);
+    ck_assert_int_eq(grant_hold(&more, granter, REF, GRANTEE_ID, GRANT_READ),
+                     GNTST_general_error);
+    for (unsigned i = 0; i < GRANT_MAX_USES; i++)
+        grant_drop(&holds[i]);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+}
+END_TEST
+
+START_TEST(test_grant_handles_run_out)
+{
+    unsigned most = GRANT_MAPS_PER_PAGE, refs = 2;
+    grant_handle_t handles[GRANT_MAPS_PER_PAGE];
+
+    ck_assert_int_eq(grant_set_limits(grantee, 1, 1), 0);
+    for (unsigned i = 0; i < refs; i++)
+        grant(REF + i, GTF_permit_access, data_frame(granter, i));
+    for (unsigned i = 0; i < most; i++) {
+        ck_assert_int_eq(map_at(0, REF + i % refs, GNTMAP_device_map),
+                         GNTST_okay);
+        handles[i] = mapped.handle;
+        for (unsigned j = 0; j < i; j++)
+            ck_assert_uint_ne(handles[i], handles[j]);
+    }
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_no_device_space);
+    for (unsigned i = 0; i < most; i++) {
+        struct gnttab_unmap_grant_ref_args op = {
+            .dev_bus_addr = data_frame(granter, i % refs).n << PAGE_SHIFT,
+            .handle = handles[i]};
+
+        ck_assert_int_eq(call_with(GNTTABOP_unmap_grant_ref, &op), 0);
+        ck_assert_int_eq(op.status, GNTST_okay);
+    }
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_okay);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
+}
+END_TEST
+
+START_TEST(test_grant_long_batch_restarts_where_it_was)
+{
+    struct gnttab_map_grant_ref_args ops[8];
+
+    grant_page(GTF_permit_access);
+    for (unsigned i = 0; i < 8; i++)
+        ops[i] = (struct gnttab_map_grant_ref_args){.flags = GNTMAP_device_map,
+                                                    .ref = REF,
+                                                    .dom = GRANTER_ID,
+                                                    .status = 99};
+    pcpus[0].need_resched = true;
+    call_bytes(GNTTABOP_map_grant_ref, ops, sizeof(ops), 8);
+    pcpus[0].need_resched = false;
+    ck_assert_uint_eq(fake.restarts, 1);
+    ck_assert_int_eq(ops[0].status, GNTST_okay);
+    ck_assert_int_eq(ops[1].status, 99);
+    ck_assert_int_eq(call(GNTTABOP_map_grant_ref, ARG_VA + sizeof(ops[0]), 7),
+                     0);
+    memcpy(ops, data_page(grantee, 0), sizeof(ops));
+    for (unsigned i = 0; i < 8; i++) {
+        struct gnttab_unmap_grant_ref_args op = {
+            .dev_bus_addr = ops[i].dev_bus_addr, .handle = ops[i].handle};
+
+        ck_assert_int_eq(ops[i].status, GNTST_okay);
+        ck_assert_int_eq(call_with(GNTTABOP_unmap_grant_ref, &op), 0);
+        ck_assert_int_eq(op.status, GNTST_okay);
+    }
+}
+END_TEST
+
+/* --- unmap --------------------------------------------------------------- */
+
+START_TEST(test_grant_unmap_with_a_wrong_handle_returns_bad_handle)
+{
+    ck_assert_int_eq(unmap_at(MAP_VA, 0), GNTST_bad_handle);
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle + 1), GNTST_bad_handle);
+    ck_assert_int_eq(unmap_at(MAP_VA, GRANT_MAPS_PER_PAGE), GNTST_bad_handle);
+    ck_assert_int_eq(unmap_at(MAP_VA, ~0u), GNTST_bad_handle);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_bad_handle);
+}
+END_TEST
+
+START_TEST(test_grant_unmap_where_it_is_not_mapped_is_refused)
+{
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
+    ck_assert_int_eq(unmap_at(MAP_VA + PAGE_SIZE, mapped.handle),
+                     GNTST_general_error);
+    ck_assert_int_eq(unmap_at(ARG_VA, mapped.handle), GNTST_general_error);
+    ck_assert_int_eq(unmap_at(BAD_VA, mapped.handle), GNTST_bad_virt_addr);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
+    ck_assert(*pte_at(MAP_VA) & PTE_PRESENT);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
+}
+END_TEST
+
+/* Else the flag of the writable mapping would go while it is still there. */
+START_TEST(test_grant_unmap_does_not_take_one_right_for_another)
+{
+    grant_handle_t reader;
+
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_okay);
+    reader = mapped.handle;
+    ck_assert_int_eq(map_at(MAP_VA + PAGE_SIZE, REF, MAP_RW), GNTST_okay);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_general_error);
+    ck_assert_int_eq(unmap_at(MAP_VA + PAGE_SIZE, reader), GNTST_general_error);
+    ck_assert_int_eq(unmap_at(MAP_VA + PAGE_SIZE, mapped.handle), GNTST_okay);
+    ck_assert_int_eq(unmap_at(MAP_VA, reader), GNTST_okay);
+}
+END_TEST
+
+START_TEST(test_grant_unmap_ignores_bits_that_others_set)
+{
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_okay);
+    *pte_at(MAP_VA) &= ~(PTE_ACCESSED | PTE_NX);
+    *pte_at(MAP_VA) |= PTE_DIRTY | 0x600;
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
+}
+END_TEST
+
+static void overwrite(uint64_t va)
+{
+    struct pt_context own = {grantee, grantee};
+    struct frame *l1 = frame_lookup(MFN(pte_address(va) >> PAGE_SHIFT));
+
+    spin_lock(&grantee->pt_lock);
+    ck_assert_int_eq(
+        pt_write_entry(&own, l1, pt_index(va, 1), PT_STORE, 0, 0, NULL), 0);
+    spin_unlock(&grantee->pt_lock);
+}
+
+/* The frame stays the granter's until the grantee unmaps or ends. */
+START_TEST(test_grant_mapping_overwritten_by_its_owner_still_holds)
+{
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
+    overwrite(MAP_VA);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_general_error);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
+    ck_assert_int_eq(
+        frame_unassign(frame_lookup(data_frame(granter, 0)), granter), -EBUSY);
+    drop_page_tables();
+    ck_assert_int_eq(grant_release_all(grantee), 0);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+}
+END_TEST
+
+START_TEST(test_grant_unmap_takes_parts_one_by_one)
+{
+    struct gnttab_unmap_grant_ref_args op = {0};
+
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW | GNTMAP_device_map),
+                     GNTST_okay);
+    op.handle = mapped.handle;
+    op.dev_bus_addr = mapped.dev_bus_addr + PAGE_SIZE;
+    ck_assert_int_eq(call_with(GNTTABOP_unmap_grant_ref, &op), 0);
+    ck_assert_int_eq(op.status, GNTST_bad_dev_addr);
+    ck_assert_int_eq(unmap_at(MAP_VA, op.handle), GNTST_okay);
+    ck_assert_uint_eq(*pte_at(MAP_VA), 0);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
+    ck_assert_int_eq(unmap_at(0, op.handle), GNTST_okay);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
+    op.dev_bus_addr = mapped.dev_bus_addr;
+    ck_assert_int_eq(call_with(GNTTABOP_unmap_grant_ref, &op), 0);
+    ck_assert_int_eq(op.status, GNTST_okay);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+}
+END_TEST
+
+START_TEST(test_grant_unmap_of_many_in_one_call)
+{
+    enum { MANY = 100 };
+    static struct gnttab_unmap_grant_ref_args ops[MANY];
+
+    grant_page(GTF_permit_access);
+    for (unsigned i = 0; i < MANY; i++) {
+        ck_assert_int_eq(map_at(MAP_VA + i * PAGE_SIZE, REF, MAP_RW),
+                         GNTST_okay);
+        ops[i].host_addr = MAP_VA + i * PAGE_SIZE;
+        ops[i].handle = mapped.handle;
+    }
+    ops[50].handle = ~0u;
+    ck_assert_int_eq(
+        call_bytes(GNTTABOP_unmap_grant_ref, ops, sizeof(ops), MANY), 0);
+    for (unsigned i = 0; i < MANY; i++)
+        ck_assert_int_eq(ops[i].status,
+                         i == 50 ? GNTST_bad_handle : GNTST_okay);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
+    ck_assert_int_eq(unmap_at(MAP_VA + 50 * PAGE_SIZE, 50), GNTST_okay);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+}
+END_TEST
+
+/* What was unmapped before the call failed is unmapped for good. */
+START_TEST(test_grant_unmap_that_faults_finishes_what_it_began)
+{
+    struct gnttab_unmap_grant_ref_args op = {.host_addr = MAP_VA};
+    uint64_t at = ARG_VA + 2 * PAGE_SIZE - sizeof(op);
+
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
+    op.handle = mapped.handle;
+    memcpy(data_page(grantee, 1) + PAGE_SIZE - sizeof(op), &op, sizeof(op));
+    ck_assert_int_eq(call(GNTTABOP_unmap_grant_ref, at, 2), -EFAULT);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+    ck_assert_uint_eq(*pte_at(MAP_VA), 0);
+}
+END_TEST
+
+static int unmap_and_replace(uint64_t address, uint64_t new_address,
+                             grant_handle_t handle)
+{
+    struct gnttab_unmap_and_replace_args op = {
+        .host_addr = address, .new_addr = new_address, .handle = handle};
+
+    ck_assert_int_eq(call_with(GNTTABOP_unmap_and_replace, &op), 0);
+    return op.status;
+}
+
+START_TEST(test_grant_unmap_and_replace_moves_the_new_mapping)
+{
+    uint64_t spare = ARG_VA + PAGE_SIZE, was = *pte_at(spare);
+
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
+    ck_assert_int_eq(unmap_and_replace(MAP_VA, BAD_VA, mapped.handle),
+                     GNTST_bad_virt_addr);
+    ck_assert_int_eq(unmap_and_replace(MAP_VA, MAP_VA, mapped.handle),
+                     GNTST_general_error);
+    ck_assert_int_eq(unmap_and_replace(MAP_VA, spare, mapped.handle),
+                     GNTST_okay);
+    ck_assert_uint_eq(*pte_at(MAP_VA), was);
+    ck_assert_uint_eq(*pte_at(spare), 0);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+}
+END_TEST
+
+START_TEST(test_grant_unmap_and_replace_with_nothing_just_unmaps)
+{
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
+    ck_assert_int_eq(unmap_and_replace(MAP_VA, 0, mapped.handle), GNTST_okay);
+    ck_assert_uint_eq(*pte_at(MAP_VA), 0);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+}
+END_TEST
+
+START_TEST(test_grant_unmap_and_replace_by_entry_address_is_refused)
+{
+    uint64_t pte = pte_address(MAP_VA);
+
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(pte, REF, MAP_RW | GNTMAP_contains_pte),
+                     GNTST_okay);
+    ck_assert_int_eq(unmap_and_replace(pte, ARG_VA, mapped.handle),
+                     GNTST_general_error);
+    ck_assert_int_eq(unmap_at(pte, mapped.handle), GNTST_okay);
+}
+END_TEST
+
+/* --- a granter that changes its entries ---------------------------------- */
+
+START_TEST(test_grant_entry_changed_while_mapped_changes_nothing_mapped)
+{
+    uint64_t *word = grant_page(GTF_permit_access);
+    mfn_t mfn = data_frame(granter, 0);
+    grant_handle_t first, second;
+
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_okay);
+    first = mapped.handle;
+    *word = (uint64_t)data_frame(granter, 1).n << 32 |
+            (uint64_t)GRANTEE_ID << 16 | GTF_permit_access;
+    ck_assert_int_eq(map_at(MAP_VA + PAGE_SIZE, REF, MAP_RO), GNTST_okay);
+    second = mapped.handle;
+    ck_assert(mfn_equal(pte_frame(*pte_at(MAP_VA + PAGE_SIZE)), mfn));
+    ck_assert_int_eq(map_at(MAP_VA + 2 * PAGE_SIZE, REF, MAP_RW),
+                     GNTST_bad_gntref);
+    *word = 0;
+    ck_assert_int_eq(map_at(MAP_VA + 2 * PAGE_SIZE, REF, MAP_RW),
+                     GNTST_bad_gntref);
+    ck_assert_int_eq(unmap_at(MAP_VA, first), GNTST_okay);
+    ck_assert_int_eq(unmap_at(MAP_VA + PAGE_SIZE, second), GNTST_okay);
+    ck_assert_uint_eq(*word, 0);
+}
+END_TEST
+
+START_TEST(test_grant_entry_in_use_is_nobody_elses)
+{
+    struct grant_hold h, other;
+    uint64_t *word = grant_page(GTF_permit_access);
+
+    ck_assert_int_eq(grant_hold(&h, granter, REF, GRANTEE_ID, GRANT_READ),
+                     GNTST_okay);
+    *word = (uint64_t)data_frame(granter, 0).n << 32 |
+            (uint64_t)STRANGER_ID << 16 | GTF_permit_access;
+    ck_assert_int_eq(grant_hold(&other, granter, REF, STRANGER_ID, GRANT_READ),
+                     GNTST_permission_denied);
+    ck_assert_int_eq(grant_set(granter, REF, STRANGER_ID, MFN(0), 0), -EBUSY);
+    grant_drop(&h);
+    ck_assert_int_eq(grant_hold(&other, granter, REF, STRANGER_ID, GRANT_READ),
+                     GNTST_okay);
+    grant_drop(&other);
+}
+END_TEST
+
+static bool stop_racing;
+
+/* Grants, revokes as Linux does, and keeps a secret in the revoked page. */
+static void *honest_granter(void *word)
+{
+    uint64_t open = *(uint64_t *)word, closed = open & ~0xffffull;
+    volatile char *page = data_page(granter, 0);
+
+    while (!__atomic_load_n(&stop_racing, __ATOMIC_RELAXED)) {
+        uint64_t expected = open;
+
+        if (!__atomic_compare_exchange_n((uint64_t *)word, &expected, closed,
+                                         false, __ATOMIC_SEQ_CST,
+                                         __ATOMIC_SEQ_CST))
+            continue;
+        *page = 's';
+        *page = 'p';
+        __atomic_store_n((uint64_t *)word, open, __ATOMIC_SEQ_CST);
+    }
+    return NULL;
+}
+
+static int copy_grant_to_own(grant_ref_t ref, unsigned page)
+{
+    struct gnttab_copy_args op = {
+        .source = {.u.ref = ref, .domid = GRANTER_ID},
+        .dest = {.u.gmfn = data_frame(grantee, page).n, .domid = DOMID_SELF},
+        .len = 1,
+        .flags = GNTCOPY_source_gref,
+        .status = 99,
+    };
+
+    ck_assert_int_eq(call_with(GNTTABOP_copy, &op), 0);
+    return op.status;
+}
+
+START_TEST(test_grant_race_revoked_page_is_never_read)
+{
+    uint64_t *word = grant_page(GTF_permit_access);
+    unsigned copies = 0;
+    pthread_t thread;
+
+    *data_page(granter, 0) = 'p';
+    ck_assert_int_eq(pthread_create(&thread, NULL, honest_granter, word), 0);
+    for (unsigned i = 0; i < RACES; i++) {
+        int status = copy_grant_to_own(REF, 3);
+
+        ck_assert(status == GNTST_okay || status == GNTST_bad_gntref ||
+                  status == GNTST_general_error);
+        if (status == GNTST_okay) {
+            ck_assert_int_eq(*data_page(grantee, 3), 'p');
+            copies++;
+        }
+    }
+    __atomic_store_n(&stop_racing, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    ck_assert_uint_gt(copies, 0);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+}
+END_TEST
+
+/* Writes whatever it likes, whenever it likes. */
+static void *hostile_granter(void *word)
+{
+    uint64_t frames[] = {data_frame(granter, 0).n, data_frame(granter, 1).n,
+                         data_frame(grantee, 0).n, 0};
+    unsigned seed = 1;
+
+    while (!__atomic_load_n(&stop_racing, __ATOMIC_RELAXED)) {
+        uint64_t r = (uint64_t)rand_r(&seed);
+        uint64_t id = r & 3 ? GRANTEE_ID : STRANGER_ID;
+        uint64_t flags = r >> 2 & 0xff;
+
+        __atomic_store_n((uint64_t *)word,
+                         frames[r >> 10 & 3] << 32 | id << 16 | flags,
+                         __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+START_TEST(test_grant_race_hostile_granter_gets_its_counts_back)
+{
+    uint64_t *word = grant_page(GTF_permit_access);
+    unsigned maps = 0;
+    pthread_t thread;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, hostile_granter, word), 0);
+    for (unsigned i = 0; i < RACES; i++) {
+        grant_handle_t first;
+
+        if (map_at(MAP_VA, REF, MAP_RO) != GNTST_okay)
+            continue;
+        maps++;
+        first = mapped.handle;
+        if (map_at(MAP_VA + PAGE_SIZE, REF, MAP_RW) == GNTST_okay) {
+            ck_assert_uint_eq(pte_frame(*pte_at(MAP_VA)).n,
+                              pte_frame(*pte_at(MAP_VA + PAGE_SIZE)).n);
+            ck_assert_int_eq(unmap_at(MAP_VA + PAGE_SIZE, mapped.handle),
+                             GNTST_okay);
+        }
+        ck_assert_int_eq(unmap_at(MAP_VA, first), GNTST_okay);
+        (void)copy_grant_to_own(REF, 3);
+    }
+    __atomic_store_n(&stop_racing, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    ck_assert_uint_gt(maps, 0);
+}
+END_TEST
+
+/* --- copy ---------------------------------------------------------------- */
+
+static struct gnttab_copy_args copy_args(unsigned flags)
+{
+    struct gnttab_copy_args op = {
+        .source = {.domid = GRANTER_ID, .offset = 100},
+        .dest = {.domid = GRANTER_ID, .offset = 200},
+        .len = 300,
+        .flags = (uint16_t)flags,
+        .status = 99,
+    };
+
+    op.source.u.ref = REF;
+    op.dest.u.ref = REF + 1;
+    if (!(flags & GNTCOPY_source_gref)) {
+        op.source.u.gmfn = data_frame(grantee, 3).n;
+        op.source.domid = DOMID_SELF;
+    }
+    if (!(flags & GNTCOPY_dest_gref)) {
+        op.dest.u.gmfn = data_frame(grantee, 4).n;
+        op.dest.domid = GRANTEE_ID;
+    }
+    return op;
+}
+
+static int copy(struct gnttab_copy_args *op)
+{
+    op->status = 99;
+    ck_assert_int_eq(call_with(GNTTABOP_copy, op), 0);
+    return op->status;
+}
+
+START_TEST(test_grant_copy_between_all_kinds_of_sides)
+{
+    grant(REF, GTF_permit_access | GTF_readonly, data_frame(granter, 0));
+    grant(REF + 1, GTF_permit_access, data_frame(granter, 1));
+    for (unsigned flags = 0; flags < 4; flags++) {
+        struct gnttab_copy_args op = copy_args(flags);
+        char *from = flags & GNTCOPY_source_gref ? data_page(granter, 0)
+                                                 : data_page(grantee, 3);
+        char *to = flags & GNTCOPY_dest_gref ? data_page(granter, 1)
+                                             : data_page(grantee, 4);
+
+        memset(from, 'a' + (int)flags, PAGE_SIZE);
+        memset(to, '-', PAGE_SIZE);
+        ck_assert_int_eq(copy(&op), GNTST_okay);
+        for (unsigned i = 0; i < PAGE_SIZE; i++)
+            ck_assert_int_eq(to[i],
+                             i < 200 || i >= 500 ? '-' : (char)('a' + flags));
+    }
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | GTF_readonly);
+    ck_assert_uint_eq(flags_of(REF + 1), GTF_permit_access);
+}
+END_TEST
+
+START_TEST(test_grant_copy_stays_within_pages)
+{
+    static const struct {
+        uint16_t from, to, length;
+        int status;
+    } cases[] = {
+        {0, 0, 4096, GNTST_okay},          {0, 0, 4097, GNTST_bad_copy_arg},
+        {4095, 0, 1, GNTST_okay},          {4095, 0, 2, GNTST_bad_copy_arg},
+        {0, 4095, 1, GNTST_okay},          {0, 4095, 2, GNTST_bad_copy_arg},
+        {4096, 4096, 0, GNTST_okay},       {4097, 0, 0, GNTST_bad_copy_arg},
+        {0, 4097, 0, GNTST_bad_copy_arg},  {65535, 0, 1, GNTST_bad_copy_arg},
+        {0, 1, 65535, GNTST_bad_copy_arg}, {1, 0, 65535, GNTST_bad_copy_arg},
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct gnttab_copy_args op = copy_args(0);
+
+        op.source.offset = cases[i].from;
+        op.dest.offset = cases[i].to;
+        op.len = cases[i].length;
+        ck_assert_int_eq(copy(&op), cases[i].status);
+    }
+}
+END_TEST
+
+START_TEST(test_grant_copy_within_one_page_may_overlap)
+{
+    struct gnttab_copy_args op = copy_args(0);
+    char *page = data_page(grantee, 3);
+
+    op.dest.u.gmfn = op.source.u.gmfn;
+    for (unsigned i = 0; i < PAGE_SIZE; i++)
+        page[i] = (char)i;
+    ck_assert_int_eq(copy(&op), GNTST_okay);
+    for (unsigned i = 0; i < 300; i++)
+        ck_assert_int_eq(page[200 + i], (char)(100 + i));
+}
+END_TEST
+
+START_TEST(test_grant_copy_from_bad_sides_is_refused)
+{
+    struct gnttab_copy_args op = copy_args(0);
+
+    op.source.domid = GRANTER_ID;
+    op.source.u.gmfn = data_frame(granter, 0).n;
+    ck_assert_int_eq(copy(&op), GNTST_permission_denied);
+    op.source.domid = DOMID_SELF;
+    ck_assert_int_eq(copy(&op), GNTST_bad_page);
+    op.source.u.gmfn = ~0ull;
+    ck_assert_int_eq(copy(&op), GNTST_bad_page);
+    op = copy_args(GNTCOPY_source_gref);
+    ck_assert_int_eq(copy(&op), GNTST_bad_gntref);
+    op.source.domid = 1234;
+    ck_assert_int_eq(copy(&op), GNTST_bad_domain);
+    op = copy_args(GNTCOPY_source_gref);
+    grant(REF, GTF_permit_access, data_frame(grantee, 3));
+    ck_assert_int_eq(copy(&op), GNTST_bad_page);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
+}
+END_TEST
+
+START_TEST(test_grant_copy_to_bad_sides_is_refused)
+{
+    struct gnttab_copy_args op = copy_args(GNTCOPY_dest_gref);
+    uint64_t l1 = pte_address(MAP_VA) >> PAGE_SHIFT;
+
+    grant(REF + 1, GTF_permit_access | GTF_readonly, data_frame(granter, 1));
+    ck_assert_int_eq(copy(&op), GNTST_permission_denied);
+    op = copy_args(0);
+    op.dest.u.gmfn = l1;
+    ck_assert_int_eq(copy(&op), GNTST_general_error);
+    op.source.u.gmfn = l1;
+    op.dest.u.gmfn = data_frame(grantee, 4).n;
+    ck_assert_int_eq(copy(&op), GNTST_okay);
+    ck_assert_uint_eq(flags_of(REF + 1), GTF_permit_access | GTF_readonly);
+}
+END_TEST
+
+START_TEST(test_grant_copy_from_own_grant_to_self)
+{
+    struct gnttab_copy_args op = copy_args(GNTCOPY_source_gref);
+
+    op.source.domid = DOMID_SELF;
+    ck_assert_int_eq(grant_set(grantee, REF, GRANTEE_ID, data_frame(grantee, 5),
+                               GTF_permit_access),
+                     0);
+    memset(data_page(grantee, 5), 'x', PAGE_SIZE);
+    ck_assert_int_eq(copy(&op), GNTST_okay);
+    ck_assert_int_eq(data_page(grantee, 4)[200], 'x');
+}
+END_TEST
+
+START_TEST(test_grant_copy_of_mapped_page_leaves_it_in_use)
+{
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
+    ck_assert_int_eq(copy_grant_to_own(REF, 3), GNTST_okay);
+    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
+}
+END_TEST
+
+/* --- reserved entries and the end ---------------------------------------- */
+
+START_TEST(test_grant_builder_fills_in_reserved_entries)
+{
+    const struct grant_entry_v1 *entries;
+    mfn_t mfn = data_frame(granter, 2);
+
+    entries = arch_frame_ptr(grant_frame(granter, 0));
+    ck_assert_int_eq(
+        grant_set(granter, GNTTAB_RESERVED_CONSOLE, 0, mfn, GTF_permit_access),
+        0);
+    ck_assert_uint_eq(entries[0].flags, GTF_permit_access);
+    ck_assert_uint_eq(entries[0].domid, 0);
+    ck_assert_uint_eq(entries[0].frame, mfn.n);
+    ck_assert_int_eq(grant_set(granter, 512, 0, mfn, 0), -EINVAL);
+    ck_assert_int_eq(grant_set(granter, 1, 0, MFN(1ull << 32), 0), -EINVAL);
+    ck_assert(mfn_equal(grant_frame(granter, 1), MFN_INVALID));
+}
+END_TEST
+
+static void kill(struct domain *d)
+{
+    __atomic_store_n(&d->state, DOMAIN_DYING, __ATOMIC_RELEASE);
+}
+
+START_TEST(test_grant_end_of_grantee_gives_everything_back)
+{
+    for (unsigned i = 0; i < 20; i++)
+        grant(REF + i, GTF_permit_access, data_frame(granter, i % 4));
+    for (unsigned i = 0; i < 20; i++)
+        ck_assert_int_eq(map_at(MAP_VA + i * PAGE_SIZE, REF + i, MAP_RW),
+                         GNTST_okay);
+    kill(grantee);
+    drop_page_tables();
+    pcpus[0].need_resched = true;
+    ck_assert_int_eq(grant_release_all(grantee), -ERESTART);
+    pcpus[0].need_resched = false;
+    ck_assert_int_eq(grant_release_all(grantee), 0);
+    for (unsigned i = 0; i < 20; i++)
+        ck_assert_uint_eq(flags_of(REF + i), GTF_permit_access);
+    for (unsigned i = 0; i < WORLD_PAGES; i++)
+        ck_assert_uint_eq(references(data_frame(granter, i)), 1);
+    ck_assert_uint_eq(granter->refs, 1);
+    ck_assert_int_eq(grant_release_all(grantee), 0);
+    grant_destroy(grantee);
+    ck_assert_ptr_null(grantee->grants);
+    ck_assert_int_eq(grant_create(grantee), 0);
+}
+END_TEST
+
+START_TEST(test_grant_end_of_granter_leaves_mapped_frames)
+{
+    mfn_t mfn = data_frame(granter, 0);
+    struct frame *f = frame_lookup(mfn);
+    uint64_t pages;
+
+    grant_page(GTF_permit_access);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
+    kill(granter);
+    ck_assert_int_eq(grant_release_all(granter), 0);
+    ck_assert(mfn_equal(grant_frame(granter, 0), MFN_INVALID));
+    ck_assert_int_eq(grant_grow(granter, 1), -EINVAL);
+    ck_assert_int_eq(frame_unassign(f, granter), -EBUSY);
+    ck_assert(mfn_equal(pte_frame(*pte_at(MAP_VA)), mfn));
+
+    pages = granter->page_count;
+    ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
+    ck_assert_int_eq(frame_unassign(f, granter), 0);
+    ck_assert_uint_eq(granter->page_count, pages - 1);
+    ck_assert_uint_eq(granter->refs, 1);
+    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_bad_domain);
+}
+END_TEST
+
+START_TEST(test_grant_end_waits_for_maps_of_the_table)
+{
+    struct frame *f = frame_get(grant_frame(granter, 0), granter);
+
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(grant_release_all(granter), -EBUSY);
+    frame_put(f);
+    ck_assert_int_eq(grant_release_all(granter), 0);
+}
+END_TEST
+
+START_TEST(test_grant_tables_leave_no_memory_behind)
+{
+    uint64_t before;
+
+    grant_destroy(stranger);
+    before = heap_free_frames();
+    for (unsigned i = 0; i < 50; i++) {
+        grant_handle_t handle;
+
+        ck_assert_int_eq(grant_create(stranger), 0);
+        ck_assert_int_eq(grant_grow(stranger, 10), 0);
+        ck_assert_ptr_nonnull(grant_mapping_reserve(stranger, &handle));
+        grant_mapping_free(stranger, handle);
+        ck_assert_int_eq(grant_release_all(stranger), 0);
+        grant_destroy(stranger);
+    }
+    ck_assert_uint_le(before - heap_free_frames(), 4); /* slabs */
+    ck_assert_int_eq(grant_create(stranger), 0);
+}
+END_TEST
+
+static void add_setup_tests(TCase *tc)
+{
+    tcase_add_test(tc, test_grant_setup_lists_frames_that_the_domain_may_map);
+    tcase_add_test(tc, test_grant_setup_never_shrinks);
+    tcase_add_test(tc, test_grant_setup_beyond_the_limit_is_refused);
+    tcase_add_test(tc, test_grant_setup_of_others_is_for_the_privileged);
+    tcase_add_test(tc, test_grant_setup_with_a_bad_list_says_so);
+    tcase_add_test(tc, test_grant_setup_and_query_take_one_argument);
+    tcase_add_test(tc, test_grant_version_is_one);
+    tcase_add_test(tc, test_grant_builder_fills_in_reserved_entries);
+    tcase_add_test(tc, test_grant_commands_not_served_are_refused);
+    tcase_add_test(tc, test_grant_array_that_is_bad_faults);
+}
+
+static void add_map_tests(TCase *tc)
+{
+    tcase_add_test(tc, test_grant_map_sets_entry_flags_and_references);
+    tcase_add_test(tc, test_grant_map_readonly_sets_reading_only);
+    tcase_add_test(tc, test_grant_map_twice_clears_flags_with_the_last);
+    tcase_add_test(tc, test_grant_map_by_entry_address);
+    tcase_add_test(tc, test_grant_map_replaces_what_was_there);
+    tcase_add_test(tc, test_grant_map_at_bad_addresses_holds_nothing);
+    tcase_add_test(tc, test_grant_map_of_revoked_ref_returns_bad_gntref);
+    tcase_add_test(tc,
+                   test_grant_map_of_refs_beyond_the_table_returns_bad_gntref);
+    tcase_add_test(tc, test_grant_map_is_for_the_grantee_only);
+    tcase_add_test(tc, test_grant_map_from_no_domain_returns_bad_domain);
+    tcase_add_test(tc, test_grant_map_of_bad_frames_is_refused);
+    tcase_add_test(tc, test_grant_map_of_a_page_table_is_read_only_at_most);
+    tcase_add_test(tc, test_grant_map_without_a_part_is_refused);
+    tcase_add_test(tc, test_grant_map_of_own_grant);
+    tcase_add_test(tc, test_grant_map_that_cannot_be_answered_is_undone);
+    tcase_add_test(tc, test_grant_uses_of_one_entry_are_bounded);
+    tcase_add_test(tc, test_grant_handles_run_out);
+    tcase_add_test(tc, test_grant_long_batch_restarts_where_it_was);
+}
+
+static void add_unmap_tests(TCase *tc)
+{
+    tcase_add_test(tc, test_grant_unmap_with_a_wrong_handle_returns_bad_handle);
+    tcase_add_test(tc, test_grant_unmap_where_it_is_not_mapped_is_refused);
+    tcase_add_test(tc, test_grant_unmap_does_not_take_one_right_for_another);
+    tcase_add_test(tc, test_grant_unmap_ignores_bits_that_others_set);
+    tcase_add_test(tc, test_grant_unmap_takes_parts_one_by_one);
+    tcase_add_test(tc, test_grant_unmap_of_many_in_one_call);
+    tcase_add_test(tc, test_grant_unmap_that_faults_finishes_what_it_began);
+    tcase_add_test(tc, test_grant_unmap_and_replace_moves_the_new_mapping);
+    tcase_add_test(tc, test_grant_unmap_and_replace_with_nothing_just_unmaps);
+    tcase_add_test(tc,
+                   test_grant_unmap_and_replace_by_entry_address_is_refused);
+}
+
+static void add_race_tests(TCase *tc)
+{
+    tcase_add_test(
+        tc, test_grant_entry_changed_while_mapped_changes_nothing_mapped);
+    tcase_add_test(tc, test_grant_entry_in_use_is_nobody_elses);
+    tcase_add_test(tc, test_grant_race_revoked_page_is_never_read);
+    tcase_add_test(tc, test_grant_race_hostile_granter_gets_its_counts_back);
+}
+
+static void add_copy_tests(TCase *tc)
+{
+    tcase_add_test(tc, test_grant_copy_between_all_kinds_of_sides);
+    tcase_add_test(tc, test_grant_copy_stays_within_pages);
+    tcase_add_test(tc, test_grant_copy_within_one_page_may_overlap);
+    tcase_add_test(tc, test_grant_copy_from_bad_sides_is_refused);
+    tcase_add_test(tc, test_grant_copy_to_bad_sides_is_refused);
+    tcase_add_test(tc, test_grant_copy_from_own_grant_to_self);
+    tcase_add_test(tc, test_grant_copy_of_mapped_page_leaves_it_in_use);
+}
+
+static void add_end_tests(TCase *tc)
+{
+    tcase_add_test(tc, test_grant_mapping_overwritten_by_its_owner_still_holds);
+    tcase_add_test(tc, test_grant_end_of_grantee_gives_everything_back);
+    tcase_add_test(tc, test_grant_end_of_granter_leaves_mapped_frames);
+    tcase_add_test(tc, test_grant_end_waits_for_maps_of_the_table);
+    tcase_add_test(tc, test_grant_tables_leave_no_memory_behind);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("grant");
+    TCase *tc = tcase_create("grant"), *ends = tcase_create("ends");
+    SRunner *runner = srunner_create(suite);
+    int failures;
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 60);
+    add_setup_tests(tc);
+    add_map_tests(tc);
+    add_unmap_tests(tc);
+    add_race_tests(tc);
+    add_copy_tests(tc);
+    suite_add_tcase(suite, tc);
+    tcase_add_checked_fixture(ends, setup, NULL);
+    add_end_tests(ends);
+    suite_add_tcase(suite, ends);
+    srunner_run_all(runner, CK_NORMAL);
+    failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}
