@@ -21,12 +21,12 @@
 #endif
 
 /* The size of a structure, in bytes. */
-#define ABI_SIZE(type, n) \
+#define ABI_SIZE(type, n)                                                      \
     ABI_ASSERT(sizeof(type) == (n), "size of " #type " is not " #n)
 
 /* The place of a member, in bytes from the start of its structure. */
-#define ABI_AT(type, member, off) \
-    ABI_ASSERT(__builtin_offsetof(type, member) == (off), \
+#define ABI_AT(type, member, off)                                              \
+    ABI_ASSERT(__builtin_offsetof(type, member) == (off),                      \
                #type "." #member " is not at " #off)
 
 typedef uint16_t domid_t;
@@ -45,11 +45,11 @@ typedef struct guest_va {
 ABI_SIZE(guest_va, 8);
 
 /* Ids from DOMID_FIRST_RESERVED up never name an ordinary domain. */
-#define DOMID_FIRST_RESERVED    0x7ff0u
-#define DOMID_SELF              0x7ff0u /* the caller */
-#define DOMID_IO                0x7ff1u /* owner of device memory */
-#define DOMID_XEN               0x7ff2u /* owner of the hypervisor's frames */
-#define DOMID_COW               0x7ff3u /* owner of shared copies; unused */
-#define DOMID_INVALID           0x7ff4u /* owner unknown */
-#define DOMID_IDLE              0x7fffu
-#define DOMID_MASK              0x7fffu
+#define DOMID_FIRST_RESERVED 0x7ff0u
+#define DOMID_SELF 0x7ff0u    /* the caller */
+#define DOMID_IO 0x7ff1u      /* owner of device memory */
+#define DOMID_XEN 0x7ff2u     /* owner of the hypervisor's frames */
+#define DOMID_COW 0x7ff3u     /* owner of shared copies; unused */
+#define DOMID_INVALID 0x7ff4u /* owner unknown */
+#define DOMID_IDLE 0x7fffu
+#define DOMID_MASK 0x7fffu

@@ -18,13 +18,13 @@ enum {
     GNTTABOP_map_grant_ref = 0,
     GNTTABOP_unmap_grant_ref = 1,
     GNTTABOP_setup_table = 2,
-    GNTTABOP_dump_table = 3,            /* debugging; not served */
+    GNTTABOP_dump_table = 3, /* debugging; not served */
     GNTTABOP_transfer = 4,
     GNTTABOP_copy = 5,
     GNTTABOP_query_size = 6,
     GNTTABOP_unmap_and_replace = 7,
     GNTTABOP_set_version = 8,
-    GNTTABOP_get_status_frames = 9,     /* version 2 only; not served */
+    GNTTABOP_get_status_frames = 9, /* version 2 only; not served */
     GNTTABOP_get_version = 10,
     GNTTABOP_swap_grant_ref = 11,
     GNTTABOP_cache_flush = 12
@@ -44,62 +44,62 @@ enum {
     GNTST_bad_page = -9,
     GNTST_bad_copy_arg = -10,
     GNTST_address_too_big = -11,
-    GNTST_eagain = -12,         /* not now: ask again later */
+    GNTST_eagain = -12, /* not now: ask again later */
     GNTST_no_space = -13
 };
 
 /* grant_entry_v1.flags: what the entry is ... */
-#define GTF_invalid             0x0u
-#define GTF_permit_access       0x1u
-#define GTF_accept_transfer     0x2u
-#define GTF_transitive          0x3u    /* version 2 only */
-#define GTF_type_mask           0x3u
+#define GTF_invalid 0x0u
+#define GTF_permit_access 0x1u
+#define GTF_accept_transfer 0x2u
+#define GTF_transitive 0x3u /* version 2 only */
+#define GTF_type_mask 0x3u
 /* ... for permit_access: readonly by the granter, two by the hypervisor ... */
-#define GTF_readonly            0x4u
-#define GTF_reading             0x8u    /* mapped */
-#define GTF_writing             0x10u   /* mapped and writable */
-#define GTF_PWT                 0x20u
-#define GTF_PCD                 0x40u
-#define GTF_PAT                 0x80u
-#define GTF_sub_page            0x100u  /* version 2 only */
+#define GTF_readonly 0x4u
+#define GTF_reading 0x8u  /* mapped */
+#define GTF_writing 0x10u /* mapped and writable */
+#define GTF_PWT 0x20u
+#define GTF_PCD 0x40u
+#define GTF_PAT 0x80u
+#define GTF_sub_page 0x100u /* version 2 only */
 /* ... for accept_transfer: both by the hypervisor. */
-#define GTF_transfer_committed  0x4u
-#define GTF_transfer_completed  0x8u
+#define GTF_transfer_committed 0x4u
+#define GTF_transfer_completed 0x8u
 
-#define GNTTAB_NR_RESERVED_ENTRIES      8
-#define GNTTAB_RESERVED_CONSOLE         0
-#define GNTTAB_RESERVED_XENSTORE        1
+#define GNTTAB_NR_RESERVED_ENTRIES 8
+#define GNTTAB_RESERVED_CONSOLE 0
+#define GNTTAB_RESERVED_XENSTORE 1
 
 /*
  * One grant. The domain ends it by exchanging flags for 0, which only
  * succeeds while neither reading nor writing is set. 512 to a frame.
  */
 struct grant_entry_v1 {
-    uint16_t flags;             /* GTF_* */
-    domid_t domid;              /* in:  the grantee */
-    uint32_t frame;             /* in:  MFN; transfer: the frame received */
+    uint16_t flags; /* GTF_* */
+    domid_t domid;  /* in:  the grantee */
+    uint32_t frame; /* in:  MFN; transfer: the frame received */
 };
 ABI_SIZE(struct grant_entry_v1, 8);
 ABI_AT(struct grant_entry_v1, domid, 2);
 ABI_AT(struct grant_entry_v1, frame, 4);
 
-#define GNTMAP_device_map       0x1u    /* report a bus address */
-#define GNTMAP_host_map         0x2u    /* map it for the caller */
-#define GNTMAP_readonly         0x4u
-#define GNTMAP_application_map  0x8u    /* user mode may use it */
-#define GNTMAP_contains_pte     0x10u   /* host_addr is a PTE's address */
-#define GNTMAP_guest_avail0     16      /* bit number: bits 16..18 ... */
+#define GNTMAP_device_map 0x1u /* report a bus address */
+#define GNTMAP_host_map 0x2u   /* map it for the caller */
+#define GNTMAP_readonly 0x4u
+#define GNTMAP_application_map 0x8u         /* user mode may use it */
+#define GNTMAP_contains_pte 0x10u           /* host_addr is a PTE's address */
+#define GNTMAP_guest_avail0 16              /* bit number: bits 16..18 ... */
 #define GNTMAP_guest_avail_mask 0xffff0000u /* ... go to PTE bits 9..11 */
 
 /* GNTTABOP_map_grant_ref: maps a frame that another domain has granted. */
 struct gnttab_map_grant_ref_args {
-    uint64_t host_addr;         /* in:  address to map at, or of a PTE */
-    uint32_t flags;             /* in:  GNTMAP_* */
-    grant_ref_t ref;            /* in:  entry in dom's table */
-    domid_t dom;                /* in:  the granter */
-    int16_t status;             /* out: GNTST_* */
-    grant_handle_t handle;      /* out: names the mapping */
-    uint64_t dev_bus_addr;      /* out: machine address, for device_map */
+    uint64_t host_addr;    /* in:  address to map at, or of a PTE */
+    uint32_t flags;        /* in:  GNTMAP_* */
+    grant_ref_t ref;       /* in:  entry in dom's table */
+    domid_t dom;           /* in:  the granter */
+    int16_t status;        /* out: GNTST_* */
+    grant_handle_t handle; /* out: names the mapping */
+    uint64_t dev_bus_addr; /* out: machine address, for device_map */
 };
 ABI_SIZE(struct gnttab_map_grant_ref_args, 32);
 ABI_AT(struct gnttab_map_grant_ref_args, flags, 8);
@@ -114,10 +114,10 @@ ABI_AT(struct gnttab_map_grant_ref_args, dev_bus_addr, 24);
  * of it alone.
  */
 struct gnttab_unmap_grant_ref_args {
-    uint64_t host_addr;         /* in:  as mapped */
-    uint64_t dev_bus_addr;      /* in:  as mapped */
-    grant_handle_t handle;      /* in */
-    int16_t status;             /* out: GNTST_* */
+    uint64_t host_addr;    /* in:  as mapped */
+    uint64_t dev_bus_addr; /* in:  as mapped */
+    grant_handle_t handle; /* in */
+    int16_t status;        /* out: GNTST_* */
     uint16_t pad;
 };
 ABI_SIZE(struct gnttab_unmap_grant_ref_args, 24);
@@ -131,10 +131,10 @@ ABI_AT(struct gnttab_unmap_grant_ref_args, pad, 22);
  * host_addr, leaving nothing at new_addr.
  */
 struct gnttab_unmap_and_replace_args {
-    uint64_t host_addr;         /* in:  as mapped */
-    uint64_t new_addr;          /* in:  0, or a mapping to take over */
-    grant_handle_t handle;      /* in */
-    int16_t status;             /* out: GNTST_* */
+    uint64_t host_addr;    /* in:  as mapped */
+    uint64_t new_addr;     /* in:  0, or a mapping to take over */
+    grant_handle_t handle; /* in */
+    int16_t status;        /* out: GNTST_* */
     uint16_t pad;
 };
 ABI_SIZE(struct gnttab_unmap_and_replace_args, 24);
@@ -148,12 +148,12 @@ ABI_AT(struct gnttab_unmap_and_replace_args, pad, 22);
  * frames. The count of this call is 1 (-EINVAL otherwise).
  */
 struct gnttab_setup_table_args {
-    domid_t dom;                /* in */
+    domid_t dom; /* in */
     uint16_t pad0;
-    uint32_t nr_frames;         /* in:  up to max_nr_frames of query_size */
-    int16_t status;             /* out: GNTST_* */
+    uint32_t nr_frames; /* in:  up to max_nr_frames of query_size */
+    int16_t status;     /* out: GNTST_* */
     uint16_t pad1[3];
-    guest_va frame_list;        /* in:  uint64_t[nr_frames], filled in */
+    guest_va frame_list; /* in:  uint64_t[nr_frames], filled in */
 };
 ABI_SIZE(struct gnttab_setup_table_args, 24);
 ABI_AT(struct gnttab_setup_table_args, pad0, 2);
@@ -164,11 +164,11 @@ ABI_AT(struct gnttab_setup_table_args, frame_list, 16);
 
 /* GNTTABOP_query_size: how big a table is. The count of this call is 1. */
 struct gnttab_query_size_args {
-    domid_t dom;                /* in */
+    domid_t dom; /* in */
     uint16_t pad0;
-    uint32_t nr_frames;         /* out: frames now */
-    uint32_t max_nr_frames;     /* out: frames at most */
-    int16_t status;             /* out: GNTST_* */
+    uint32_t nr_frames;     /* out: frames now */
+    uint32_t max_nr_frames; /* out: frames at most */
+    int16_t status;         /* out: GNTST_* */
     uint16_t pad1;
 };
 ABI_SIZE(struct gnttab_query_size_args, 16);
@@ -180,11 +180,11 @@ ABI_AT(struct gnttab_query_size_args, pad1, 14);
 
 /* GNTTABOP_transfer: gives a frame to a domain that awaits one. Refused. */
 struct gnttab_transfer_args {
-    uint64_t mfn;               /* in:  the caller's, not mapped */
-    domid_t domid;              /* in:  the receiver */
+    uint64_t mfn;  /* in:  the caller's, not mapped */
+    domid_t domid; /* in:  the receiver */
     uint16_t pad0;
-    grant_ref_t ref;            /* in:  its accept_transfer entry */
-    int16_t status;             /* out: GNTST_* */
+    grant_ref_t ref; /* in:  its accept_transfer entry */
+    int16_t status;  /* out: GNTST_* */
     uint16_t pad1[3];
 };
 ABI_SIZE(struct gnttab_transfer_args, 24);
@@ -194,17 +194,17 @@ ABI_AT(struct gnttab_transfer_args, ref, 12);
 ABI_AT(struct gnttab_transfer_args, status, 16);
 ABI_AT(struct gnttab_transfer_args, pad1, 18);
 
-#define GNTCOPY_source_gref     0x1u    /* source names a grant */
-#define GNTCOPY_dest_gref       0x2u    /* dest names a grant */
+#define GNTCOPY_source_gref 0x1u /* source names a grant */
+#define GNTCOPY_dest_gref 0x2u   /* dest names a grant */
 
 /* One end of a copy, which never crosses a page. */
 struct gnttab_copy_ptr {
     union {
-        grant_ref_t ref;        /* in:  with the _gref flag */
-        uint64_t gmfn;          /* in:  without: a frame of domid */
+        grant_ref_t ref; /* in:  with the _gref flag */
+        uint64_t gmfn;   /* in:  without: a frame of domid */
     } u;
-    domid_t domid;              /* in:  owner of the frame */
-    uint16_t offset;            /* in:  bytes into the page, 0..4095 */
+    domid_t domid;   /* in:  owner of the frame */
+    uint16_t offset; /* in:  bytes into the page, 0..4095 */
     uint32_t pad;
 };
 ABI_SIZE(struct gnttab_copy_ptr, 16);
@@ -214,11 +214,11 @@ ABI_AT(struct gnttab_copy_ptr, pad, 12);
 
 /* GNTTABOP_copy: copies between frames of the caller and granted ones. */
 struct gnttab_copy_args {
-    struct gnttab_copy_ptr source;  /* in */
-    struct gnttab_copy_ptr dest;    /* in */
-    uint16_t len;               /* in:  bytes, offset + len up to 4096 */
-    uint16_t flags;             /* in:  GNTCOPY_* */
-    int16_t status;             /* out: GNTST_* */
+    struct gnttab_copy_ptr source; /* in */
+    struct gnttab_copy_ptr dest;   /* in */
+    uint16_t len;                  /* in:  bytes, offset + len up to 4096 */
+    uint16_t flags;                /* in:  GNTCOPY_* */
+    int16_t status;                /* out: GNTST_* */
     uint16_t pad;
 };
 ABI_SIZE(struct gnttab_copy_args, 40);
@@ -233,15 +233,15 @@ ABI_AT(struct gnttab_copy_args, pad, 38);
  * that does not exist, -ENOSYS or -EBUSY for one that cannot be had.
  */
 struct gnttab_set_version_args {
-    uint32_t version;           /* in: 1; out: the version in force */
+    uint32_t version; /* in: 1; out: the version in force */
 };
 ABI_SIZE(struct gnttab_set_version_args, 4);
 
 /* GNTTABOP_get_version: one argument. -ESRCH, -EPERM for another domain's. */
 struct gnttab_get_version_args {
-    domid_t dom;                /* in */
+    domid_t dom; /* in */
     uint16_t pad;
-    uint32_t version;           /* out */
+    uint32_t version; /* out */
 };
 ABI_SIZE(struct gnttab_get_version_args, 8);
 ABI_AT(struct gnttab_get_version_args, pad, 2);
@@ -249,9 +249,9 @@ ABI_AT(struct gnttab_get_version_args, version, 4);
 
 /* GNTTABOP_swap_grant_ref: exchanges two unused entries of the caller. */
 struct gnttab_swap_grant_ref_args {
-    grant_ref_t ref_a;          /* in */
-    grant_ref_t ref_b;          /* in */
-    int16_t status;             /* out: GNTST_* */
+    grant_ref_t ref_a; /* in */
+    grant_ref_t ref_b; /* in */
+    int16_t status;    /* out: GNTST_* */
     uint16_t pad;
 };
 ABI_SIZE(struct gnttab_swap_grant_ref_args, 12);
@@ -259,19 +259,19 @@ ABI_AT(struct gnttab_swap_grant_ref_args, ref_b, 4);
 ABI_AT(struct gnttab_swap_grant_ref_args, status, 8);
 ABI_AT(struct gnttab_swap_grant_ref_args, pad, 10);
 
-#define GNTTAB_CACHE_CLEAN          0x1u
-#define GNTTAB_CACHE_INVAL          0x2u
-#define GNTTAB_CACHE_SOURCE_GREF    0x80000000u
+#define GNTTAB_CACHE_CLEAN 0x1u
+#define GNTTAB_CACHE_INVAL 0x2u
+#define GNTTAB_CACHE_SOURCE_GREF 0x80000000u
 
 /* GNTTABOP_cache_flush: no status; the first failure is the call's result. */
 struct gnttab_cache_flush_args {
     union {
-        uint64_t dev_bus_addr;  /* in */
-        grant_ref_t ref;        /* in:  with SOURCE_GREF */
+        uint64_t dev_bus_addr; /* in */
+        grant_ref_t ref;       /* in:  with SOURCE_GREF */
     } a;
-    uint16_t offset;            /* in:  bytes into the page */
-    uint16_t length;            /* in:  bytes, not past the page */
-    uint32_t op;                /* in:  GNTTAB_CACHE_* */
+    uint16_t offset; /* in:  bytes into the page */
+    uint16_t length; /* in:  bytes, not past the page */
+    uint32_t op;     /* in:  GNTTAB_CACHE_* */
 };
 ABI_SIZE(struct gnttab_cache_flush_args, 16);
 ABI_AT(struct gnttab_cache_flush_args, offset, 8);

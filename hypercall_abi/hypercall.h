@@ -11,7 +11,7 @@ enum hypercall_nr {
 #define HYPERCALL(nr, name, args) HC_##name = (nr),
 #include "hypercall_abi/hypercalls.def"
 #undef HYPERCALL
-    HC_COUNT = 64               /* every number is below */
+    HC_COUNT = 64 /* every number is below */
 };
 
 /*
@@ -19,5 +19,5 @@ enum hypercall_nr {
  * kernel that names one in an ELF note, or that writes the page's machine
  * address to the MSR that CPUID reports (cpuid.h).
  */
-#define HYPERCALL_PAGE_STRIDE   32
-#define HYPERCALL_PAGE_STUBS    128
+#define HYPERCALL_PAGE_STRIDE 32
+#define HYPERCALL_PAGE_STUBS 128

@@ -10,13 +10,13 @@
 
 #include "hypercall_abi/abi.h"
 
-#define MEMOP_EXTENT_SHIFT      6
-#define MEMOP_CMD_MASK          0x3fu
+#define MEMOP_EXTENT_SHIFT 6
+#define MEMOP_CMD_MASK 0x3fu
 
 enum {
     XENMEM_increase_reservation = 0,
     XENMEM_decrease_reservation = 1,
-    XENMEM_maximum_ram_page = 2,    /* no argument; the highest mfn of RAM */
+    XENMEM_maximum_ram_page = 2, /* no argument; the highest mfn of RAM */
     XENMEM_current_reservation = 3,
     XENMEM_maximum_reservation = 4,
     XENMEM_machphys_mfn_list = 5,
@@ -45,11 +45,11 @@ enum {
 };
 
 /* xenmem_reservation_args.mem_flags. */
-#define XENMEMF_ADDRESS_BITS_MASK       0xffu   /* below 2^n; 0: anywhere */
-#define XENMEMF_NODE_SHIFT              8       /* bits 15:8: node + 1 */
-#define XENMEMF_populate_on_demand      0x10000u
-#define XENMEMF_exact_node_request      0x20000u
-#define XENMEMF_vnode                   0x40000u
+#define XENMEMF_ADDRESS_BITS_MASK 0xffu /* below 2^n; 0: anywhere */
+#define XENMEMF_NODE_SHIFT 8            /* bits 15:8: node + 1 */
+#define XENMEMF_populate_on_demand 0x10000u
+#define XENMEMF_exact_node_request 0x20000u
+#define XENMEMF_vnode 0x40000u
 
 /*
  * XENMEM_increase_reservation: new frames; extent_start, unless NULL, gets
@@ -62,11 +62,11 @@ enum {
  * asked for; an extent is 2^extent_order frames, naturally aligned.
  */
 struct xenmem_reservation_args {
-    guest_va extent_start;      /* in:  uint64_t[nr_extents]; out: see above */
-    uint64_t nr_extents;        /* in */
-    uint32_t extent_order;      /* in:  log2 of frames in an extent */
-    uint32_t mem_flags;         /* in:  XENMEMF_* */
-    domid_t domid;              /* in */
+    guest_va extent_start; /* in:  uint64_t[nr_extents]; out: see above */
+    uint64_t nr_extents;   /* in */
+    uint32_t extent_order; /* in:  log2 of frames in an extent */
+    uint32_t mem_flags;    /* in:  XENMEMF_* */
+    domid_t domid;         /* in */
     uint16_t pad[3];
 };
 ABI_SIZE(struct xenmem_reservation_args, 32);
@@ -86,7 +86,7 @@ ABI_AT(struct xenmem_reservation_args, pad, 26);
 struct xenmem_exchange_args {
     struct xenmem_reservation_args in;  /* in:  what the caller gives */
     struct xenmem_reservation_args out; /* in:  what it wants */
-    uint64_t nr_exchanged;      /* in: 0; out: extents of `in` exchanged */
+    uint64_t nr_exchanged; /* in: 0; out: extents of `in` exchanged */
 };
 ABI_SIZE(struct xenmem_exchange_args, 72);
 ABI_AT(struct xenmem_exchange_args, out, 32);
@@ -98,7 +98,7 @@ ABI_AT(struct xenmem_exchange_args, nr_exchanged, 64);
  * XENMEM_maximum_gpfn: the result is the highest pfn in its M2P entries.
  */
 struct xenmem_domain_args {
-    domid_t domid;              /* in */
+    domid_t domid; /* in */
 };
 ABI_SIZE(struct xenmem_domain_args, 2);
 
@@ -107,10 +107,10 @@ ABI_SIZE(struct xenmem_domain_args, 2);
  * 2 MiB of it. dom0. 0.
  */
 struct xenmem_machphys_mfn_list_args {
-    uint32_t max_extents;       /* in:  room in the array */
+    uint32_t max_extents; /* in:  room in the array */
     uint32_t pad0;
-    guest_va extent_start;      /* in:  uint64_t[max_extents], filled in */
-    uint32_t nr_extents;        /* out: how many were stored */
+    guest_va extent_start; /* in:  uint64_t[max_extents], filled in */
+    uint32_t nr_extents;   /* out: how many were stored */
     uint32_t pad1;
 };
 ABI_SIZE(struct xenmem_machphys_mfn_list_args, 24);
@@ -121,21 +121,21 @@ ABI_AT(struct xenmem_machphys_mfn_list_args, pad1, 20);
 
 /* XENMEM_machphys_mapping: where the caller sees the M2P table. 0. */
 struct xenmem_machphys_mapping_args {
-    uint64_t v_start;           /* out: first byte */
-    uint64_t v_end;             /* out: one past the last byte reserved */
-    uint64_t max_mfn;           /* out: last entry that exists */
+    uint64_t v_start; /* out: first byte */
+    uint64_t v_end;   /* out: one past the last byte reserved */
+    uint64_t max_mfn; /* out: last entry that exists */
 };
 ABI_SIZE(struct xenmem_machphys_mapping_args, 24);
 ABI_AT(struct xenmem_machphys_mapping_args, v_end, 8);
 ABI_AT(struct xenmem_machphys_mapping_args, max_mfn, 16);
 
 enum {
-    XENMAPSPACE_shared_info = 0,    /* the shared_info frame */
-    XENMAPSPACE_grant_table = 1,    /* idx: frame of the grant table */
-    XENMAPSPACE_gmfn = 2,           /* idx: a frame of the domain */
-    XENMAPSPACE_gmfn_range = 3,     /* as gmfn, `size` of them */
-    XENMAPSPACE_gmfn_foreign = 4,   /* batch only */
-    XENMAPSPACE_dev_mmio = 5        /* batch only */
+    XENMAPSPACE_shared_info = 0,  /* the shared_info frame */
+    XENMAPSPACE_grant_table = 1,  /* idx: frame of the grant table */
+    XENMAPSPACE_gmfn = 2,         /* idx: a frame of the domain */
+    XENMAPSPACE_gmfn_range = 3,   /* as gmfn, `size` of them */
+    XENMAPSPACE_gmfn_foreign = 4, /* batch only */
+    XENMAPSPACE_dev_mmio = 5      /* batch only */
 };
 
 /*
@@ -144,11 +144,11 @@ enum {
  * dom0 may set a frame's place while it builds a domain.
  */
 struct xenmem_add_to_physmap_args {
-    domid_t domid;              /* in */
-    uint16_t size;              /* in:  pages, for gmfn_range */
-    uint32_t space;             /* in:  XENMAPSPACE_* */
-    uint64_t idx;               /* in:  by space */
-    uint64_t gpfn;              /* in:  where */
+    domid_t domid;  /* in */
+    uint16_t size;  /* in:  pages, for gmfn_range */
+    uint32_t space; /* in:  XENMAPSPACE_* */
+    uint64_t idx;   /* in:  by space */
+    uint64_t gpfn;  /* in:  where */
 };
 ABI_SIZE(struct xenmem_add_to_physmap_args, 24);
 ABI_AT(struct xenmem_add_to_physmap_args, size, 2);
@@ -158,16 +158,16 @@ ABI_AT(struct xenmem_add_to_physmap_args, gpfn, 16);
 
 /* XENMEM_add_to_physmap_batch: the same for many; errs gets 0 or -Exxx each. */
 struct xenmem_add_to_physmap_batch_args {
-    domid_t domid;              /* in */
-    uint16_t space;             /* in:  XENMAPSPACE_* */
-    uint16_t size;              /* in:  elements in the arrays */
+    domid_t domid;  /* in */
+    uint16_t space; /* in:  XENMAPSPACE_* */
+    uint16_t size;  /* in:  elements in the arrays */
     union {
-        domid_t foreign_domid;  /* in:  for gmfn_foreign */
-        uint16_t res0;          /* in:  otherwise: must be 0 */
+        domid_t foreign_domid; /* in:  for gmfn_foreign */
+        uint16_t res0;         /* in:  otherwise: must be 0 */
     } u;
-    guest_va idxs;              /* in:  uint64_t[size] */
-    guest_va gpfns;             /* in:  uint64_t[size] */
-    guest_va errs;              /* in:  int32_t[size], filled in */
+    guest_va idxs;  /* in:  uint64_t[size] */
+    guest_va gpfns; /* in:  uint64_t[size] */
+    guest_va errs;  /* in:  int32_t[size], filled in */
 };
 ABI_SIZE(struct xenmem_add_to_physmap_batch_args, 32);
 ABI_AT(struct xenmem_add_to_physmap_batch_args, space, 2);
@@ -179,9 +179,9 @@ ABI_AT(struct xenmem_add_to_physmap_batch_args, errs, 24);
 
 /* XENMEM_remove_from_physmap: as add_to_physmap. */
 struct xenmem_remove_from_physmap_args {
-    domid_t domid;              /* in */
+    domid_t domid; /* in */
     uint16_t pad[3];
-    uint64_t gpfn;              /* in */
+    uint64_t gpfn; /* in */
 };
 ABI_SIZE(struct xenmem_remove_from_physmap_args, 16);
 ABI_AT(struct xenmem_remove_from_physmap_args, pad, 2);
@@ -200,11 +200,11 @@ enum {
  * only 4-byte aligned: hence the halves.
  */
 struct e820_entry {
-    uint32_t addr_lo;           /* first byte, physical */
+    uint32_t addr_lo; /* first byte, physical */
     uint32_t addr_hi;
-    uint32_t size_lo;           /* bytes */
+    uint32_t size_lo; /* bytes */
     uint32_t size_hi;
-    uint32_t type;              /* E820_TYPE_* */
+    uint32_t type; /* E820_TYPE_* */
 };
 ABI_SIZE(struct e820_entry, 20);
 ABI_AT(struct e820_entry, addr_hi, 4);
@@ -218,9 +218,9 @@ ABI_AT(struct e820_entry, type, 16);
  * Both: 0; -EINVAL for a buffer without room.
  */
 struct xenmem_memory_map_args {
-    uint32_t nr_entries;        /* in: room in the buffer; out: entries */
+    uint32_t nr_entries; /* in: room in the buffer; out: entries */
     uint32_t pad;
-    guest_va buffer;            /* in:  struct e820_entry[], filled in */
+    guest_va buffer; /* in:  struct e820_entry[], filled in */
 };
 ABI_SIZE(struct xenmem_memory_map_args, 16);
 ABI_AT(struct xenmem_memory_map_args, pad, 4);
@@ -231,9 +231,9 @@ ABI_AT(struct xenmem_memory_map_args, buffer, 8);
  * -EINVAL for too many entries.
  */
 struct xenmem_set_memory_map_args {
-    domid_t domid;              /* in */
+    domid_t domid; /* in */
     uint16_t pad[3];
-    struct xenmem_memory_map_args map;  /* in:  nr_entries are read */
+    struct xenmem_memory_map_args map; /* in:  nr_entries are read */
 };
 ABI_SIZE(struct xenmem_set_memory_map_args, 24);
 ABI_AT(struct xenmem_set_memory_map_args, pad, 2);
@@ -255,13 +255,13 @@ enum {
  * dom0. 0; -EOPNOTSUPP for a type not served, -EPERM, -EINVAL.
  */
 struct xenmem_acquire_resource_args {
-    domid_t domid;              /* in */
-    uint16_t type;              /* in:  XENMEM_resource_* */
-    uint32_t id;                /* in:  by type */
-    uint32_t nr_frames;         /* in:  wanted; out: for a size query */
-    uint32_t pad;               /* in:  must be 0 */
-    uint64_t frame;             /* in:  the first one */
-    guest_va frame_list;        /* in:  uint64_t[nr_frames], filled in */
+    domid_t domid;       /* in */
+    uint16_t type;       /* in:  XENMEM_resource_* */
+    uint32_t id;         /* in:  by type */
+    uint32_t nr_frames;  /* in:  wanted; out: for a size query */
+    uint32_t pad;        /* in:  must be 0 */
+    uint64_t frame;      /* in:  the first one */
+    guest_va frame_list; /* in:  uint64_t[nr_frames], filled in */
 };
 ABI_SIZE(struct xenmem_acquire_resource_args, 32);
 ABI_AT(struct xenmem_acquire_resource_args, type, 2);

@@ -10,9 +10,9 @@
  * Returns 0, or -EFAULT when an entry cannot be read or written.
  */
 struct multicall_entry {
-    uint64_t op;                /* in:  a hypercall number */
-    int64_t result;             /* out: what that call returned */
-    uint64_t args[6];           /* in:  its arguments in order */
+    uint64_t op;      /* in:  a hypercall number */
+    int64_t result;   /* out: what that call returned */
+    uint64_t args[6]; /* in:  its arguments in order */
 };
 ABI_SIZE(struct multicall_entry, 64);
 ABI_AT(struct multicall_entry, result, 8);

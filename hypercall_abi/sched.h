@@ -8,8 +8,8 @@
 #include "hypercall_abi/abi.h"
 
 enum {
-    SCHEDOP_yield = 0,          /* let others run; no argument; 0 */
-    SCHEDOP_block = 1,          /* unmask events, sleep until one; 0 */
+    SCHEDOP_yield = 0, /* let others run; no argument; 0 */
+    SCHEDOP_block = 1, /* unmask events, sleep until one; 0 */
     SCHEDOP_shutdown = 2,
     SCHEDOP_poll = 3,
     SCHEDOP_remote_shutdown = 4,
@@ -21,14 +21,14 @@ enum {
 enum {
     SHUTDOWN_poweroff = 0,
     SHUTDOWN_reboot = 1,
-    SHUTDOWN_suspend = 2,       /* ready to be saved */
+    SHUTDOWN_suspend = 2, /* ready to be saved */
     SHUTDOWN_crash = 3,
-    SHUTDOWN_watchdog = 4,      /* restart, a watchdog ran out */
-    SHUTDOWN_soft_reset = 5,    /* start anew without losing memory */
+    SHUTDOWN_watchdog = 4,   /* restart, a watchdog ran out */
+    SHUTDOWN_soft_reset = 5, /* start anew without losing memory */
     SHUTDOWN_MAX = 5
 };
 
-#define SCHED_POLL_MAX_PORTS    128
+#define SCHED_POLL_MAX_PORTS 128
 
 /*
  * SCHEDOP_shutdown and SCHEDOP_shutdown_code. The first ends the domain and
@@ -37,7 +37,7 @@ enum {
  * the reason for a later end: 0. -EINVAL for an unknown reason.
  */
 struct sched_shutdown_args {
-    uint32_t reason;            /* in:  SHUTDOWN_* */
+    uint32_t reason; /* in:  SHUTDOWN_* */
 };
 ABI_SIZE(struct sched_shutdown_args, 4);
 
@@ -47,10 +47,10 @@ ABI_SIZE(struct sched_shutdown_args, 4);
  * 0; -EINVAL for too many ports or a bad one, -EFAULT.
  */
 struct sched_poll_args {
-    guest_va ports;             /* in:  evtchn_port_t[nr_ports] */
-    uint32_t nr_ports;          /* in:  0..SCHED_POLL_MAX_PORTS */
+    guest_va ports;    /* in:  evtchn_port_t[nr_ports] */
+    uint32_t nr_ports; /* in:  0..SCHED_POLL_MAX_PORTS */
     uint32_t pad;
-    uint64_t timeout;           /* in:  absolute ns of system time, 0: none */
+    uint64_t timeout; /* in:  absolute ns of system time, 0: none */
 };
 ABI_SIZE(struct sched_poll_args, 24);
 ABI_AT(struct sched_poll_args, nr_ports, 8);
@@ -62,9 +62,9 @@ ABI_AT(struct sched_poll_args, timeout, 16);
  * 0; -ESRCH for no such domain, -EPERM, -EINVAL.
  */
 struct sched_remote_shutdown_args {
-    domid_t domain_id;          /* in:  not the caller */
+    domid_t domain_id; /* in:  not the caller */
     uint16_t pad;
-    uint32_t reason;            /* in:  SHUTDOWN_* */
+    uint32_t reason; /* in:  SHUTDOWN_* */
 };
 ABI_SIZE(struct sched_remote_shutdown_args, 8);
 ABI_AT(struct sched_remote_shutdown_args, pad, 2);
@@ -76,8 +76,8 @@ ABI_AT(struct sched_remote_shutdown_args, reason, 4);
  * out ends the domain with SHUTDOWN_watchdog. -EINVAL for a bad id, -ENOSPC.
  */
 struct sched_watchdog_args {
-    uint32_t id;                /* in:  0, or what an earlier call returned */
-    uint32_t timeout;           /* in:  seconds from now */
+    uint32_t id;      /* in:  0, or what an earlier call returned */
+    uint32_t timeout; /* in:  seconds from now */
 };
 ABI_SIZE(struct sched_watchdog_args, 8);
 ABI_AT(struct sched_watchdog_args, timeout, 4);
@@ -87,6 +87,6 @@ ABI_AT(struct sched_watchdog_args, timeout, 4);
  * undoes it. dom0. 0; -EPERM, -EINVAL, -EBUSY, -ENOSYS where not served.
  */
 struct sched_pin_override_args {
-    int32_t pcpu;               /* in */
+    int32_t pcpu; /* in */
 };
 ABI_SIZE(struct sched_pin_override_args, 4);

@@ -8,9 +8,9 @@
 
 #include "hypercall_abi/abi.h"
 
-#define XEN_LEGACY_MAX_VCPUS        32  /* vCPUs with a place in shared_info */
-#define XEN_PVCLOCK_TSC_STABLE_BIT  0x1u    /* one clock for all vCPUs */
-#define XEN_PVCLOCK_GUEST_STOPPED   0x2u    /* the domain was paused */
+#define XEN_LEGACY_MAX_VCPUS 32         /* vCPUs with a place in shared_info */
+#define XEN_PVCLOCK_TSC_STABLE_BIT 0x1u /* one clock for all vCPUs */
+#define XEN_PVCLOCK_GUEST_STOPPED 0x2u  /* the domain was paused */
 
 /*
  * The clock of one vCPU, written by the hypervisor alone. version is odd
@@ -39,7 +39,7 @@ ABI_AT(struct vcpu_time_info, flags, 29);
 ABI_AT(struct vcpu_time_info, pad1, 30);
 
 struct arch_vcpu_info {
-    uint64_t cr2;               /* out: address of the last page fault */
+    uint64_t cr2; /* out: address of the last page fault */
     uint64_t pad;
 };
 ABI_SIZE(struct arch_vcpu_info, 16);
@@ -51,10 +51,10 @@ ABI_AT(struct arch_vcpu_info, pad, 8);
  * in SCHEDOP_block; the guest does the rest.
  */
 struct vcpu_info {
-    uint8_t evtchn_upcall_pending;  /* some event may be pending */
-    uint8_t evtchn_upcall_mask;     /* no upcall now */
+    uint8_t evtchn_upcall_pending; /* some event may be pending */
+    uint8_t evtchn_upcall_mask;    /* no upcall now */
     uint8_t pad[6];
-    uint64_t evtchn_pending_sel;    /* bit n: look at evtchn_pending[n] */
+    uint64_t evtchn_pending_sel; /* bit n: look at evtchn_pending[n] */
     struct arch_vcpu_info arch;
     struct vcpu_time_info time;
 };
@@ -67,12 +67,12 @@ ABI_AT(struct vcpu_info, time, 32);
 
 /* For the tools: how to find the guest's p2m. Written by the guest. */
 struct arch_shared_info {
-    uint64_t max_pfn;           /* in:  p2m entries */
-    uint64_t pfn_to_mfn_frame_list_list;    /* in:  frame; all ones: none */
-    uint64_t nmi_reason;        /* out: XEN_NMIREASON_* (callback.h) */
-    uint64_t p2m_cr3;           /* in:  root that maps p2m_vaddr, 0: none */
-    uint64_t p2m_vaddr;         /* in:  virtual address of the p2m */
-    uint64_t p2m_generation;    /* in:  odd while the p2m is rebuilt */
+    uint64_t max_pfn;                    /* in:  p2m entries */
+    uint64_t pfn_to_mfn_frame_list_list; /* in:  frame; all ones: none */
+    uint64_t nmi_reason;                 /* out: XEN_NMIREASON_* (callback.h) */
+    uint64_t p2m_cr3;        /* in:  root that maps p2m_vaddr, 0: none */
+    uint64_t p2m_vaddr;      /* in:  virtual address of the p2m */
+    uint64_t p2m_generation; /* in:  odd while the p2m is rebuilt */
 };
 ABI_SIZE(struct arch_shared_info, 48);
 ABI_AT(struct arch_shared_info, pfn_to_mfn_frame_list_list, 8);
@@ -88,12 +88,12 @@ ABI_AT(struct arch_shared_info, p2m_generation, 40);
  */
 struct shared_info {
     struct vcpu_info vcpu_info[XEN_LEGACY_MAX_VCPUS];
-    uint64_t evtchn_pending[64];    /* one bit per port */
-    uint64_t evtchn_mask[64];       /* one bit per port */
-    uint32_t wc_version;        /* out: odd while an update is under way */
-    uint32_t wc_sec;            /* out: seconds since 1970, low half */
-    uint32_t wc_nsec;           /* out: nanoseconds, 0..999999999 */
-    uint32_t wc_sec_hi;         /* out: seconds since 1970, high half */
+    uint64_t evtchn_pending[64]; /* one bit per port */
+    uint64_t evtchn_mask[64];    /* one bit per port */
+    uint32_t wc_version;         /* out: odd while an update is under way */
+    uint32_t wc_sec;             /* out: seconds since 1970, low half */
+    uint32_t wc_nsec;            /* out: nanoseconds, 0..999999999 */
+    uint32_t wc_sec_hi;          /* out: seconds since 1970, high half */
     struct arch_shared_info arch;
 };
 ABI_SIZE(struct shared_info, 3136);

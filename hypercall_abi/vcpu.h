@@ -51,24 +51,24 @@ struct cpu_user_regs {
     uint64_t rdx;
     uint64_t rsi;
     uint64_t rdi;
-    uint32_t error_code;        /* ignored */
-    uint32_t entry_vector;      /* ignored */
+    uint32_t error_code;   /* ignored */
+    uint32_t entry_vector; /* ignored */
     uint64_t rip;
-    uint16_t cs;                /* taken with RPL 3 */
+    uint16_t cs; /* taken with RPL 3 */
     uint16_t pad0;
     uint8_t saved_upcall_mask;
     uint8_t pad1[3];
-    uint64_t rflags;            /* IOPL: the virtual one; IF: not mask */
+    uint64_t rflags; /* IOPL: the virtual one; IF: not mask */
     uint64_t rsp;
-    uint16_t ss;                /* taken with RPL 3 */
+    uint16_t ss; /* taken with RPL 3 */
     uint16_t pad2[3];
     uint16_t es;
     uint16_t pad3[3];
     uint16_t ds;
     uint16_t pad4[3];
-    uint16_t fs;                /* other than 0: wins over fs_base */
+    uint16_t fs; /* other than 0: wins over fs_base */
     uint16_t pad5[3];
-    uint16_t gs;                /* other than 0: wins over gs_base_user */
+    uint16_t gs; /* other than 0: wins over gs_base_user */
     uint16_t pad6[3];
 };
 ABI_SIZE(struct cpu_user_regs, 200);
@@ -107,30 +107,30 @@ ABI_AT(struct cpu_user_regs, gs, 192);
 ABI_AT(struct cpu_user_regs, pad6, 194);
 
 /* vcpu_guest_context.flags; VGCF_in_syscall is in trap.h. */
-#define VGCF_i387_valid                 0x1u    /* fpu_ctxt is meant */
-#define VGCF_in_kernel                  0x4u    /* starts in kernel mode */
-#define VGCF_failsafe_disables_events   0x8u
-#define VGCF_syscall_disables_events    0x10u
-#define VGCF_online                     0x20u   /* is up */
+#define VGCF_i387_valid 0x1u /* fpu_ctxt is meant */
+#define VGCF_in_kernel 0x4u  /* starts in kernel mode */
+#define VGCF_failsafe_disables_events 0x8u
+#define VGCF_syscall_disables_events 0x10u
+#define VGCF_online 0x20u /* is up */
 
 /* The whole state of a vCPU, as a domain's kernel or builder supplies it. */
 struct vcpu_guest_context {
-    uint8_t fpu_ctxt[512];      /* FXSAVE image */
-    uint64_t flags;             /* VGCF_* */
+    uint8_t fpu_ctxt[512]; /* FXSAVE image */
+    uint64_t flags;        /* VGCF_* */
     struct cpu_user_regs user_regs;
-    struct trap_info trap_ctxt[256];    /* by vector; address 0: none */
-    uint64_t ldt_base;          /* virtual address, page aligned */
-    uint64_t ldt_ents;          /* 0..8192 */
-    uint64_t gdt_frames[16];    /* MFNs */
-    uint64_t gdt_ents;          /* 0..FIRST_RESERVED_GDT_ENTRY */
-    uint64_t kernel_ss;         /* stack for entries from user mode */
+    struct trap_info trap_ctxt[256]; /* by vector; address 0: none */
+    uint64_t ldt_base;               /* virtual address, page aligned */
+    uint64_t ldt_ents;               /* 0..8192 */
+    uint64_t gdt_frames[16];         /* MFNs */
+    uint64_t gdt_ents;               /* 0..FIRST_RESERVED_GDT_ENTRY */
+    uint64_t kernel_ss;              /* stack for entries from user mode */
     uint64_t kernel_sp;
-    uint64_t ctrlreg[8];        /* [1] user root << 12, [3] kernel root << 12 */
-    uint64_t debugreg[8];       /* 0..3, 6 and 7 */
+    uint64_t ctrlreg[8];  /* [1] user root << 12, [3] kernel root << 12 */
+    uint64_t debugreg[8]; /* 0..3, 6 and 7 */
     uint64_t event_callback_eip;
     uint64_t failsafe_callback_eip;
     uint64_t syscall_callback_eip;
-    uint64_t vm_assist;         /* bit n: VMASST_TYPE n */
+    uint64_t vm_assist; /* bit n: VMASST_TYPE n */
     uint64_t fs_base;
     uint64_t gs_base_kernel;
     uint64_t gs_base_user;
@@ -156,21 +156,21 @@ ABI_AT(struct vcpu_guest_context, gs_base_kernel, 5152);
 ABI_AT(struct vcpu_guest_context, gs_base_user, 5160);
 
 enum {
-    RUNSTATE_running = 0,       /* on a pCPU */
-    RUNSTATE_runnable = 1,      /* waiting for one: stolen time */
-    RUNSTATE_blocked = 2,       /* waiting for an event */
-    RUNSTATE_offline = 3        /* down or paused */
+    RUNSTATE_running = 0,  /* on a pCPU */
+    RUNSTATE_runnable = 1, /* waiting for one: stolen time */
+    RUNSTATE_blocked = 2,  /* waiting for an event */
+    RUNSTATE_offline = 3   /* down or paused */
 };
 
 /* Set in state_entry_time while the record changes (vm_assist 5). */
-#define XEN_RUNSTATE_UPDATE     (UINT64_C(1) << 63)
+#define XEN_RUNSTATE_UPDATE (UINT64_C(1) << 63)
 
 /* What a vCPU does and has done; system time in nanoseconds. */
 struct vcpu_runstate_info {
-    int32_t state;              /* out: RUNSTATE_* */
+    int32_t state; /* out: RUNSTATE_* */
     uint32_t pad;
-    uint64_t state_entry_time;  /* out: since when */
-    uint64_t time[4];           /* out: spent in each state until then */
+    uint64_t state_entry_time; /* out: since when */
+    uint64_t time[4];          /* out: spent in each state until then */
 };
 ABI_SIZE(struct vcpu_runstate_info, 48);
 ABI_AT(struct vcpu_runstate_info, pad, 4);
@@ -182,25 +182,25 @@ ABI_AT(struct vcpu_runstate_info, time, 16);
  * kept up to date from now on; address 0 ends that. 0; -EFAULT.
  */
 struct vcpu_register_runstate_memory_area_args {
-    guest_va addr;              /* in */
+    guest_va addr; /* in */
 };
 ABI_SIZE(struct vcpu_register_runstate_memory_area_args, 8);
 
 /* VCPUOP_set_periodic_timer: VIRQ_TIMER at an interval. 0; -EINVAL. */
 struct vcpu_set_periodic_timer_args {
-    uint64_t period_ns;         /* in:  at least 1 ms */
+    uint64_t period_ns; /* in:  at least 1 ms */
 };
 ABI_SIZE(struct vcpu_set_periodic_timer_args, 8);
 
-#define VCPU_SSHOTTMR_future    0x1u    /* refuse a time that has passed */
+#define VCPU_SSHOTTMR_future 0x1u /* refuse a time that has passed */
 
 /*
  * VCPUOP_set_singleshot_timer: VIRQ_TIMER once, at once when the time has
  * passed. The calling vCPU only. 0; -EINVAL for another vCPU, -ETIME by flag.
  */
 struct vcpu_set_singleshot_timer_args {
-    uint64_t timeout_abs_ns;    /* in:  system time */
-    uint32_t flags;             /* in:  VCPU_SSHOTTMR_* */
+    uint64_t timeout_abs_ns; /* in:  system time */
+    uint32_t flags;          /* in:  VCPU_SSHOTTMR_* */
     uint32_t pad;
 };
 ABI_SIZE(struct vcpu_set_singleshot_timer_args, 16);
@@ -213,9 +213,9 @@ ABI_AT(struct vcpu_set_singleshot_timer_args, pad, 12);
  * -EINVAL when it has moved already or the place is bad.
  */
 struct vcpu_register_vcpu_info_args {
-    uint64_t mfn;               /* in:  a writable frame of the caller */
-    uint32_t offset;            /* in:  bytes into it */
-    uint32_t rsvd;              /* in:  ignored */
+    uint64_t mfn;    /* in:  a writable frame of the caller */
+    uint32_t offset; /* in:  bytes into it */
+    uint32_t rsvd;   /* in:  ignored */
 };
 ABI_SIZE(struct vcpu_register_vcpu_info_args, 16);
 ABI_AT(struct vcpu_register_vcpu_info_args, offset, 8);
@@ -225,7 +225,7 @@ ABI_AT(struct vcpu_register_vcpu_info_args, rsvd, 12);
  * VCPUOP_get_physid: dom0, a vCPU tied to one pCPU. 0; -EINVAL otherwise.
  */
 struct vcpu_get_physid_args {
-    uint64_t phys_id;           /* out: APIC id | ACPI id << 32 */
+    uint64_t phys_id; /* out: APIC id | ACPI id << 32 */
 };
 ABI_SIZE(struct vcpu_get_physid_args, 8);
 
@@ -234,6 +234,6 @@ ABI_SIZE(struct vcpu_get_physid_args, 8);
  * user mode may read, kept up to date. 0; -EFAULT.
  */
 struct vcpu_register_time_memory_area_args {
-    guest_va addr;              /* in */
+    guest_va addr; /* in */
 };
 ABI_SIZE(struct vcpu_register_time_memory_area_args, 8);

@@ -7,8 +7,8 @@
 
 #include "hypercall_abi/abi.h"
 
-#define XENPMU_VER_MAJ          0
-#define XENPMU_VER_MIN          1
+#define XENPMU_VER_MAJ 0
+#define XENPMU_VER_MIN 1
 
 enum {
     XENPMU_mode_get = 0,
@@ -22,10 +22,10 @@ enum {
 };
 
 struct xenpmu_params {
-    uint32_t version_maj;       /* in:  XENPMU_VER_MAJ; out: ours */
-    uint32_t version_min;       /* in:  XENPMU_VER_MIN; out: ours */
-    uint64_t val;               /* by command */
-    uint32_t vcpu;              /* in */
+    uint32_t version_maj; /* in:  XENPMU_VER_MAJ; out: ours */
+    uint32_t version_min; /* in:  XENPMU_VER_MIN; out: ours */
+    uint64_t val;         /* by command */
+    uint32_t vcpu;        /* in */
     uint32_t pad;
 };
 ABI_SIZE(struct xenpmu_params, 24);

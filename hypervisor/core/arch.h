@@ -127,6 +127,9 @@ void arch_vcpu_frame_refs(const struct vcpu *v,
 /* Makes a running vCPU notice a pending event or a state change soon. */
 void arch_vcpu_kick(struct vcpu *v);
 
+/* An NMI for `v`, which takes it when it next may. */
+void arch_vcpu_nmi(struct vcpu *v);
+
 /* Loads the page-table roots of `v`, which is running here, after a change. */
 void arch_vcpu_roots_changed(struct vcpu *v);
 

@@ -23,8 +23,7 @@
 #define KERNEL_SELECTOR_CS 0xe033
 #define KERNEL_SELECTOR_SS 0xe02b
 
-#define MAP_PAGE                                                               \
-    (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
+#define MAP_PAGE (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 #define MAP_TABLE (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
 #define LINK_TABLE (MAP_PAGE)
 
@@ -137,8 +136,7 @@ static int read_kernel(struct build *b, const char **why)
         *why = "it can't be the first domain (its notes lack the dom0 feature)";
         error = -EINVAL;
     }
-    return error ? error
-                 : kernel_layout(&b->kernel, &b->elf, &b->notes, why);
+    return error ? error : kernel_layout(&b->kernel, &b->elf, &b->notes, why);
 }
 
 /* --- memory -------------------------------------------------------------- */
@@ -245,10 +243,9 @@ static void load_kernel(const struct build *b)
     unsigned index = 0;
 
     while (elf_next_segment(&b->elf, ELF_SEGMENT_LOAD, &index, &s))
-        copy_to_pages(b, 0,
-                      kernel_segment_address(&b->notes, &s) -
-                          b->kernel.virt_base,
-                      s.data, s.data_size);
+        copy_to_pages(
+            b, 0, kernel_segment_address(&b->notes, &s) - b->kernel.virt_base,
+            s.data, s.data_size);
 }
 
 static void write_p2m(const struct build *b)
@@ -370,8 +367,8 @@ static void fill_start_info(const struct build *b)
         info->flags |= SIF_MOD_START_PFN;
     if (l->p2m_table_count) {
         info->first_p2m_pfn = l->p2m_table_pfn;
-        info->nr_p2m_frames = l->p2m_table_count +
-                              frames_for(b->pages * sizeof(uint64_t));
+        info->nr_p2m_frames =
+            l->p2m_table_count + frames_for(b->pages * sizeof(uint64_t));
     }
     memcpy(info->cmd_line, o->command_line, length);
 }
@@ -438,8 +435,8 @@ static int create_domain(struct build *b)
     b->d = dom0 = d;
     d->is_privileged = true;
     d->max_pages = b->pages;
-    d->shares_lower_half = b->kernel.is_high_half &&
-                           elf_notes_is_linux(&b->notes);
+    d->shares_lower_half =
+        b->kernel.is_high_half && elf_notes_is_linux(&b->notes);
     for (unsigned i = 0; i < count; i++)
         if (!vcpu_create(d, i))
             return -ENOMEM;

@@ -15,11 +15,11 @@ struct memory_range {
 };
 
 struct dom0_options {
-    const void *kernel;         /* a file as distributions ship it */
+    const void *kernel; /* a file as distributions ship it */
     size_t kernel_size;
-    const void *initrd;         /* or NULL */
+    const void *initrd; /* or NULL */
     size_t initrd_size;
-    const char *command_line;   /* the kernel's own */
+    const char *command_line; /* the kernel's own */
     struct cmdline_memory memory;
     struct cmdline_range vcpus; /* at least and at most; 0: no limit */
     const void *console_info;   /* dom0_vga_console_info */

@@ -91,9 +91,9 @@ static inline mfn_t frame_mfn(const struct frame *f)
 
 static inline enum frame_type frame_type(const struct frame *f)
 {
-    return (enum frame_type)((__atomic_load_n(&f->state, __ATOMIC_RELAXED) &
-                              FRAME_TYPE_MASK) >>
-                             FRAME_TYPE_SHIFT);
+    return (enum frame_type)(
+        (__atomic_load_n(&f->state, __ATOMIC_RELAXED) & FRAME_TYPE_MASK) >>
+        FRAME_TYPE_SHIFT);
 }
 
 static inline uint64_t frame_type_count(uint64_t state)

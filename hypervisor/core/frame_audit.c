@@ -288,7 +288,8 @@ unsigned frame_audit(void)
     room = (PAGE_SIZE << order) / sizeof(*a.counts);
     for (; a.first < frame_table_end; a.first = a.end) {
         a.end = min_u64(a.first + room, frame_table_end);
-        memset(a.counts, 0, PAGE_SIZE << order);
+        if (a.first)
+            memset(a.counts, 0, PAGE_SIZE << order);
         count_all(&a);
         compare_all(&a);
     }

@@ -9,6 +9,7 @@
 #include "core/bitmap.h"
 #include "core/domain.h"
 #include "core/frame.h"
+#include "core/frame_audit.h"
 #include "core/heap.h"
 #include "core/hypercall.h"
 #include "core/log.h"
@@ -107,6 +108,7 @@ int grant_create(struct domain *d)
     t->max_map_pages = GRANT_MAP_PAGES_LIMIT;
     t->free_map = NO_HANDLE;
     d->grants = t;
+    frame_audit_add_source(grant_frame_refs);
     return grant_grow(d, 1);
 }
 
@@ -464,6 +466,21 @@ void grant_mapping_free(struct domain *d, grant_handle_t handle)
     spin_lock(&d->grant_lock);
     push_free(d->grants, handle);
     spin_unlock(&d->grant_lock);
+}
+
+/* For the auditor: the references that mappings of `d` hold themselves. */
+void grant_frame_refs(struct domain *d, frame_ref_visitor *visit, void *context)
+{
+    const struct grant_table *t = d->grants;
+    uint32_t end = t ? t->map_page_count * GRANT_MAPS_PER_PAGE : 0;
+
+    for (grant_handle_t handle = 0; handle < end; handle++) {
+        const struct grant_mapping *m = mapping_at(t, handle);
+
+        if (m->state == MAPPING_LIVE)
+            visit(context, frame_mfn(m->hold.frame),
+                  m->hold.access == GRANT_WRITE ? FRAME_WRITABLE : FRAME_NONE);
+    }
 }
 
 /* --- the end ------------------------------------------------------------- */

@@ -19,11 +19,11 @@
  */
 #pragma once
 
+#include "core/frame_audit.h"
 #include "core/types.h"
 #include "hypercall_abi/grant_table.h"
 
 struct domain;
-struct frame;
 
 #define GRANT_FRAMES_LIMIT 128u /* of entries, in any domain */
 #define GRANT_FRAMES_DEFAULT 64u
@@ -85,3 +85,5 @@ struct grant_mapping *grant_mapping_claim(struct domain *d,
 void grant_mapping_publish(struct domain *d, struct grant_mapping *m);
 void grant_mapping_free(struct domain *d, grant_handle_t handle);
 void grant_flush(struct domain *d);
+void grant_frame_refs(struct domain *d, frame_ref_visitor *visit,
+                      void *context);

@@ -12,7 +12,8 @@ static uint64_t spans(uint64_t start, uint64_t end, unsigned shift)
 
 uint64_t guest_table_count(uint64_t start, uint64_t end)
 {
-    return spans(start, end, 21) + spans(start, end, 30) + spans(start, end, 39);
+    return spans(start, end, 21) + spans(start, end, 30) +
+           spans(start, end, 39);
 }
 
 static uint64_t pages_of(uint64_t bytes)
@@ -45,7 +46,8 @@ static void place_tables(struct guest_layout *l)
     l->mapped_pages = (l->mapped_end - l->virt_base) >> PAGE_SHIFT;
 }
 
-int guest_layout_plan(struct guest_layout *l, const struct kernel_layout *kernel,
+int guest_layout_plan(struct guest_layout *l,
+                      const struct kernel_layout *kernel,
                       const struct elf_notes *notes, size_t initrd_size,
                       uint64_t pages, const char **why)
 {
@@ -79,8 +81,8 @@ int guest_layout_plan(struct guest_layout *l, const struct kernel_layout *kernel
     if (notes->has_init_p2m) {
         l->p2m = notes->init_p2m;
         l->p2m_table_pfn = pfn;
-        l->p2m_table_count = guest_table_count(
-            l->p2m, l->p2m + p2m_pages * PAGE_SIZE);
+        l->p2m_table_count =
+            guest_table_count(l->p2m, l->p2m + p2m_pages * PAGE_SIZE);
         l->p2m_pfn = pfn + l->p2m_table_count;
         pfn = l->p2m_pfn + p2m_pages;
     }

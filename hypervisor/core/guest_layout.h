@@ -12,11 +12,11 @@
 
 struct guest_layout {
     uint64_t virt_base;
-    uint64_t mapped_end;      /* end of the initial mapping */
-    uint64_t initrd;          /* address, when it is mapped */
-    uint64_t p2m;             /* address of the p2m list */
+    uint64_t mapped_end; /* end of the initial mapping */
+    uint64_t initrd;     /* address, when it is mapped */
+    uint64_t p2m;        /* address of the p2m list */
     uint64_t start_info;
-    uint64_t page_tables;     /* the first is the L4 */
+    uint64_t page_tables; /* the first is the L4 */
     uint64_t page_table_count;
     uint64_t stack_top;
 

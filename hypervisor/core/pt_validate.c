@@ -386,7 +386,9 @@ int pt_get_table(struct domain *d, mfn_t mfn, unsigned level)
     }
     if (error && error != -ERESTART)
         abandon(&p);
-    return error;
+    return error == -EBUSY ? refuse(-EINVAL, "frame %#lx is of type %u", mfn.n,
+                                    frame_type(f))
+                           : error;
 }
 
 /* --- writes -------------------------------------------------------------- */

@@ -26,8 +26,8 @@ struct pt_context {
 
 /*
  * A reference to `mfn` as a table of `level` (1 to 4), promoted if it is not
- * one. 0, -EINVAL when it cannot be one, -EBUSY while it is in use as
- * something else, -ERESTART.
+ * one. 0, -EINVAL when it cannot be one or is in use as something else,
+ * -EPERM for a device frame in it that is not the domain's, -ERESTART.
  */
 must_check int pt_get_table(struct domain *d, mfn_t mfn, unsigned level);
 

@@ -105,9 +105,6 @@ static inline bool vcpu_has_event(const struct vcpu *v)
            !__atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_RELAXED);
 }
 
-/* The machine's: delivers an NMI to the guest when it can next take one. */
-void arch_vcpu_nmi(struct vcpu *v);
-
 /* vcpu.c */
 struct vcpu *vcpu_create(struct domain *d, unsigned id);
 void vcpu_destroy(struct vcpu *v);

@@ -25,15 +25,13 @@ void asm_offsets(void)
     DEFINE(CONST_ENTRY_SYSCALL, offsetof(struct gate_const, entry_syscall));
     DEFINE(CONST_ENTRY_SYSENTER, offsetof(struct gate_const, entry_sysenter));
     DEFINE(REGS_RSP, offsetof(struct regs, rsp));
-    DEFINE(CONST_EXCEPTION_STACK,
-           offsetof(struct gate_const, exception_stack));
+    DEFINE(CONST_EXCEPTION_STACK, offsetof(struct gate_const, exception_stack));
     DEFINE(CONST_ENTRY_TRAP, offsetof(struct gate_const, entry_trap));
     DEFINE(CONST_GATE_STACK, offsetof(struct gate_const, gate_stack));
     DEFINE(CONST_FULL_CR3, offsetof(struct gate_const, full_cr3));
     DEFINE(CONST_LIGHT_CR3, offsetof(struct gate_const, light_cr3));
     DEFINE(CONST_VCPU_INFO, offsetof(struct gate_const, vcpu_info));
-    DEFINE(CONST_SYSCALL_HANDLER,
-           offsetof(struct gate_const, syscall_handler));
+    DEFINE(CONST_SYSCALL_HANDLER, offsetof(struct gate_const, syscall_handler));
     DEFINE(CONST_IS_LIGHT, offsetof(struct gate_const, is_light));
     DEFINE(CONST_FORCE_FULL, offsetof(struct gate_const, force_full));
     DEFINE(SCRATCH_KERNEL_SP, offsetof(struct gate_scratch, kernel_sp));

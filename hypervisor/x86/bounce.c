@@ -44,8 +44,7 @@ void bounce_to_kernel(struct vcpu *v, const struct bounce *b)
     struct regs *r = guest_regs();
     struct vcpu_info *info = vcpu_info_of(v);
     bool from_kernel = v->arch->in_kernel;
-    uint8_t mask = __atomic_load_n(&info->evtchn_upcall_mask,
-                                   __ATOMIC_RELAXED);
+    uint8_t mask = __atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_RELAXED);
     uint64_t frame[8], sp;
     unsigned n = 0;
 
@@ -57,8 +56,8 @@ void bounce_to_kernel(struct vcpu *v, const struct bounce *b)
     if (b->has_error)
         frame[n++] = b->error_code;
     frame[n++] = r->rip;
-    frame[n++] = (from_kernel ? r->cs & 0xfffc : r->cs & 0xffff) |
-                 (uint64_t)mask << 32;
+    frame[n++] =
+        (from_kernel ? r->cs & 0xfffc : r->cs & 0xffff) | (uint64_t)mask << 32;
     frame[n++] = visible_flags(v, r->rflags, mask);
     frame[n++] = r->rsp;
     frame[n++] = r->ss & 0xffff;
@@ -133,8 +132,8 @@ static void deliver_nmi(struct vcpu *v)
     if (!address)
         return;
     v->arch->nmi_masked = true;
-    bounce_to_kernel(v, &(struct bounce){.address = address,
-                                         .masks_events = true});
+    bounce_to_kernel(
+        v, &(struct bounce){.address = address, .masks_events = true});
 }
 
 static void deliver_event(struct vcpu *v)
@@ -142,8 +141,8 @@ static void deliver_event(struct vcpu *v)
     const struct callback *c = &v->arch->callbacks[CALLBACK_EVENT];
 
     if (c->address)
-        bounce_to_kernel(v, &(struct bounce){.address = c->address,
-                                             .masks_events = true});
+        bounce_to_kernel(
+            v, &(struct bounce){.address = c->address, .masks_events = true});
 }
 
 void deliver_pending(struct vcpu *v)

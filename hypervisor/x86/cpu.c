@@ -31,8 +31,8 @@
 #define STUB_BYTES 16
 #define HOST_PAT 0x0000050100070406ull
 #define SYSCALL_FLAG_MASK                                                      \
-    (RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT |             \
-     RFLAGS_RF | RFLAGS_VM | RFLAGS_AC)
+    (RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | \
+     RFLAGS_VM | RFLAGS_AC)
 
 struct cpu cpus[MAX_PCPUS];
 
@@ -83,8 +83,7 @@ static void *gate_page_alloc(struct cpu *c, unsigned offset, unsigned pages,
     return memory;
 }
 
-static void gate_address(const struct cpu *c, const char *symbol,
-                         uint64_t *out)
+static void gate_address(const struct cpu *c, const char *symbol, uint64_t *out)
 {
     *out = c->gate + GATE_CODE + (uint64_t)(symbol - gate_text_start);
 }
@@ -102,9 +101,8 @@ static void fill_idt(struct cpu *c)
                        : v == EXC_DB ? IST_DB
                                      : IST_NONE;
 
-        idt[2 * v] = (stub & 0xffff) | (uint64_t)SEL_OWN_CS << 16 |
-                     ist << 32 | (IDT_GATE | dpl << 13) << 32 |
-                     (stub >> 16 & 0xffff) << 48;
+        idt[2 * v] = (stub & 0xffff) | (uint64_t)SEL_OWN_CS << 16 | ist << 32 |
+                     (IDT_GATE | dpl << 13) << 32 | (stub >> 16 & 0xffff) << 48;
         idt[2 * v + 1] = stub >> 32;
     }
 }
@@ -119,11 +117,10 @@ void cpu_set_system_descriptor(struct cpu *c, unsigned selector, unsigned type,
                                uint64_t base, uint32_t limit)
 {
     set_descriptor(c, selector + 8, base >> 32);
-    set_descriptor(c, selector,
-                   (limit & 0xffff) | (base & 0xffffff) << 16 |
-                       (uint64_t)type << 40 |
-                       (uint64_t)(limit >> 16 & 0xf) << 48 |
-                       (base >> 24 & 0xff) << 56);
+    set_descriptor(
+        c, selector,
+        (limit & 0xffff) | (base & 0xffffff) << 16 | (uint64_t)type << 40 |
+            (uint64_t)(limit >> 16 & 0xf) << 48 | (base >> 24 & 0xff) << 56);
 }
 
 static void fill_gdt(struct cpu *c)
@@ -226,7 +223,8 @@ static void set_syscall_msrs(const struct cpu *c)
     uint64_t entry;
 
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
-    wrmsr(MSR_STAR, (uint64_t)SEL_GUEST_CS32 << 48 | (uint64_t)SEL_OWN_CS << 32);
+    wrmsr(MSR_STAR,
+          (uint64_t)SEL_GUEST_CS32 << 48 | (uint64_t)SEL_OWN_CS << 32);
     gate_address(c, gate_syscall, &entry);
     wrmsr(MSR_LSTAR, entry);
     gate_address(c, gate_syscall32, &entry);

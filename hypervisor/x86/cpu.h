@@ -18,27 +18,27 @@
 struct stack_info;
 
 struct cpu {
-    struct pcpu *core;        /* const after boot */
-    unsigned id;              /* const after boot */
-    uint32_t apic_id;         /* const after boot */
-    struct stack_info *stack; /* const after boot */
-    uint64_t gate;            /* const: address of the gate */
-    uint64_t *gate_l1;        /* const: the L1 table that maps the gate */
+    struct pcpu *core;            /* const after boot */
+    unsigned id;                  /* const after boot */
+    uint32_t apic_id;             /* const after boot */
+    struct stack_info *stack;     /* const after boot */
+    uint64_t gate;                /* const: address of the gate */
+    uint64_t *gate_l1;            /* const: the L1 table that maps the gate */
     struct gate_const *constants; /* const: writable alias */
     struct gate_scratch *scratch; /* const: writable alias */
-    struct tss *tss;          /* const: writable alias */
-    uint64_t *own_gdt;        /* const: writable alias of Mica's GDT page */
-    void *idt;                /* const: writable alias */
-    mfn_t loaded_root;        /* what CR3 holds on the full side */
+    struct tss *tss;              /* const: writable alias */
+    uint64_t *own_gdt;            /* const: writable alias of Mica's GDT page */
+    void *idt;                    /* const: writable alias */
+    mfn_t loaded_root;            /* what CR3 holds on the full side */
     struct spinlock sides_lock;
-    uint64_t *root_page;      /* const; its entries: sides_lock */
-    mfn_t root_source;        /* sides_lock: the L4 it copies, or invalid */
-    uint32_t flush_request;   /* atomic: others want a flush */
-    bool timer_is_due;        /* its interrupt came; timers_run must run */
+    uint64_t *root_page;    /* const; its entries: sides_lock */
+    mfn_t root_source;      /* sides_lock: the L4 it copies, or invalid */
+    uint32_t flush_request; /* atomic: others want a flush */
+    bool timer_is_due;      /* its interrupt came; timers_run must run */
 };
 
 struct stack_info {
-    struct regs regs;         /* of the guest this pCPU was entered from */
+    struct regs regs; /* of the guest this pCPU was entered from */
     struct cpu *cpu;
     uint64_t pad;
 };

@@ -19,8 +19,8 @@
 
 static void show_registers(const struct regs *r)
 {
-    log_error("rip %04lx:%016lx  rsp %04lx:%016lx  rflags %08lx", r->cs,
-              r->rip, r->ss, r->rsp, r->rflags);
+    log_error("rip %04lx:%016lx  rsp %04lx:%016lx  rflags %08lx", r->cs, r->rip,
+              r->ss, r->rsp, r->rflags);
     log_error("rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx", r->rax, r->rbx,
               r->rcx, r->rdx);
     log_error("rsi %016lx  rdi %016lx  rbp %016lx  r8  %016lx", r->rsi, r->rdi,
@@ -67,8 +67,7 @@ static void show_backtrace(uint64_t rip, uint64_t rbp)
 void crash_own(const struct regs *r)
 {
     log_error("pCPU %u: exception %u, error code %#x, cr2 %016lx, cr3 %016lx",
-              this_cpu()->id, r->vector, r->error_code, read_cr2(),
-              read_cr3());
+              this_cpu()->id, r->vector, r->error_code, read_cr2(), read_cr3());
     show_registers(r);
     show_backtrace(r->rip, r->rbp);
     panic("exception %u in Mica", r->vector);

@@ -69,8 +69,7 @@ static int get_table(struct domain *d, mfn_t mfn)
     if (!error)
         error = frame_get_typed(f, FRAME_SEGDESC);
     if (error == -EAGAIN)
-        error =
-            frame_type(f) == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
+        error = frame_type(f) == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
     else
         goto put;
     if (error)

@@ -95,8 +95,8 @@ void arch_flush_vcpus(struct domain *d, const uint64_t *vcpus)
     for (unsigned i = bitmap_next(vcpus, d->max_vcpus, 0); i < d->max_vcpus;
          i = bitmap_next(vcpus, d->max_vcpus, i + 1)) {
         struct vcpu *v = domain_vcpu(d, i);
-        unsigned on = v ? __atomic_load_n(&v->loaded_on, __ATOMIC_SEQ_CST)
-                        : NO_PCPU;
+        unsigned on =
+            v ? __atomic_load_n(&v->loaded_on, __ATOMIC_SEQ_CST) : NO_PCPU;
 
         if (on != NO_PCPU)
             bit_set(asked, on);

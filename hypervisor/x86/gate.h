@@ -39,18 +39,18 @@
 
 /* The constants page; gate.S reads it, only Mica's full side writes it. */
 struct gate_const {
-    uint64_t stack;          /* top of Mica's stack: end of struct regs */
-    uint64_t entry_syscall;  /* entry.S, by absolute address */
+    uint64_t stack;         /* top of Mica's stack: end of struct regs */
+    uint64_t entry_syscall; /* entry.S, by absolute address */
     uint64_t entry_sysenter;
     uint64_t entry_trap;
     uint64_t exception_stack; /* top of the stack for NMI, #MC, #DF, #DB */
-    uint64_t gate_stack;     /* top of the entry stack in the scratch page */
-    uint64_t full_cr3;       /* the full side's tables */
-    uint64_t light_cr3;      /* the root page */
-    uint64_t vcpu_info;      /* where the gate sees it */
+    uint64_t gate_stack;      /* top of the entry stack in the scratch page */
+    uint64_t full_cr3;        /* the full side's tables */
+    uint64_t light_cr3;       /* the root page */
+    uint64_t vcpu_info;       /* where the gate sees it */
     uint64_t syscall_handler; /* of the guest kernel */
-    uint32_t is_light;       /* a guest runs on the light side */
-    uint32_t force_full;     /* the gate may not shortcut anything */
+    uint32_t is_light;        /* a guest runs on the light side */
+    uint32_t force_full;      /* the gate may not shortcut anything */
 };
 
 /*
@@ -71,9 +71,9 @@ _Static_assert(sizeof(struct gate_scratch) == PAGE_SIZE, "one page");
 
 struct tss {
     uint32_t reserved0;
-    uint32_t rsp[6];    /* RSP0 to RSP2 as pairs of low and high */
+    uint32_t rsp[6]; /* RSP0 to RSP2 as pairs of low and high */
     uint32_t reserved1[2];
-    uint32_t ist[14];   /* IST1 to IST7 likewise */
+    uint32_t ist[14]; /* IST1 to IST7 likewise */
     uint32_t reserved2[2];
     uint16_t reserved3;
     uint16_t io_bitmap_offset;

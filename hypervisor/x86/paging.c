@@ -284,8 +284,8 @@ static void build_frame_tables(const struct memory_range *ram, unsigned count)
                                             .record_size = 8,
                                             .fill = 0xff};
     uint64_t blocks = ram_frames_end / FRAME_BLOCK + 1;
-    uint64_t *present = phys_to_virt(
-        boot_alloc_below(BITMAP_WORDS(blocks) * 8, UINT64_MAX));
+    uint64_t *present =
+        phys_to_virt(boot_alloc_below(BITMAP_WORDS(blocks) * 8, UINT64_MAX));
 
     for (unsigned i = 0; i < count; i++) {
         uint64_t first = max_u64(ram[i].start, LOW_MEMORY_END) >> PAGE_SHIFT;
@@ -300,8 +300,7 @@ static void build_frame_tables(const struct memory_range *ram, unsigned count)
             bit_set(present, b);
     }
     back_m2p_holes(ram_frames_end);
-    frame_table_init((struct frame *)FRAME_TABLE_BASE, ram_frames_end,
-                     present);
+    frame_table_init((struct frame *)FRAME_TABLE_BASE, ram_frames_end, present);
 }
 
 /* Every record that is no RAM says so; the rest belongs to nobody yet. */
@@ -318,8 +317,7 @@ static void mark_ram(const struct memory_range *ram, unsigned count)
 
 /* --- the order of things ------------------------------------------------- */
 
-static void find_free_memory(const struct memory_range *ram,
-                             unsigned ram_count,
+static void find_free_memory(const struct memory_range *ram, unsigned ram_count,
                              const struct memory_range *busy,
                              unsigned busy_count)
 {

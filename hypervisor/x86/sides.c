@@ -73,8 +73,8 @@ static void *page_alloc(const struct cpu *c)
  */
 void sides_init_cpu(struct cpu *c)
 {
-    const uint64_t *own_l3 = phys_to_virt(
-        idle_l4[pt_index(M2P_GUEST_BASE, 4)] & PTE_FRAME_MASK);
+    const uint64_t *own_l3 =
+        phys_to_virt(idle_l4[pt_index(M2P_GUEST_BASE, 4)] & PTE_FRAME_MASK);
     uint64_t *l3 = page_alloc(c), *l2 = page_alloc(c);
 
     c->root_page = page_alloc(c);
@@ -143,8 +143,8 @@ void sides_entered(struct regs *r)
     c->constants->is_light = 0;
     cpu_set_rsp0(c, c->constants->stack);
     v->arch->kernel_sp = c->scratch->kernel_sp;
-    v->arch->in_kernel = is_trap ? (r->cs & RPL_MASK) == RPL_RING1
-                                 : c->scratch->in_kernel != 0;
+    v->arch->in_kernel =
+        is_trap ? (r->cs & RPL_MASK) == RPL_RING1 : c->scratch->in_kernel != 0;
     if ((r->cs & RPL_MASK) == RPL_RING1) {
         r->cs = SEL_GUEST_CS;
         r->ss = SEL_GUEST_SS;
@@ -191,8 +191,10 @@ void sides_gate_fault(struct regs *r)
     uint64_t address = read_cr2();
 
     if (is_in_gate(r->rip, gate_guest_stack_start, gate_guest_stack_end))
-        domain_crash(v->domain, "vCPU %u: bad kernel stack %#lx for a system "
-                     "call", v->id, v->arch->kernel_sp);
+        domain_crash(v->domain,
+                     "vCPU %u: bad kernel stack %#lx for a system "
+                     "call",
+                     v->id, v->arch->kernel_sp);
     else if (is_in_gate(r->rip, gate_guest_iret_start, gate_guest_iret_end))
         domain_crash(v->domain, "vCPU %u: iret from bad stack %#lx", v->id,
                      this_cpu()->scratch->guest_rsp);
@@ -240,8 +242,7 @@ uint64_t sides_leave(struct vcpu *v, struct regs *r)
     struct cpu *c = this_cpu();
     struct gate_const *k = c->constants;
 
-    if (!sides_is_light(v) ||
-        (v->arch->in_kernel && sides != SIDES_ISOLATED) ||
+    if (!sides_is_light(v) || (v->arch->in_kernel && sides != SIDES_ISOLATED) ||
         !map_vcpu_info(c, v))
         return 0;
     if (!mfn_equal(c->root_source, v->kernel_root))

@@ -164,8 +164,8 @@ static void read_information(uint32_t information)
               "command.");
     for (unsigned i = 0; i < boot.map.count; i++)
         if (boot.map.ranges[i].type == MEMORY_RAM)
-            ram[ram_count++] = (struct memory_range){
-                boot.map.ranges[i].start, boot.map.ranges[i].end};
+            ram[ram_count++] = (struct memory_range){boot.map.ranges[i].start,
+                                                     boot.map.ranges[i].end};
 }
 
 /* All that the loader put into RAM and that is still to be read. */
@@ -174,8 +174,7 @@ static unsigned find_busy(struct memory_range *busy, uint32_t information)
     unsigned n = 0;
 
     busy[n++] = (struct memory_range){
-        information,
-        information + multiboot2_size(phys_to_virt(information))};
+        information, information + multiboot2_size(phys_to_virt(information))};
     for (unsigned i = 0; i < boot.module_count; i++)
         if (boot.modules[i].start < boot.modules[i].end)
             busy[n++] = (struct memory_range){boot.modules[i].start,
@@ -200,8 +199,7 @@ static void describe_graphics_screen(struct dom0_vga_console_info *info)
     const struct boot_framebuffer *s = &boot.screen;
     uint64_t size = (uint64_t)s->pitch * s->height;
 
-    info->video_type =
-        boot.is_efi ? XEN_VGATYPE_EFI_LFB : XEN_VGATYPE_VESA_LFB;
+    info->video_type = boot.is_efi ? XEN_VGATYPE_EFI_LFB : XEN_VGATYPE_VESA_LFB;
     info->u.vesa_lfb = (struct dom0_vga_vesa_lfb){
         .width = (uint16_t)s->width,
         .height = (uint16_t)s->height,
@@ -258,9 +256,9 @@ static void start_consoles(bool has_screen)
 {
     struct console_options o = options.console;
 
-    o.has_text_screen = boot.screen.kind == BOOT_SCREEN_TEXT ||
-                        (boot.screen.kind == BOOT_SCREEN_UNKNOWN &&
-                         !boot.is_efi);
+    o.has_text_screen =
+        boot.screen.kind == BOOT_SCREEN_TEXT ||
+        (boot.screen.kind == BOOT_SCREEN_UNKNOWN && !boot.is_efi);
     if (has_screen)
         o.outputs.com1 = o.outputs.com2 = false;
     else
@@ -296,8 +294,8 @@ static void report_kept(void)
 
     for (unsigned i = 0; i < ram_count; i++)
         all += ram[i].end - ram[i].start;
-    log_info("memory: kept %lu KiB", (all >> 10) -
-             ((heap_free_frames() + dom0->page_count) << 2));
+    log_info("memory: kept %lu KiB",
+             (all >> 10) - ((heap_free_frames() + dom0->page_count) << 2));
 }
 
 static void start_machine(uint32_t information)

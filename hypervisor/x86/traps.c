@@ -30,7 +30,7 @@
 #include "x86/sides.h"
 
 #define LINUX_SYSCALL_VECTOR 0x80
-#define SOFT_INTERRUPT_ERROR(vector) ((vector) * 8 + 2)
+#define SOFT_INTERRUPT_ERROR(vector) ((vector)*8 + 2)
 
 extern const char exit_iret[];
 

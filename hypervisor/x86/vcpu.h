@@ -16,10 +16,10 @@
 #define GUEST_GDT_ENTRIES 7168
 
 struct trap_gate {
-    uint64_t address;   /* 0: not installed */
+    uint64_t address; /* 0: not installed */
     uint16_t cs;
-    uint8_t dpl;        /* least privileged ring that may `int n` */
-    bool masks_events;  /* sets the upcall mask on entry */
+    uint8_t dpl;       /* least privileged ring that may `int n` */
+    bool masks_events; /* sets the upcall mask on entry */
 };
 
 struct callback {
@@ -43,15 +43,15 @@ struct pending_trap {
     bool has_error;
     uint8_t vector;
     uint32_t error_code;
-    uint64_t cr2;       /* meaning for EXC_PF only */
+    uint64_t cr2; /* meaning for EXC_PF only */
 };
 
 struct arch_vcpu {
-    struct regs regs;       /* while the vCPU is not loaded */
-    bool in_kernel;         /* guest kernel or guest application */
+    struct regs regs; /* while the vCPU is not loaded */
+    bool in_kernel;   /* guest kernel or guest application */
     struct pending_trap trap;
-    bool nmi_pending;       /* atomic */
-    bool nmi_masked;        /* until the next iret hypercall */
+    bool nmi_pending; /* atomic */
+    bool nmi_masked;  /* until the next iret hypercall */
 
     struct trap_gate *traps; /* 256 */
     struct callback callbacks[CALLBACK_KINDS];
@@ -63,24 +63,24 @@ struct arch_vcpu {
     uint64_t gs_base_kernel; /* while not loaded */
     uint64_t gs_base_user;   /* while not loaded */
 
-    uint8_t iopl;            /* virtual: 0 to 3 */
-    bool cr0_ts;             /* virtual CR0.TS */
-    uint64_t cr4;            /* as the guest sees it */
-    uint64_t cr2;            /* of the last page fault delivered */
+    uint8_t iopl; /* virtual: 0 to 3 */
+    bool cr0_ts;  /* virtual CR0.TS */
+    uint64_t cr4; /* as the guest sees it */
+    uint64_t cr2; /* of the last page fault delivered */
     uint64_t dr[8];
     uint64_t xcr0;
     uint32_t tsc_aux;
-    void *fpu;               /* XSAVE or FXSAVE area, 64-byte aligned */
+    void *fpu; /* XSAVE or FXSAVE area, 64-byte aligned */
 
     mfn_t gdt_frames[GUEST_GDT_FRAMES];
     unsigned gdt_entries;
-    uint64_t ldt_base;       /* guest address, page aligned */
+    uint64_t ldt_base; /* guest address, page aligned */
     unsigned ldt_entries;
-    uint64_t ldt_loaded;     /* bit n: page n has a reference */
-    mfn_t ldt_frames[16];    /* valid where ldt_loaded says so */
+    uint64_t ldt_loaded;  /* bit n: page n has a reference */
+    mfn_t ldt_frames[16]; /* valid where ldt_loaded says so */
 };
 
 struct arch_domain {
-    uint64_t *io_bitmap;     /* 65536 bits, 1 = refused; NULL: all refused */
-    uint32_t pci_cf8;        /* last dword written to port 0xcf8 */
+    uint64_t *io_bitmap; /* 65536 bits, 1 = refused; NULL: all refused */
+    uint32_t pci_cf8;    /* last dword written to port 0xcf8 */
 };

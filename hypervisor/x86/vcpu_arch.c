@@ -22,8 +22,7 @@
 
 #define TRAP_TABLE_BYTES (256 * sizeof(struct trap_gate))
 #define SYSCALL_BYTES 2
-#define CR4_GUEST_INITIAL                                                      \
-    (CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+#define CR4_GUEST_INITIAL (CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 
 int arch_domain_create(struct domain *d)
 {
@@ -162,12 +161,10 @@ static void set_callbacks(struct arch_vcpu *a,
     memset(a->callbacks, 0, sizeof(a->callbacks));
     a->callbacks[CALLBACK_EVENT] =
         (struct callback){c->event_callback_eip, true};
-    a->callbacks[CALLBACK_FAILSAFE] =
-        (struct callback){c->failsafe_callback_eip,
-                          c->flags & VGCF_failsafe_disables_events};
-    a->callbacks[CALLBACK_SYSCALL] =
-        (struct callback){c->syscall_callback_eip,
-                          c->flags & VGCF_syscall_disables_events};
+    a->callbacks[CALLBACK_FAILSAFE] = (struct callback){
+        c->failsafe_callback_eip, c->flags & VGCF_failsafe_disables_events};
+    a->callbacks[CALLBACK_SYSCALL] = (struct callback){
+        c->syscall_callback_eip, c->flags & VGCF_syscall_disables_events};
 }
 
 static void set_traps(struct vcpu *v, const struct vcpu_guest_context *c)
@@ -180,8 +177,7 @@ static void set_traps(struct vcpu *v, const struct vcpu_guest_context *c)
     }
 }
 
-int arch_vcpu_set_context(struct vcpu *v,
-                          const struct vcpu_guest_context *c)
+int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
 {
     struct arch_vcpu *a = v->arch;
     int error = check_context(c);
@@ -249,8 +245,8 @@ void arch_vcpu_kick(struct vcpu *v)
 #define STUBS 128
 #define HC_IRET 23
 
-static const uint8_t stub[] = {0x51, 0x41, 0x53, 0xb8, 0, 0,    0,   0,
-                               0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3};
+static const uint8_t stub[] = {0x51, 0x41, 0x53, 0xb8, 0,    0,    0,
+                               0,    0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3};
 static const uint8_t iret_stub[] = {0x51, 0x41, 0x53, 0x50, 0xb8, 0,
                                     0,    0,    0,    0x0f, 0x05};
 

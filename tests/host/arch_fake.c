@@ -173,6 +173,11 @@ uint64_t arch_m2p_get(mfn_t mfn)
 /* Flushes those pCPUs that may hold something. */
 void arch_flush_since(uint32_t stamp)
 {
+    void (*hook)(void) = fake.on_flush;
+
+    fake.on_flush = NULL;
+    if (hook)
+        hook();
     for (unsigned i = 0; i < pcpu_count; i++) {
         if (!flush_is_needed(pcpus[i].flushed_at, stamp))
             continue;

@@ -45,18 +45,19 @@ struct fake {
     unsigned kicks[MAX_PCPUS]; /* of pCPUs */
     unsigned vcpu_kicks;
     unsigned nmis;
-    unsigned flushes; /* arch_flush_since that had work to do */
-    unsigned local_flushes;   /* that a guest asked for */
-    unsigned page_flushes;    /* by arch_flush_page_local */
+    unsigned flushes;       /* arch_flush_since that had work to do */
+    void (*on_flush)(void); /* called once by the next that has */
+    unsigned local_flushes; /* that a guest asked for */
+    unsigned page_flushes;  /* by arch_flush_page_local */
     unsigned cache_flushes;
-    uint64_t vcpus_flushed;   /* the set of the last arch_flush_vcpus */
+    uint64_t vcpus_flushed; /* the set of the last arch_flush_vcpus */
     unsigned roots_changed;
     unsigned l4_changes;
-    unsigned slow_at;         /* the n-th arch_now from here on, unless 0, */
-                              /* finds that a long time has gone by */
+    unsigned slow_at; /* the n-th arch_now from here on, unless 0, */
+                      /* finds that a long time has gone by */
     unsigned time_published;
     unsigned restarts;
-    unsigned restart_nr;      /* of the last one, with its arguments */
+    unsigned restart_nr; /* of the last one, with its arguments */
     uint64_t restart_args[5];
     int fail_vcpu_create; /* what arch_vcpu_create returns */
     int fail_domain_create;

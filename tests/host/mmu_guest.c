@@ -65,24 +65,97 @@ static void build_tables(const struct mmu_guest *g)
             mmu_entry(g, i, i < MMU_ARGS ? MMU_READ_ONLY : MMU_WRITABLE);
 }
 
-/* A domain with one vCPU and its page tables in place. */
-void mmu_guest_create(struct mmu_guest *g, domid_t id)
+static int get_root(const struct mmu_guest *g)
 {
     int error;
 
-    *g = (struct mmu_guest){.d = domain_create(id, 1)};
-    need(g->d != NULL, "domain_create");
-    g->d->max_pages = 4 * MMU_PAGES;
-    g->v = vcpu_create(g->d, 0);
-    need(g->v != NULL, "vcpu_create");
+    do {
+        this_pcpu()->entered_at = fake.now;
+        this_pcpu()->need_resched = false;
+        spin_lock(&g->d->pt_lock);
+        error = pt_get_table(g->d, g->frame[MMU_L4], 4);
+        spin_unlock(&g->d->pt_lock);
+    } while (error == -ERESTART);
+    return error;
+}
+
+/* Gives a domain without memory its pages and tables. */
+void mmu_guest_fill(struct mmu_guest *g)
+{
     allocate(g);
     build_tables(g);
-    this_pcpu()->entered_at = fake.now;
-    spin_lock(&g->d->pt_lock);
-    error = pt_get_table(g->d, g->frame[MMU_L4], 4);
-    spin_unlock(&g->d->pt_lock);
-    need(!error, "pt_get_table");
+    need(!get_root(g), "pt_get_table");
     g->v->kernel_root = g->frame[MMU_L4];
+}
+
+/* A domain with one vCPU and its page tables in place. */
+void mmu_guest_create(struct mmu_guest *g, domid_t id)
+{
+    *g = (struct mmu_guest){.d = domain_create(id, 1)};
+    need(g->d != NULL, "domain_create");
+    g->d->max_pages = 2 * MMU_PAGES;
+    g->v = vcpu_create(g->d, 0);
+    need(g->v != NULL, "vcpu_create");
+    mmu_guest_fill(g);
+}
+
+static void put_root(struct domain *d, mfn_t *root)
+{
+    if (!mfn_equal(*root, MFN_INVALID))
+        pt_put_table(d, frame_lookup(*root));
+    *root = MFN_INVALID;
+}
+
+/* Makes the first page the root again, by force. Whether it can be one. */
+bool mmu_guest_reset_root(struct mmu_guest *g)
+{
+    if (get_root(g))
+        return false;
+    put_root(g->d, &g->v->kernel_root);
+    g->v->kernel_root = g->frame[MMU_L4];
+    flush_clock_note(flush_clock_advance());
+    return true;
+}
+
+static void drain(struct domain *d)
+{
+    do {
+        this_pcpu()->entered_at = fake.now;
+        this_pcpu()->need_resched = false;
+    } while (pt_drain(d));
+}
+
+/* Drops all page tables of a domain, and with them what they map. */
+void mmu_guest_drop_tables(struct mmu_guest *g)
+{
+    struct domain *d = g->d;
+    uint64_t cursor = 0;
+    struct frame *f;
+
+    put_root(d, &g->v->kernel_root);
+    put_root(d, &g->v->user_root);
+    drain(d);
+    while (frame_next_owned(d, &cursor, &f)) {
+        if (f->state & FRAME_PINNED) {
+            f->state &= ~FRAME_PINNED;
+            pt_put_table(d, f);
+        }
+        drain(d);
+        while (pt_settle(d, f))
+            drain(d);
+    }
+}
+
+/* Takes its memory from a domain whose frames nobody maps any more. */
+void mmu_guest_empty(struct mmu_guest *g)
+{
+    uint64_t cursor = 0;
+    struct frame *f;
+
+    while (frame_next_owned(g->d, &cursor, &f))
+        if (frame_type(f) != FRAME_SHARED)
+            need(!frame_unassign(f, g->d), "frame_unassign");
+    need(!g->d->page_count, "page_count");
 }
 
 /* The calls that follow come from this domain, on its pCPU. */
@@ -157,8 +230,7 @@ long mmu_update(const struct mmu_guest *g, uint64_t ptr, uint64_t value)
 static void put_ext(const struct mmu_guest *g, unsigned cmd, uint64_t arg1,
                     uint64_t arg2, uint64_t *args)
 {
-    struct mmuext_op op = {
-        .cmd = cmd, .arg1.mfn = arg1, .arg2.src_mfn = arg2};
+    struct mmuext_op op = {.cmd = cmd, .arg1.mfn = arg1, .arg2.src_mfn = arg2};
 
     memcpy(mmu_page(g, MMU_ARGS), &op, sizeof(op));
     args[0] = mmu_va(MMU_ARGS);

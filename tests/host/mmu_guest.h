@@ -40,6 +40,13 @@ struct mmu_guest {
 
 void mmu_guest_create(struct mmu_guest *g, domid_t id);
 void mmu_guest_run(const struct mmu_guest *g);
+bool mmu_guest_reset_root(struct mmu_guest *g);
+
+/* To use a domain again: of all domains the tables first, then the memory. */
+void mmu_guest_drop_tables(struct mmu_guest *g);
+void mmu_guest_empty(struct mmu_guest *g);
+void mmu_guest_fill(struct mmu_guest *g);
+
 uint64_t *mmu_page(const struct mmu_guest *g, unsigned pfn);
 struct frame *mmu_frame(const struct mmu_guest *g, unsigned pfn);
 uint64_t mmu_address(const struct mmu_guest *g, unsigned pfn, unsigned index);

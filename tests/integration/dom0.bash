@@ -13,7 +13,8 @@ shell() {
     shell_count=$((shell_count + 1))
     send "$2; echo \"ENDED $shell_count\" \$?"
     wait_for "^ENDED $shell_count [0-9]+\$" "$1" || return 1
-    vm_output | sed -n "$((from + 1)),$((vm_from - 2))p" >"$dir/answer"
+    vm_output | head -n "$((vm_from - 2))" | tail -n "+$((from + 1))" \
+        >"$dir/answer"
     return "${vm_line##* }"
 }
 
@@ -31,7 +32,7 @@ boots_to_shell() {
     local bound=$1
     shift
     vm_start "$@"
-    wait_for '^dom0 is up' "$bound" && shell 20 'stty columns 1000; true'
+    wait_for '^dom0:.*# $' "$bound" && shell 20 'stty columns 1000'
 }
 
 # complaints: those lines of the input that are messages of a problem and not

@@ -66,7 +66,7 @@ conditionals_in_core() {
         hypervisor/core/*.c
 }
 
-# What core's objects, linked together, leave undefined must be a function
+# What core's objects, linked together, leave undefined must be something
 # that arch.h or machine.h declares, a hypercall that the machine handles, a
 # string function, a retpoline, or from a library that unpacks kernels.
 core_that_needs_more_than_arch_h() {
@@ -83,7 +83,8 @@ core_that_needs_more_than_arch_h() {
                 echo "core needs $symbol, which is no hypercall"
             ;;
         *)
-            grep -qE "\b$symbol\(" hypervisor/core/{arch,machine}.h ||
+            grep -qE "\b$symbol\(|^extern .*\b$symbol;" \
+                hypervisor/core/{arch,machine}.h ||
                 echo "core needs $symbol, which arch.h does not declare"
             ;;
         esac
@@ -99,7 +100,7 @@ files_without_licence() {
     find . \( -path ./build -o -path ./.git \) -prune -o -type f -print |
         while read -r file; do
         case $file in
-        *.md | ./LICENSE | */corpus/* | *.bin | *.xz | *.zst | *.gz) continue ;;
+        *.md | *.txt | ./LICENSE | */corpus/* | *.bin | *.xz | *.zst | *.gz) continue ;;
         esac
         head -n 3 "$file" | grep -aq 'SPDX-License-Identifier: MIT' ||
             echo "$file"

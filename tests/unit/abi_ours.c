@@ -26,7 +26,7 @@
 #include "abi_facts.h"
 
 #define SIZE(ours, theirs) ABI_FACT_SIZE(#ours, ours)
-#define MEMBER(ours, member, theirs, their_member) \
+#define MEMBER(ours, member, theirs, their_member)                             \
     ABI_FACT_MEMBER(#ours "." #member, ours, member)
 #define NUMBER(ours, theirs) ABI_FACT_NUMBER(#ours, ours)
 #define SAME(constant) ABI_FACT_NUMBER(#constant, constant)

@@ -28,7 +28,7 @@
 #include <xen/version.h>
 
 #define SIZE(ours, theirs) ABI_FACT_SIZE(#ours, theirs)
-#define MEMBER(ours, member, theirs, their_member) \
+#define MEMBER(ours, member, theirs, their_member)                             \
     ABI_FACT_MEMBER(#ours "." #member, theirs, their_member)
 #define NUMBER(ours, theirs) ABI_FACT_NUMBER(#ours, theirs)
 #define SAME(constant) ABI_FACT_NUMBER(#constant, constant)

@@ -4,6 +4,7 @@
 
 #include <check.h>
 
+#include "core/frame_audit.h"
 #include "core/heap.h"
 #include "core/pt_validate.h"
 
@@ -36,10 +37,6 @@ static struct domain *make_domain(domid_t id, unsigned slot)
 
     ck_assert_ptr_nonnull(d);
     d->max_pages = 64;
-    if (!d->owned_chunks)
-        ck_assert_int_eq(frame_domain_create(d), 0);
-    if (!d->grants)
-        ck_assert_int_eq(grant_create(d), 0);
     memories[slot].id = id;
     for (unsigned i = 0; i < WORLD_PAGES; i++)
         memories[slot].frames[i] = give_frame(d);
@@ -76,6 +73,7 @@ static void make_tables(void)
     arg_page = data_page(grantee, 0);
     spin_lock(&grantee->pt_lock);
     ck_assert_int_eq(pt_get_table(grantee, tables[4], 4), 0);
+    frame_lookup(tables[4])->state |= FRAME_PINNED;
     spin_unlock(&grantee->pt_lock);
 }
 
@@ -98,6 +96,11 @@ uint64_t *grant(grant_ref_t ref, uint16_t flags, mfn_t mfn)
 
     ck_assert_int_eq(grant_set(granter, ref, GRANTEE_ID, mfn, flags), 0);
     return &entries[ref % 512];
+}
+
+uint64_t *grant_page(uint16_t flags)
+{
+    return grant(REF, flags, data_frame(granter, 0));
 }
 
 uint16_t flags_of(grant_ref_t ref)
@@ -169,6 +172,31 @@ int unmap_at(uint64_t address, grant_handle_t handle)
     return op.status;
 }
 
+int copy_grant_to_own(grant_ref_t ref, unsigned page)
+{
+    struct gnttab_copy_args op = {
+        .source = {.u.ref = ref, .domid = GRANTER_ID},
+        .dest = {.u.gmfn = data_frame(grantee, page).n, .domid = DOMID_SELF},
+        .len = 1,
+        .flags = GNTCOPY_source_gref,
+        .status = 99,
+    };
+
+    ck_assert_int_eq(call_with(GNTTABOP_copy, &op), 0);
+    return op.status;
+}
+
+void overwrite(uint64_t va)
+{
+    struct pt_context own = {grantee, grantee};
+    struct frame *l1 = frame_lookup(MFN(pte_address(va) >> PAGE_SHIFT));
+
+    spin_lock(&grantee->pt_lock);
+    ck_assert_int_eq(
+        pt_write_entry(&own, l1, pt_index(va, 1), PT_STORE, 0, 0, NULL), 0);
+    spin_unlock(&grantee->pt_lock);
+}
+
 static uint64_t counts_of(const struct frame *f)
 {
     return f->state & (FRAME_COUNT_MASK | FRAME_TYPE_COUNT_MASK);
@@ -201,6 +229,7 @@ void counts_check(void)
                           "frame %#x: %#lx references, were %#lx",
                           FAKE_FIRST_FRAME + i, counts_of(f), noted[i]);
     }
+    ck_assert_uint_eq(frame_audit(), 0);
     ck_assert_uint_eq(granter->refs, 1);
     ck_assert(!spin_is_locked(&granter->grant_lock));
     ck_assert(!spin_is_locked(&grantee->grant_lock));
@@ -210,6 +239,7 @@ void counts_check(void)
 void drop_page_tables(void)
 {
     spin_lock(&grantee->pt_lock);
+    frame_lookup(tables[4])->state &= ~FRAME_PINNED;
     pt_put_table(grantee, frame_lookup(tables[4]));
     ck_assert_int_eq(pt_drain(grantee), 0);
     spin_unlock(&grantee->pt_lock);

@@ -27,6 +27,11 @@
 #define MAP_VA (ARG_VA + 0x10000)    /* 32 empty slots in the same L1 */
 #define BAD_VA 0xffff888040000000ull /* no L1 table there */
 
+#define REF 9u /* the entry most tests use */
+#define MAP_RW GNTMAP_host_map
+#define MAP_RO (GNTMAP_host_map | GNTMAP_readonly)
+#define IN_USE (GTF_reading | GTF_writing)
+
 extern struct domain *granter, *grantee, *stranger;
 extern struct vcpu caller; /* of the grantee */
 
@@ -34,6 +39,7 @@ void world_setup(void);
 mfn_t data_frame(const struct domain *d, unsigned index);
 char *data_page(const struct domain *d, unsigned index);
 uint64_t *grant(grant_ref_t ref, uint16_t flags, mfn_t mfn);
+uint64_t *grant_page(uint16_t flags); /* the granter's first, as REF */
 uint16_t flags_of(grant_ref_t ref);
 uint64_t *pte_at(uint64_t va);
 uint64_t pte_address(uint64_t va);
@@ -44,6 +50,7 @@ long call_bytes(unsigned cmd, void *args, size_t size, uint64_t count);
 int map_with(struct gnttab_map_grant_ref_args *op);
 int map_at(uint64_t address, grant_ref_t ref, uint32_t flags);
 int unmap_at(uint64_t address, grant_handle_t handle);
+int copy_grant_to_own(grant_ref_t ref, unsigned page);
 extern struct gnttab_map_grant_ref_args mapped; /* by the last map_at */
 
 #define call_with(cmd, op) call_bytes(cmd, op, sizeof(*(op)), 1)
@@ -52,5 +59,14 @@ extern struct gnttab_map_grant_ref_args mapped; /* by the last map_at */
 void counts_note(void);
 void counts_check(void);
 
+/* The grantee clears an entry of its own, as if it knew of no grants. */
+void overwrite(uint64_t va);
+
 /* Empties and frees the grantee's page tables, as at the end of a domain. */
 void drop_page_tables(void);
+
+/* More tests of the suite. */
+struct TCase;
+void add_copy_tests(struct TCase *tc);
+void add_race_tests(struct TCase *tc);
+void add_random_tests(struct TCase *tc);

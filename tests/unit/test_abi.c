@@ -23,7 +23,7 @@ struct row {
 };
 
 static const struct row rows[] = {
-#define HYPERCALL(nr, name, args) { nr, #name, args },
+#define HYPERCALL(nr, name, args) {nr, #name, args},
 #include "hypercall_abi/hypercalls.def"
 #undef HYPERCALL
 };

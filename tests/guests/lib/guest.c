@@ -11,6 +11,7 @@ extern const struct test tests_start[], tests_end[];
 
 struct start_info *start_info;
 struct shared_info *shared_info;
+struct vcpu_info *the_vcpu_info;
 
 static const struct test *current;
 static bool has_failed;

@@ -56,9 +56,12 @@ bool test_has_failed(void);
 #define EXPECT_EQ(is, wanted)                                                  \
     expect_equal((uint64_t)(is), (uint64_t)(wanted), #is, __LINE__)
 
+/* Moves with VCPUOP_register_vcpu_info. */
+extern struct vcpu_info *the_vcpu_info;
+
 static inline struct vcpu_info *vcpu_info(void)
 {
-    return &shared_info->vcpu_info[0];
+    return the_vcpu_info;
 }
 
 static inline void mask_events(void)

@@ -99,6 +99,7 @@ void memory_init(void)
     EXPECT_EQ(page_map(shared_info_page, start_info->shared_info | PTE_RW_PAGE),
               0);
     shared_info = (struct shared_info *)shared_info_page;
+    the_vcpu_info = &shared_info->vcpu_info[0];
 }
 
 uint64_t user_address(const void *in_image)
