@@ -185,17 +185,31 @@ X86_OBJ := $(X86_SRC:%.c=$(B)/obj/%.o)
 ASM_OBJ := $(ASM_SRC:%.S=$(B)/obj/%.S.o)
 HV_OBJ := $(CORE_OBJ) $(X86_OBJ) $(ASM_OBJ)
 
-$(eval $(call stamp,$(B)/flags/target,$(CC) $(CC_VERSION) $(TARGET_BASE) $(core_std) $(x86_std) $(TARGET_ASFLAGS)))
+# gcc compiles all C files but those that stand in for the C library once more
+# as one, so that small functions of other modules are inlined. Linking with
+# ld takes an ordinary object; clang's would need another linker.
+LTO_OBJ := $(if $(IS_CLANG),,$(filter-out %/string.o %/libc_shims.o \
+	$(B)/obj/hypervisor/core/unpack_%.o,$(CORE_OBJ) $(X86_OBJ)))
+LTO_FLAGS := -flto -ffat-lto-objects
+LINK_OBJ := $(if $(LTO_OBJ),$(B)/obj/joined.o) $(filter-out $(LTO_OBJ),$(HV_OBJ))
+$(LTO_OBJ): TARGET_LTO := $(LTO_FLAGS)
+
+$(eval $(call stamp,$(B)/flags/target,$(CC) $(CC_VERSION) $(TARGET_BASE) $(core_std) $(x86_std) $(TARGET_ASFLAGS) $(LTO_FLAGS)))
 
 $(B)/obj/hypervisor/core/%.o: hypervisor/core/%.c $(B)/flags/target $(CONFIG_H)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(core_std) $(TARGET_BASE) $(DEPS) -c -o $@ $<
+	$(Q)$(CC) $(core_std) $(TARGET_BASE) $(TARGET_LTO) $(DEPS) -c -o $@ $<
 
 $(B)/obj/hypervisor/x86/%.o: hypervisor/x86/%.c $(B)/flags/target $(CONFIG_H)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(x86_std) $(TARGET_BASE) $(DEPS) -c -o $@ $<
+	$(Q)$(CC) $(x86_std) $(TARGET_BASE) $(TARGET_LTO) $(DEPS) -c -o $@ $<
+
+$(B)/obj/joined.o: $(LTO_OBJ)
+	$(call say,LTO,$@)
+	$(Q)$(CC) $(TARGET_BASE) -flto=1 -flto-partition=one -nostdlib -r \
+		-flinker-output=nolto-rel -o $@ $^
 
 $(B)/obj/hypervisor/x86/%.S.o: hypervisor/x86/%.S $(B)/flags/target \
 		$(CONFIG_H) $(GEN)/asm_offsets.h
@@ -228,11 +242,11 @@ LIB_FILES := $(foreach l,$(LIBS),$(shell $(CC) -print-file-name=$(l) 2>/dev/null
 LDFLAGS := -m elf_x86_64 -nostdlib -static --no-relax -z max-page-size=4096 \
 	-z noexecstack --no-warn-rwx-segments --build-id=sha1
 
-$(eval $(call stamp,$(B)/flags/link,$(LD) $(LDFLAGS) $(HV_OBJ) $(LIB_FILES)))
+$(eval $(call stamp,$(B)/flags/link,$(LD) $(LDFLAGS) $(LINK_OBJ) $(LIB_FILES)))
 
 # $(call link,symbols object,more): one pass of the link.
 link = $(LD) $(LDFLAGS) -T $(B)/link.lds -Map=$(B)/mica.map -o $@ \
-	--start-group $(HV_OBJ) $(1) $(LIB_FILES) --end-group
+	--start-group $(LINK_OBJ) $(1) $(LIB_FILES) --end-group
 
 SYMBOLS_AWK := tests/run/symbols.awk
 
@@ -253,7 +267,7 @@ $(B)/symbols%.o: $(B)/symbols%.S
 
 $(B)/mica.pass0: $(B)/symbols0.o
 $(B)/mica.pass1: $(B)/symbols1.o
-$(B)/mica.pass0 $(B)/mica.pass1: $(HV_OBJ) $(B)/link.lds $(B)/flags/link
+$(B)/mica.pass0 $(B)/mica.pass1: $(LINK_OBJ) $(B)/link.lds $(B)/flags/link
 	$(call say,LD,$@)
 	$(Q)$(call link,$(filter $(B)/symbols%,$^))
 

@@ -44,7 +44,7 @@ void frame_audit_add_source(frame_ref_source *source)
 
 static const char *type_name(enum frame_type type)
 {
-    static const char *const names[] = {"none", "writable", "L1", "L2", "L3",
+    static const char *const names[] = {"none", "writable", "L1",    "L2", "L3",
                                         "L4",   "segdesc",  "shared"};
 
     return names[type];

