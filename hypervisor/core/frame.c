@@ -221,10 +221,11 @@ int frame_unshare(mfn_t mfn, struct domain *d)
     uint64_t idle = 1ull | (uint64_t)FRAME_SHARED << FRAME_TYPE_SHIFT;
 
     ASSERT(frame_owner(f) == d->id && frame_type(f) == FRAME_SHARED);
-    if (!state_swap(f, &idle, 1))
+    if (!state_swap(f, &idle, 0)) /* no frame_get succeeds from here on */
         return -EBUSY;
     f->stamp = flush_clock_read();
     __atomic_store_n(&f->owner, OWNER_NOBODY, __ATOMIC_RELEASE);
+    __atomic_store_n(&f->state, 1, __ATOMIC_RELEASE);
     return 0;
 }
 

@@ -50,18 +50,19 @@ void guest_walk(mfn_t root, uint64_t va, struct walk *out)
  */
 void *guest_translate(mfn_t root, uint64_t va, enum walk_access access)
 {
-    struct walk w;
-    mfn_t frame;
+    uint64_t need = PTE_PRESENT | (access == WALK_WRITE ? PTE_WRITE : 0);
+    mfn_t frame = root;
 
     if (!guest_va_is_usable(va) || mfn_equal(root, MFN_INVALID))
         return NULL;
-    guest_walk(root, va, &w);
-    if (!w.is_present)
-        return NULL;
-    if (access == WALK_WRITE &&
-        !(w.entry[1] & w.entry[2] & w.entry[3] & w.entry[4] & PTE_WRITE))
-        return NULL;
-    frame = pte_frame(w.entry[1]);
+    for (unsigned level = 4; level; level--) {
+        const uint64_t *table = arch_frame_ptr(frame);
+        uint64_t entry = pte_read(&table[pt_index(va, level)]);
+
+        if ((entry & need) != need)
+            return NULL;
+        frame = pte_frame(entry);
+    }
     if (!frame_lookup(frame))
         return NULL;
     return (char *)arch_frame_ptr(frame) + (va & (PAGE_SIZE - 1));

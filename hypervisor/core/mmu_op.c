@@ -27,33 +27,54 @@ struct batch {
     uint32_t done;        /* since the call was first made */
     size_t request_size;
     struct pt_context context;
+    bool has_references;  /* to the domains of the context */
 };
 
 static void batch_put(struct batch *b)
 {
+    if (!b->has_references)
+        return;
     domain_put(b->context.tables);
     domain_put(b->context.frames);
 }
 
-/* The domains that a batch is about; the caller must be entitled to them. */
-static int batch_resolve(struct batch *b, struct domain *caller,
-                         uint64_t tables, uint64_t frames)
+/* DOMID_IO names no owner: device frames are whoever's may map them. */
+static uint64_t self_if_io(uint64_t id)
+{
+    return id == DOMID_IO ? DOMID_SELF : id;
+}
+
+static int batch_resolve_others(struct batch *b, struct domain *caller,
+                                uint64_t tables, uint64_t frames)
 {
     b->context.tables = domain_resolve_get((domid_t)tables);
     if (!b->context.tables)
         return -ESRCH;
-    if (frames == DOMID_IO)
-        frames = DOMID_SELF;
     b->context.frames = domain_resolve_get((domid_t)frames);
     if (!b->context.frames) {
         domain_put(b->context.tables);
         return -ESRCH;
     }
+    b->has_references = true;
     if (caller->is_privileged ||
         (b->context.tables == caller && b->context.frames == caller))
         return 0;
     batch_put(b);
     return -EPERM;
+}
+
+/*
+ * The domains that a batch is about; the caller must be entitled to them. The
+ * caller itself, by far the most frequent, needs no reference.
+ */
+static int batch_resolve(struct batch *b, struct domain *caller,
+                         uint64_t tables, uint64_t frames)
+{
+    frames = self_if_io(frames);
+    if (tables != DOMID_SELF || frames != DOMID_SELF)
+        return batch_resolve_others(b, caller, tables, frames);
+    b->context.tables = b->context.frames = caller;
+    return 0;
 }
 
 static int batch_begin(struct batch *b, unsigned nr, const struct hc_args *args,

@@ -23,7 +23,7 @@ struct pcpu {
     bool need_resched;    /* atomic: pass the scheduler before the guest */
     struct vcpu *current; /* atomic, run_lock: NULL while idle */
     struct vcpu *loaded;  /* whose page tables and registers are live */
-    nsec_t entered_at;    /* when this stay in Mica began */
+    nsec_t entered_at;    /* of this stay in Mica; 0 until a call asks */
     uint32_t flushed_at;  /* atomic: flush clock at the last full flush */
     bool clean;           /* atomic: holds no guest translation at all */
 

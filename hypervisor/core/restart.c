@@ -26,14 +26,20 @@ static struct entry *this_entry(void)
 
 /*
  * Whether a long call should make way now. A caller has got at least one step
- * further since the guest issued the call, or it would never end.
+ * further since the guest issued the call, or it would never end. The clock
+ * starts at the first question: most calls never ask.
  */
 bool hypercall_should_restart(void)
 {
-    const struct pcpu *cpu = this_pcpu();
+    struct pcpu *cpu = this_pcpu();
 
-    return __atomic_load_n(&cpu->need_resched, __ATOMIC_RELAXED) ||
-           arch_now() - cpu->entered_at > CALL_BUDGET;
+    if (__atomic_load_n(&cpu->need_resched, __ATOMIC_RELAXED))
+        return true;
+    if (!cpu->entered_at) {
+        cpu->entered_at = arch_now();
+        return false;
+    }
+    return arch_now() - cpu->entered_at > CALL_BUDGET;
 }
 
 /*

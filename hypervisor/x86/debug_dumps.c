@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Debug keys that show the state of domains, vCPUs, event channels, memory,
- * run queues and timers, and that run the auditor. Power has keys of its own.
- * They run in interrupt context (debug_keys.h): this pCPU came from a guest or from idling
- * and holds no lock.
+ * run queues and timers, and that run the auditor; power has keys of its own.
+ * They run in interrupt context (debug_keys.h): this pCPU came from a guest or
+ * from idling and holds no lock.
  */
 #include "x86/debug_dumps.h"
 

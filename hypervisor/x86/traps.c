@@ -34,14 +34,6 @@
 
 extern const char exit_iret[];
 
-static void enter(struct vcpu *v)
-{
-    struct pcpu *p = this_pcpu();
-
-    (void)v;
-    p->entered_at = arch_now();
-}
-
 /* --- system calls and hypercalls ----------------------------------------- */
 
 static void bounce_syscall(struct vcpu *v, enum callback_kind kind)
@@ -82,7 +74,7 @@ void handle_syscall(struct regs *r)
         application_syscall(v, r);
         return;
     }
-    enter(v);
+    this_pcpu()->entered_at = 0;
     args = (struct hc_args){{r->rdi, r->rsi, r->rdx, r->r10, r->r8}};
     r->rax = (uint64_t)hypercall_dispatch(v, (uint32_t)r->rax, &args);
 }
@@ -224,7 +216,7 @@ void handle_guest_trap(struct regs *r)
         handle_interrupt(r->vector);
         return;
     }
-    enter(v);
+    this_pcpu()->entered_at = 0;
     guest_exception(v, r);
 }
 

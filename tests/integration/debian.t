@@ -88,7 +88,7 @@ debian() {
     check "$disk: no complaint" no_complaints_in_dmesg
     send poweroff
     check "$disk: powers off" wait_off 90 poweroff
-    check "$disk: Mica has no complaint" no_complaints
+    check "$disk: Mica has no complaint" no_complaints_of_mica
     check "$disk: the file system is clean" \
         /sbin/e2fsck -fn "$dir/disk" >"$dir/e2fsck" 2>&1
 }

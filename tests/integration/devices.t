@@ -71,7 +71,7 @@ ends_well() {
     check "$1: no complaint" no_complaints_in_dmesg
     send poweroff
     check "$1: powers off" wait_off 30 poweroff
-    check "$1: Mica has no complaint" no_complaints
+    check "$1: Mica has no complaint" no_complaints_of_mica
 }
 
 # network NAME MODULE INTERRUPT [QEMU ARGUMENT...]
