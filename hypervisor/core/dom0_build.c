@@ -8,7 +8,7 @@
 #include "core/guest_layout.h"
 #include "core/heap.h"
 #include "core/log.h"
-#include "core/machine.h"
+#include "core/pcpu.h"
 #include "core/pt_validate.h"
 #include "core/vcpu.h"
 #include "hypercall_abi/start_info.h"
@@ -35,6 +35,12 @@ struct extent {
 };
 
 #define MAX_EXTENTS 4096
+#define EXTENTS_ORDER 5 /* of the array's memory */
+
+/* Blocks of low memory that are kept back, 2 MiB each. */
+#define HELD_ORDER 9
+#define MAX_HELD (MAX_RESERVE_BYTES >> (HELD_ORDER + PAGE_SHIFT))
+#define LOW_ADDRESS_BITS 32
 
 struct build {
     const struct dom0_options *options;
@@ -46,6 +52,10 @@ struct build {
     struct guest_layout layout;
     struct extent *extents;
     unsigned extent_count;
+    uint64_t allocated;       /* pages: pfns below have frames */
+    uint64_t reserve;         /* bytes of low memory to stay free */
+    mfn_t held[MAX_HELD];
+    unsigned held_count;
     void *unpacked;
     uint64_t unpacked_frames;
 };
@@ -146,8 +156,8 @@ static int choose_size(struct build *b)
 {
     const struct cmdline_memory *m = &b->options->memory;
     uint64_t free = heap_free_frames() << PAGE_SHIFT;
-    uint64_t reserve = min_u64(free / 16, MAX_RESERVE_BYTES);
-    uint64_t want = cmdline_amount_of(&m->want, free, free - reserve);
+    uint64_t want = cmdline_amount_of(
+        &m->want, free, free - min_u64(free / 16, MAX_RESERVE_BYTES));
     uint64_t least = cmdline_amount_of(&m->min, free, 0);
     uint64_t most = cmdline_amount_of(&m->max, free, UINT64_MAX);
 
@@ -164,38 +174,66 @@ static int choose_size(struct build *b)
         return -EINVAL;
     }
     b->pages = want >> PAGE_SHIFT;
+    b->reserve = min_u64((free - want) / 2, MAX_RESERVE_BYTES);
     return 0;
 }
 
-/* Allocates all of dom0's memory in as few runs as there are. */
-static int allocate_memory(struct build *b)
+/*
+ * Keeps low memory back while dom0's is allocated: dom0 will want to exchange
+ * pages for some that old devices reach.
+ */
+static void hold_low_memory(struct build *b)
+{
+    while (b->held_count < MAX_HELD &&
+           (uint64_t)b->held_count << (HELD_ORDER + PAGE_SHIFT) < b->reserve) {
+        mfn_t block = heap_alloc(HELD_ORDER, LOW_ADDRESS_BITS);
+
+        if (mfn_equal(block, MFN_INVALID))
+            return;
+        b->held[b->held_count++] = block;
+    }
+}
+
+static void release_low_memory(struct build *b)
+{
+    while (b->held_count)
+        heap_free(b->held[--b->held_count], HELD_ORDER);
+}
+
+static int add_extent(struct build *b, mfn_t first, unsigned order)
+{
+    uint64_t pfn = b->allocated;
+
+    if (b->extent_count == MAX_EXTENTS || frame_assign(first, order, b->d)) {
+        heap_free(first, order);
+        return -ENOMEM;
+    }
+    for (uint64_t i = 0; i < 1ull << order; i++)
+        arch_m2p_set(mfn_add(first, i), pfn + i);
+    b->extents[b->extent_count++] = (struct extent){pfn, first, 1ull << order};
+    b->allocated += 1ull << order;
+    return 0;
+}
+
+/* Allocates dom0's pages up to pfn `end`, in as few runs as there are. */
+static int allocate_memory(struct build *b, uint64_t end)
 {
     unsigned order = HEAP_MAX_ORDER;
-    uint64_t pfn = 0;
 
-    b->extents = frames_alloc(5);
-    if (!b->extents)
-        return -ENOMEM;
-    while (pfn < b->pages) {
+    while (b->allocated < end) {
         mfn_t first;
 
-        while (order && 1ull << order > b->pages - pfn)
+        while (order && 1ull << order > end - b->allocated)
             order--;
         first = heap_alloc(order, HEAP_ANY_ADDRESS);
-        if (mfn_equal(first, MFN_INVALID)) {
-            if (!order--)
-                return -ENOMEM;
-            continue;
+        if (!mfn_equal(first, MFN_INVALID)) {
+            int error = add_extent(b, first, order);
+
+            if (error)
+                return error;
+        } else if (!order--) {
+            return -ENOMEM;
         }
-        if (b->extent_count == MAX_EXTENTS)
-            return -ENOMEM;
-        if (frame_assign(first, order, b->d))
-            return -ENOMEM;
-        for (uint64_t i = 0; i < 1ull << order; i++)
-            arch_m2p_set(mfn_add(first, i), pfn + i);
-        b->extents[b->extent_count++] =
-            (struct extent){pfn, first, 1ull << order};
-        pfn += 1ull << order;
     }
     return 0;
 }
@@ -423,7 +461,7 @@ static int allow_devices(struct domain *d, const struct memory_range *ram,
 static int create_domain(struct build *b)
 {
     const struct cmdline_range *r = &b->options->vcpus;
-    uint64_t count = max_u64(1, r->min);
+    uint64_t count = max_u64(pcpu_count, r->min);
     struct domain *d;
 
     if (r->max)
@@ -453,19 +491,48 @@ static int plan(struct build *b, const char **why)
                              b->options->initrd_size, b->pages, why);
 }
 
+static void free_unpacked(struct build *b)
+{
+    if (b->unpacked)
+        free_run(b->unpacked, b->unpacked_frames);
+    b->unpacked = NULL;
+}
+
+/*
+ * All of dom0's memory. The unpacked kernel may be too large to lie beside
+ * it, so it goes as soon as it is loaded.
+ */
+static int fill_memory(struct build *b)
+{
+    int error;
+
+    b->extents = frames_alloc(EXTENTS_ORDER);
+    if (!b->extents)
+        return -ENOMEM;
+    hold_low_memory(b);
+    error = allocate_memory(b, b->layout.used_pages);
+    if (error)
+        return error;
+    clear_pages(b);
+    load_kernel(b);
+    free_unpacked(b);
+    error = allocate_memory(b, b->pages);
+    if (error)
+        return error;
+    copy_to_pages(b, b->layout.initrd_pfn, 0, b->options->initrd,
+                  b->options->initrd_size);
+    write_p2m(b);
+    return 0;
+}
+
 static int fill(struct build *b)
 {
     int error = create_domain(b);
 
     if (!error)
-        error = allocate_memory(b);
+        error = fill_memory(b);
     if (error)
         return error;
-    clear_pages(b);
-    load_kernel(b);
-    copy_to_pages(b, b->layout.initrd_pfn, 0, b->options->initrd,
-                  b->options->initrd_size);
-    write_p2m(b);
     map_initial(b);
     map_p2m(b);
     fill_start_info(b);
@@ -483,20 +550,22 @@ int dom0_build(const struct dom0_options *options)
     error = choose_size(&b);
     if (error)
         return error;
+    log_info("dom0: unpacking the kernel, %lu KiB", options->kernel_size >> 10);
     error = plan(&b, &why);
     if (error) {
         log_error("dom0 kernel: %s", why);
         return error;
     }
-    log_info("dom0: %s kernel at %#lx, %lu MiB of memory, %u vCPUs",
-             b.notes.guest_os, b.kernel.virt_start, b.pages >> 8,
-             (unsigned)max_u64(1, options->vcpus.min));
     error = fill(&b);
-    if (b.unpacked)
-        free_run(b.unpacked, b.unpacked_frames);
+    free_unpacked(&b);
+    release_low_memory(&b);
     if (b.extents)
-        frames_free(b.extents, 5);
+        frames_free(b.extents, EXTENTS_ORDER);
     if (error)
         log_error("dom0: can't be built: error %d", -error);
+    else
+        log_info("dom0: %s kernel at %#lx, %lu MiB of memory, %u vCPUs",
+                 b.notes.guest_os, b.kernel.virt_start, b.pages >> 8,
+                 b.d->max_vcpus);
     return error;
 }

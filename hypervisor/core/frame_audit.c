@@ -188,15 +188,16 @@ static void compare(struct audit *a, const struct frame *f)
                   e->typed);
 }
 
-/* A frame inside a free block, which must have nothing to it. */
-static void check_free(struct audit *a, uint64_t n)
+/* Frame `n` of a free block; only the first has a state, with the links. */
+static void check_free(struct audit *a, uint64_t n, bool is_first)
 {
     const struct frame *f = frame_lookup(MFN(n));
 
-    if (!f || f->owner != OWNER_NOBODY || f->state ||
-        a->counts[n - a->first].general)
-        if (is_reported(a))
-            log_error("audit: frame %#lx is free and in use", n);
+    if (f && f->owner == OWNER_NOBODY && (is_first || !f->state) &&
+        !a->counts[n - a->first].general)
+        return;
+    if (is_reported(a))
+        log_error("audit: frame %#lx is free and in use", n);
 }
 
 /* The number of frames in the free block at `f`, or 0. */
@@ -229,9 +230,9 @@ static void compare_all(struct audit *a)
         const struct frame *f = frame_lookup(MFN(n));
         uint64_t block = f ? free_block(f) : 0;
 
-        for (uint64_t i = 1; i < block; i++)
+        for (uint64_t i = 0; i < block; i++)
             if (is_in_window(a, n + i))
-                check_free(a, n + i);
+                check_free(a, n + i, i == 0);
         if (block)
             n += block - 1;
         else if (f && is_in_window(a, n))

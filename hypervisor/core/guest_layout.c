@@ -4,6 +4,11 @@
 
 #define MAPPING_ALIGNMENT (4ull << 20)
 #define SPARE_AFTER_STACK (512ull << 10)
+#define LOW_HALF_END (1ull << 47)
+#define MAX_PAGES (1ull << 40)
+
+/* More than the pages that mapping_end and a table's table can add. */
+#define SPARE_PAGES 4096u
 
 static uint64_t spans(uint64_t start, uint64_t end, unsigned shift)
 {
@@ -46,6 +51,18 @@ static void place_tables(struct guest_layout *l)
     l->mapped_pages = (l->mapped_end - l->virt_base) >> PAGE_SHIFT;
 }
 
+/* Pages from `va` to the end of its half of the address space. */
+static uint64_t room_after(uint64_t va)
+{
+    return (va < LOW_HALF_END ? LOW_HALF_END - va : -va) >> PAGE_SHIFT;
+}
+
+/* Whether `pages` pages and the tables for them fit behind `va`. */
+static bool has_room(uint64_t va, uint64_t pages)
+{
+    return pages + pages / 256 + SPARE_PAGES <= room_after(va);
+}
+
 int guest_layout_plan(struct guest_layout *l,
                       const struct kernel_layout *kernel,
                       const struct elf_notes *notes, size_t initrd_size,
@@ -57,7 +74,8 @@ int guest_layout_plan(struct guest_layout *l,
 
     *l = (struct guest_layout){.virt_base = kernel->virt_base};
     *why = "kernel, initrd and tables do not fit in the domain's memory";
-    if (initrd_pages >= pages || p2m_pages >= pages)
+    if (pages > MAX_PAGES || initrd_size >> PAGE_SHIFT >= pages ||
+        p2m_pages >= pages)
         return -EINVAL;
     if (!notes->mod_start_is_pfn) {
         l->initrd = at;
@@ -71,6 +89,12 @@ int guest_layout_plan(struct guest_layout *l,
     }
     l->start_info = at;
     l->page_tables = at + PAGE_SIZE;
+    if (!has_room(l->virt_base,
+                  (l->page_tables - l->virt_base) >> PAGE_SHIFT) ||
+        (notes->has_init_p2m && !has_room(notes->init_p2m, p2m_pages))) {
+        *why = "kernel, initrd and tables do not fit at its addresses";
+        return -EINVAL;
+    }
     place_tables(l);
 
     pfn = l->mapped_pages;

@@ -324,8 +324,12 @@ static int enter_entry(struct promotion *p, uint64_t *entry, unsigned level)
  */
 static bool aims_at_stack(const struct promotion *p, uint64_t entry)
 {
-    return entry & PTE_PRESENT && entry & PTE_WRITE &&
-           is_on_stack(p, frame_lookup(pte_frame(entry)));
+    if (!(entry & PTE_PRESENT) || !(entry & PTE_WRITE))
+        return false;
+    for (unsigned i = 0; i < p->depth; i++)
+        if (mfn_equal(frame_mfn(p->stack[i]), pte_frame(entry)))
+            return true;
+    return false;
 }
 
 /* Takes the next entry of the table on top of the stack. */

@@ -11,6 +11,7 @@
 /* Vectors: exceptions to 0x1f, then devices, then Mica's own. */
 #define VECTOR_DEVICE_FIRST 0x30
 #define VECTOR_DEVICE_LAST 0xef
+#define VECTOR_SOFTWARE 0x80 /* INT 0x80 of guests; never a device's */
 #define VECTOR_KICK 0xfb     /* IPI: pass the scheduling point */
 #define VECTOR_FLUSH 0xfc    /* IPI: a flush request waits */
 #define VECTOR_TIMER 0xfd    /* the local timer came to its deadline */

@@ -113,17 +113,17 @@ static void bounce_failsafe(struct vcpu *v)
 static void load_segments(struct vcpu *v)
 {
     struct arch_vcpu *a = v->arch;
-    bool fine = load_ds(a->ds);
+    bool fine = load_ds(a->ds), fs_is_fine;
 
     fine &= load_es(a->es);
-    fine &= load_fs(a->fs);
     fine &= load_gs(a->gs);
-    if (a->fs <= 3)
+    fs_is_fine = load_fs(a->fs);
+    if (a->fs <= 3 || !fs_is_fine) /* or the last guest's base would stay */
         wrmsr(MSR_FS_BASE, a->fs_base);
     wrmsr(MSR_GS_BASE, a->in_kernel ? a->gs_base_kernel : a->gs_base_user);
     wrmsr(MSR_KERNEL_GS_BASE,
           a->in_kernel ? a->gs_base_user : a->gs_base_kernel);
-    if (!fine)
+    if (!fine || !fs_is_fine)
         bounce_failsafe(v);
 }
 

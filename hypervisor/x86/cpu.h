@@ -33,7 +33,7 @@ struct cpu {
     struct spinlock sides_lock;
     uint64_t *root_page;    /* const; its entries: sides_lock */
     mfn_t root_source;      /* sides_lock: the L4 it copies, or invalid */
-    uint32_t flush_request; /* atomic: others want a flush */
+    uint32_t flush_request; /* atomic: how many flushes others want */
     bool timer_is_due;      /* its interrupt came; timers_run must run */
 };
 

@@ -344,9 +344,10 @@ static size_t string_step(struct vcpu *v, const struct regs *r,
 static enum emulate_result raise_page_fault(struct vcpu *v, uint64_t va,
                                             bool is_write)
 {
-    struct walk w;
+    struct walk w = {.is_present = false};
 
-    guest_walk(current_root(v), va, &w);
+    if (guest_va_is_usable(va))
+        guest_walk(current_root(v), va, &w);
     trap_inject_page_fault(
         v, va, (w.is_present ? PFEC_PRESENT : 0) | (is_write ? PFEC_WRITE : 0));
     return EMULATE_DONE;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Flushes of guest translations on this pCPU and on others. A pCPU asks
- * another by setting its flush_request and sending an interrupt; the other
+ * another by adding to its flush_request and sending an interrupt; the other
  * serves it from the interrupt or from a busy wait, never in the middle of a
- * software walk (core/guest_copy.h), and clears the request when it is done.
+ * software walk (core/guest_copy.h), and clears the request when it is done
+ * and no other came in between.
  */
 #include "core/arch.h"
 #include "core/domain.h"
@@ -28,15 +29,18 @@ void arch_flush_page_local(uint64_t va)
     invlpg(va);
 }
 
-/* Serves a request, if there is one. */
+/* Serves all requests there are; one that comes meanwhile wants its own flush. */
 void flush_serve(void)
 {
     struct cpu *c = this_cpu();
+    uint32_t seen = __atomic_load_n(&c->flush_request, __ATOMIC_ACQUIRE);
 
-    if (!__atomic_load_n(&c->flush_request, __ATOMIC_ACQUIRE))
-        return;
-    arch_flush_local();
-    __atomic_store_n(&c->flush_request, 0, __ATOMIC_RELEASE);
+    while (seen) {
+        arch_flush_local();
+        if (__atomic_compare_exchange_n(&c->flush_request, &seen, 0, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
+            return;
+    }
 }
 
 void arch_spin_wait(void)
@@ -47,7 +51,7 @@ void arch_spin_wait(void)
 
 static void request(unsigned cpu)
 {
-    __atomic_store_n(&cpus[cpu].flush_request, 1, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&cpus[cpu].flush_request, 1, __ATOMIC_SEQ_CST);
     apic_send_ipi(cpu, VECTOR_FLUSH);
 }
 

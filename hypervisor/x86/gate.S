@@ -271,8 +271,9 @@ FUNC(gate_sysenter)
         push    $0
         push    $0
         movl    $ENTRY_SYSENTER, 4(%rsp)
+        push    $RFLAGS_FIXED                   # NT would fail iretq, TF trap
+        popf
         push_registers
-        cld
         mov     CONST(CONST_ENTRY_SYSENTER), %rax
         jmp     gate_enter
 END(gate_sysenter)
@@ -325,12 +326,14 @@ gate_ist_common:
         mov     CONST(CONST_FULL_CR3), %rax
         mov     %rax, %cr3
         mov     CONST(CONST_EXCEPTION_STACK), %rdx
+        testb   $RPL_MASK, REGS_CS(%rsp)        # a guest's rsp is any number
+        jnz     1f
         mov     REGS_RSP(%rsp), %rax
         mov     %rdx, %rcx
         sub     %rax, %rcx
         cmp     $STACK_SIZE, %rcx               # unsigned: 0 to STACK_SIZE
         cmovb   %rax, %rdx
-        and     $~15, %rdx
+1:      and     $~15, %rdx
         sub     $REGS_SIZE + 8, %rdx
         mov     %rsp, %r13
         mov     %rsp, %rsi

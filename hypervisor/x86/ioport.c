@@ -120,6 +120,18 @@ void ioport_mode_changed(const struct vcpu *v)
     this_cpu()->tss->io_bitmap_offset = ioport_bitmap_offset(v);
 }
 
+/*
+ * To be called when `v` leaves for the light side, where it goes from kernel
+ * to application and back unseen: the bitmap is open only if it is to both.
+ */
+void ioport_leave_light(const struct vcpu *v)
+{
+    bool is_open = v->domain->arch->io_bitmap && v->arch->iopl == 3;
+
+    this_cpu()->tss->io_bitmap_offset =
+        is_open ? offsetof(struct tss, io_bitmap) : sizeof(struct tss);
+}
+
 /* To be called on the pCPU that loads `v`. */
 void ioport_load(const struct vcpu *v)
 {

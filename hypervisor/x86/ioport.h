@@ -31,6 +31,7 @@ void ioport_domain_destroy(struct domain *d);
 
 void ioport_load(const struct vcpu *v);
 void ioport_mode_changed(const struct vcpu *v);
+void ioport_leave_light(const struct vcpu *v);
 uint16_t ioport_bitmap_offset(const struct vcpu *v);
 bool ioport_may_access(const struct vcpu *v);
 

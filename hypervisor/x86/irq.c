@@ -108,7 +108,8 @@ static unsigned find_vectors(unsigned count)
          first + count <= VECTOR_DEVICE_LAST + 1u; first += count) {
         unsigned i = 0;
 
-        while (i < count && !vectors[first + i].handler)
+        while (i < count && !vectors[first + i].handler &&
+               first + i != VECTOR_SOFTWARE)
             i++;
         if (i == count)
             return first;

@@ -15,6 +15,7 @@
 #include "x86/desc.h"
 #include "x86/gate.h"
 #include "x86/insn.h"
+#include "x86/ioport.h"
 #include "x86/machine_early.h"
 #include "x86/memory_layout.h"
 #include "x86/paging.h"
@@ -177,10 +178,10 @@ static void recover_context(const struct cpu *c, struct regs *r)
     bool is_kernel = (frame[1] & RPL_MASK) == RPL_RING1;
 
     r->rip = frame[0];
-    r->cs = is_kernel ? SEL_GUEST_CS : frame[1];
+    r->cs = is_kernel ? SEL_GUEST_CS : (uint16_t)frame[1];
     r->rflags = frame[2];
     r->rsp = frame[3];
-    r->ss = is_kernel ? SEL_GUEST_SS : frame[4];
+    r->ss = is_kernel ? SEL_GUEST_SS : (uint16_t)frame[4];
 }
 
 void sides_gate_fault(struct regs *r)
@@ -189,13 +190,23 @@ void sides_gate_fault(struct regs *r)
     unsigned vector = r->vector;
     uint32_t error_code = r->error_code;
     uint64_t address = read_cr2();
+    bool is_on_stack =
+        is_in_gate(r->rip, gate_guest_stack_start, gate_guest_stack_end);
+    bool is_on_iret =
+        is_in_gate(r->rip, gate_guest_iret_start, gate_guest_iret_end);
 
-    if (is_in_gate(r->rip, gate_guest_stack_start, gate_guest_stack_end))
+    if (is_on_stack || is_on_iret) {
+        /* Whoever resumes the domain must not find Mica's own context. */
+        r->cs = SEL_GUEST_CS;
+        r->ss = SEL_GUEST_SS;
+        r->rflags |= RFLAGS_IF;
+    }
+    if (is_on_stack)
         domain_crash(v->domain,
                      "vCPU %u: bad kernel stack %#lx for a system "
                      "call",
                      v->id, v->arch->kernel_sp);
-    else if (is_in_gate(r->rip, gate_guest_iret_start, gate_guest_iret_end))
+    else if (is_on_iret)
         domain_crash(v->domain, "vCPU %u: iret from bad stack %#lx", v->id,
                      this_cpu()->scratch->guest_rsp);
     else if (!is_gate_iret(r->rip))
@@ -243,8 +254,11 @@ uint64_t sides_leave(struct vcpu *v, struct regs *r)
     struct gate_const *k = c->constants;
 
     if (!sides_is_light(v) || (v->arch->in_kernel && sides != SIDES_ISOLATED) ||
-        !map_vcpu_info(c, v))
+        mfn_equal(v->kernel_root, MFN_INVALID) || !map_vcpu_info(c, v)) {
+        ioport_mode_changed(v);
         return 0;
+    }
+    ioport_leave_light(v);
     if (!mfn_equal(c->root_source, v->kernel_root))
         fill_root(c, v->kernel_root);
     k->is_light = 1;

@@ -84,7 +84,7 @@ void handle_sysenter(struct regs *r)
     struct vcpu *v = current_vcpu();
 
     sides_entered(r);
-    r->rflags &= ~(RFLAGS_TF | RFLAGS_NT);
+    r->rflags = (r->rflags & ~(RFLAGS_TF | RFLAGS_NT)) | RFLAGS_IF;
     if (!v->arch->in_kernel && v->arch->callbacks[CALLBACK_SYSENTER].address)
         bounce_syscall(v, CALLBACK_SYSENTER);
     else
@@ -125,14 +125,29 @@ static bool is_own_range(uint64_t va)
     return va >= OWN_RANGE_START && va < OWN_RANGE_END;
 }
 
+/*
+ * The processor missed a page of a guest's descriptor table at `address`. If
+ * that cannot be one, the fault is where the guest has the page.
+ */
+static void missing_table(struct vcpu *v, uint64_t address,
+                          uint32_t error_code)
+{
+    uint64_t offset = address - this_cpu()->gate - GATE_LDT;
+
+    if (desc_fault(v, address))
+        return;
+    if (offset < v->arch->ldt_entries * sizeof(uint64_t))
+        address = v->arch->ldt_base + offset;
+    trap_inject_page_fault(v, address, error_code);
+}
+
 static void guest_page_fault(struct vcpu *v, struct regs *r)
 {
     uint64_t address = read_cr2();
     uint32_t want = PFEC_PRESENT | PFEC_WRITE;
 
-    if (is_own_range(address) && desc_is_guest_table(address)) {
-        if (!desc_fault(v, address))
-            trap_inject(v, EXC_GP, 0);
+    if (desc_is_guest_table(address) && !(r->error_code & PFEC_USER)) {
+        missing_table(v, address, r->error_code);
         return;
     }
     if (v->arch->in_kernel && !is_own_range(address) &&
@@ -256,8 +271,8 @@ static _Noreturn void refused_return(struct regs *r)
     memmove(guest, r, offsetof(struct regs, error_code));
     if (vector != EXC_PF)
         trap_inject(current_vcpu(), vector, error_code);
-    else if (!desc_fault(current_vcpu(), address))
-        trap_inject(current_vcpu(), EXC_GP, 0);
+    else
+        missing_table(current_vcpu(), address, error_code);
     exit_restart(guest);
 }
 

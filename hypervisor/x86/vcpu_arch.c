@@ -84,6 +84,8 @@ static int check_context(const struct vcpu_guest_context *c)
         !is_canonical(c->syscall_callback_eip) || !is_canonical(c->fs_base) ||
         !is_canonical(c->gs_base_kernel) || !is_canonical(c->gs_base_user))
         return refuse(-EINVAL, "context: an address is not canonical");
+    if (!c->ctrlreg[3] || (!(c->flags & VGCF_in_kernel) && !c->ctrlreg[1]))
+        return refuse(-EINVAL, "context: no tables to start on");
     for (unsigned i = 0; i < 256; i++)
         if (!is_canonical(c->trap_ctxt[i].address))
             return refuse(-EINVAL, "context: trap %u: bad address", i);

@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2034
 # SPDX-License-Identifier: MIT
 #
 # The test kernels on Debian's Xen: what it shows is what they expect, except
@@ -11,6 +12,8 @@ fi
 
 HYPERVISOR=build/xen/xen.gz
 CPU=max,-smap
+sides=classic
+# shellcheck source=tests/guests/lib/run.bash
 . tests/guests/lib/run.bash
 
 report() {

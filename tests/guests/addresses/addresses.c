@@ -39,16 +39,12 @@ void guest_init(void)
 /* Where nothing of the guest's is. */
 static const uint64_t bad_addresses[] = {
     0x8000000000000000, /* not canonical */
-    0x0000800000000000,
-    0xffff7fffffffffff,
+    0x0000800000000000, 0xffff7fffffffffff,
     0xffff800000000000, /* readable, but not the guest's */
     0xffff810000000000, /* the hypervisor's */
-    0xffff820000000000,
-    0xffff830000000000,
-    0xffff87fffffffff8,
-    0xfffffffffffffff8, /* wraps */
-    0xffffffffffffffff,
-    0x00007ffffffffff8,
+    0xffff820000000000, 0xffff830000000000,
+    0xffff87fffffffff8, 0xfffffffffffffff8, /* wraps */
+    0xffffffffffffffff, 0x00007ffffffffff8,
     0x00007f0000000000, /* nothing there */
     USER_HOLE,
 };
@@ -230,14 +226,12 @@ TEST(bad_inner_addresses)
 {
     for (unsigned i = 0; i < ARRAY_LEN(bad_addresses); i++) {
         uint64_t at = bad_addresses[i];
-        struct sched_poll_args poll = {.ports = {at}, .nr_ports = 1,
-                                       .timeout = 1};
-        struct xenmem_memory_map_args map = {.nr_entries = 100,
-                                             .buffer = {at}};
+        struct sched_poll_args poll = {
+            .ports = {at}, .nr_ports = 1, .timeout = 1};
+        struct xenmem_memory_map_args map = {.nr_entries = 100, .buffer = {at}};
 
         EXPECT_EQ(hc_sched_op(SCHEDOP_poll, ARG(&poll)), -EFAULT);
-        EXPECT_EQ(hc_memory_op(XENMEM_machine_memory_map, ARG(&map)),
-                  -EFAULT);
+        EXPECT_EQ(hc_memory_op(XENMEM_machine_memory_map, ARG(&map)), -EFAULT);
     }
 }
 
@@ -265,8 +259,7 @@ static void not_canonical_bitmap(uint64_t at)
 TEST(bad_bitmaps)
 {
     for (unsigned i = 0; i < ARRAY_LEN(bad_addresses); i++)
-        EXPECT_EQ(trap_try(not_canonical_bitmap, bad_addresses[i]),
-                  ENTRY_NONE);
+        EXPECT_EQ(trap_try(not_canonical_bitmap, bad_addresses[i]), ENTRY_NONE);
 }
 
 /* A multicall reports each failure and goes on. */
@@ -289,8 +282,8 @@ TEST(callbacks_in_the_hypervisor)
     for (unsigned i = 3; i <= 7; i++) {
         struct callback_register_args op = {.type = CALLBACKTYPE_nmi,
                                             .address = bad_addresses[i]};
-        struct trap_info t[2] = {{.vector = 0x99, .cs = KERNEL_CS,
-                                  .address = bad_addresses[i]}};
+        struct trap_info t[2] = {
+            {.vector = 0x99, .cs = KERNEL_CS, .address = bad_addresses[i]}};
         long result = hc_callback_op(CALLBACKOP_register, ARG(&op));
 
         EXPECT(result == 0 || result == -22);
@@ -303,8 +296,8 @@ TEST(callbacks_in_the_hypervisor)
 
 TEST(unknown_hypercalls)
 {
-    static const uint64_t unknown[] = {11, 63, 64, 127, 128, 9999,
-                                       0x7fffffff, 0xffffffff};
+    static const uint64_t unknown[] = {11,  63,   64,         127,
+                                       128, 9999, 0x7fffffff, 0xffffffff};
 
     for (unsigned i = 0; i < ARRAY_LEN(unknown); i++)
         EXPECT_EQ(hypercall(unknown[i], 0, 0, 0, 0, 0), -38);

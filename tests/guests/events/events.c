@@ -92,8 +92,8 @@ static long close_port(evtchn_port_t port)
 
 static struct evtchn_status_args status_of(evtchn_port_t port)
 {
-    struct evtchn_status_args op = {.dom = DOMID_SELF, .port = port,
-                                    .status = 99};
+    struct evtchn_status_args op = {
+        .dom = DOMID_SELF, .port = port, .status = 99};
 
     EXPECT_EQ(hc_event_channel_op(EVTCHNOP_status, ARG(&op)), 0);
     return op;
@@ -280,8 +280,7 @@ TEST(loop_to_self)
     EXPECT_EQ(send(u.port), 0);
     EXPECT(is_pending(i.local_port));
     clear_all();
-    EXPECT_EQ(hc_event_channel_op(EVTCHNOP_bind_interdomain, ARG(&i)),
-              -EINVAL);
+    EXPECT_EQ(hc_event_channel_op(EVTCHNOP_bind_interdomain, ARG(&i)), -EINVAL);
     EXPECT_EQ(close_port(u.port), 0);
     EXPECT_EQ(close_port(i.local_port), 0);
 }

@@ -54,6 +54,17 @@ static void expect_registers_kept(void)
     EXPECT_EQ(trap.gprs.r15, c.gprs.r15);
 }
 
+/* In ring 1 a kernel runs with a pair of selectors that is its own affair. */
+static void expect_kernel_selectors(void)
+{
+    if ((trap.entry_cs & 3) == 1) {
+        EXPECT_EQ(trap.entry_ss & 3, 1);
+        return;
+    }
+    EXPECT_EQ(trap.entry_cs, KERNEL_CS);
+    EXPECT_EQ(trap.entry_ss, KERNEL_SS);
+}
+
 /* The frame holds the context c at rip; words: its length. */
 static void expect_frame(unsigned ring, uint64_t rip, unsigned words)
 {
@@ -71,10 +82,9 @@ static void expect_frame(unsigned ring, uint64_t rip, unsigned words)
     EXPECT_EQ(trap.rflags & FLAG_IOPL, 0);
     EXPECT_EQ(trap.rflags & FLAG_FIXED, FLAG_FIXED);
     EXPECT_EQ(top % 16, 0);
-    EXPECT_EQ(top, ring == USER ? (uint64_t)trap_stack_top
-                                : c.frame.rsp & ~15ul);
-    EXPECT_EQ(trap.entry_cs, KERNEL_CS);
-    EXPECT_EQ(trap.entry_ss, KERNEL_SS);
+    EXPECT_EQ(top,
+              ring == USER ? (uint64_t)trap_stack_top : c.frame.rsp & ~15ul);
+    expect_kernel_selectors();
     EXPECT_EQ(trap.entry_mask, 1);
     EXPECT_EQ(trap.entry_rflags &
                   (FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM | FLAG_AC),
@@ -371,10 +381,10 @@ static void bad_selector(unsigned ring, uint64_t selector, int vector)
 
 TEST(gp_selector_error_code)
 {
-    bad_selector(KERNEL, 0x1003, EXC_GP);   /* beyond the GDT's first page */
+    bad_selector(KERNEL, 0x1003, EXC_GP); /* beyond the GDT's first page */
     bad_selector(USER, 0x1003, EXC_GP);
-    bad_selector(USER, 0x107, EXC_GP);      /* in an LDT that is not there */
-    bad_selector(USER, 0xfff3, EXC_GP);     /* beyond any GDT */
+    bad_selector(USER, 0x107, EXC_GP);  /* in an LDT that is not there */
+    bad_selector(USER, 0xfff3, EXC_GP); /* beyond any GDT */
 }
 
 static void non_canonical(unsigned ring)
@@ -450,8 +460,8 @@ TEST(page_fault_fetch_absent)
 
 TEST(page_fault_fetch_nx)
 {
-    uint64_t *entry = (uint64_t *)user_l1_page +
-                      ((USER_DATA - USER_BASE) >> 12);
+    uint64_t *entry =
+        (uint64_t *)user_l1_page + ((USER_DATA - USER_BASE) >> 12);
     uint64_t old = *entry;
 
     EXPECT_EQ(pte_write(entry, old | PTE_NX), 0);
@@ -528,6 +538,45 @@ TEST(syscall_frame_has_r11_of_hardware)
     EXPECT_EQ(trap.r11 & FLAG_IF, FLAG_IF);
 }
 
+/* ---- compatibility mode ------------------------------------------------- */
+
+static void run_32(const char *piece, int vector, const char *where,
+                   unsigned words)
+{
+    context_user_32(&c, piece);
+    EXPECT_EQ(trap_try(context_enter, ARG(&c)), vector);
+    EXPECT_EQ(trap.rip, user_address(where) - USER_BASE);
+    EXPECT_EQ(trap.cs & SELECTOR, USER_CS_32);
+    EXPECT_EQ(MASK_BYTE(trap.cs), 0);
+    EXPECT_EQ(trap.ss, KERNEL_SS);
+    EXPECT_EQ(trap.rsp, USER_STACK_TOP - USER_BASE);
+    EXPECT_EQ(trap.entry_rsp + words * 8, (uint64_t)trap_stack_top);
+    EXPECT_EQ(trap.entry_mask, 1);
+    expect_kernel_selectors();
+}
+
+TEST(exceptions_32)
+{
+    run_32(at32_int3, EXC_BP, at32_int3_after, 7);
+    run_32(at32_ud2, EXC_UD, at32_ud2, 7);
+    EXPECT_EQ((uint32_t)trap.gprs.rbx, (uint32_t)c.gprs.rbx);
+    run_32(at32_read, EXC_PF, at32_read, 8);
+    EXPECT_EQ(trap.cr2, (uint32_t)c.gprs.rdi);
+    EXPECT_EQ(trap.error_code, 4);
+}
+
+TEST(int80_32)
+{
+    run_32(at32_int80, 0x80, at32_int80_after, 7);
+}
+
+TEST(syscall_32)
+{
+    run_32(at32_syscall, ENTRY_SYSCALL32, at32_syscall_after, 7);
+    EXPECT_EQ((uint32_t)trap.rcx, trap.rip);
+    EXPECT_EQ((uint32_t)trap.gprs.rdi, (uint32_t)c.gprs.rdi);
+}
+
 /* The way back from an entry finds everything as it was. */
 static bool go_on_once(struct entry_stack *stack, struct iret_context *back)
 {
@@ -573,11 +622,14 @@ TEST(trap_table_refuses_non_canonical_address)
 
 TEST(trap_table_merges)
 {
-    struct trap_info t[3] = {
-        {.vector = 0x22, .flags = 7, .cs = KERNEL_CS,
-         .address = entry_stub(0x33)},
-        {.vector = EXC_UD, .flags = 4, .cs = KERNEL_CS,
-         .address = entry_stub(0x44)}};
+    struct trap_info t[3] = {{.vector = 0x22,
+                              .flags = 7,
+                              .cs = KERNEL_CS,
+                              .address = entry_stub(0x33)},
+                             {.vector = EXC_UD,
+                              .flags = 4,
+                              .cs = KERNEL_CS,
+                              .address = entry_stub(0x44)}};
 
     EXPECT_EQ(hc_set_trap_table(ARG(t)), 0);
     run_without_error(KERNEL, at_ud2, 0x44, at_ud2);

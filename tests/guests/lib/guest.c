@@ -106,9 +106,9 @@ static size_t format_text(char *buffer, size_t size, const char *f, va_list ap)
         else if (*f == 'd')
             put_signed(&t, is_long ? va_arg(ap, long) : va_arg(ap, int));
         else
-            put_number(&t, is_long ? va_arg(ap, unsigned long)
-                                   : va_arg(ap, unsigned),
-                       *f == 'x' ? 16 : 10);
+            put_number(
+                &t, is_long ? va_arg(ap, unsigned long) : va_arg(ap, unsigned),
+                *f == 'x' ? 16 : 10);
     }
     *t.at = 0;
     return (size_t)(t.at - buffer);
@@ -187,8 +187,7 @@ static void run_test(const struct test *t)
     mask_events();
     if (vector != ENTRY_NONE)
         print("ERROR %s/%s: entry %d, error code %#lx, at %#lx, address %#lx",
-              guest_name, t->name, vector, trap.error_code, trap.rip,
-              trap.cr2);
+              guest_name, t->name, vector, trap.error_code, trap.rip, trap.cr2);
     else if (has_failed)
         print("FAIL %s/%s: %s", guest_name, t->name, reason);
     else if (skipped)

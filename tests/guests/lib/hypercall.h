@@ -10,8 +10,8 @@
 /* Pointers and numbers as arguments. */
 #define ARG(x) ((uint64_t)(x))
 
-static inline long hypercall(uint64_t nr, uint64_t a0, uint64_t a1,
-                             uint64_t a2, uint64_t a3, uint64_t a4)
+static inline long hypercall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2,
+                             uint64_t a3, uint64_t a4)
 {
     register uint64_t r10 __asm__("r10") = a3;
     register uint64_t r8 __asm__("r8") = a4;

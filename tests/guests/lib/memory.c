@@ -114,7 +114,10 @@ static void map_user_page(uint64_t va, const void *page, uint64_t flags)
     l1[(va - USER_BASE) >> 12] = mfn_of(page) << 12 | flags;
 }
 
-/* The kernel's root and the user's share one L3 table, in slot 1. */
+/*
+ * The kernel's root and the user's share one L3 table, in slot 1 and, for
+ * 32-bit code, in slot 0, where a kernel in the low half has its image.
+ */
 void user_init(void)
 {
     uint64_t *l2 = page_alloc(), *l3 = page_alloc();
@@ -128,13 +131,13 @@ void user_init(void)
         map_user_page(USER_BASE + (uint64_t)(p - user_page), p, PTE_RO_PAGE);
     for (uint64_t i = 0; i < USER_STACK_PAGES; i++) {
         user_stack_page = page_alloc();
-        map_user_page(USER_STACK + i * PAGE_SIZE, user_stack_page,
-                      PTE_RW_PAGE);
+        map_user_page(USER_STACK + i * PAGE_SIZE, user_stack_page, PTE_RW_PAGE);
     }
     map_user_page(USER_DATA, user_data_page, PTE_RW_PAGE);
     l2[0] = mfn_of(user_l1_page) << 12 | PTE_TABLE;
     l3[0] = mfn_of(l2) << 12 | PTE_TABLE;
     ((uint64_t *)user_root_page)[slot] = mfn_of(l3) << 12 | PTE_TABLE;
+    ((uint64_t *)user_root_page)[0] = mfn_of(l3) << 12 | PTE_TABLE;
     EXPECT_EQ(page_set_ro(user_l1_page), 0);
     EXPECT_EQ(page_set_ro(l2), 0);
     EXPECT_EQ(page_set_ro(l3), 0);
@@ -142,5 +145,7 @@ void user_init(void)
     user_root_mfn = mfn_of(user_root_page);
     EXPECT_EQ(mmuext(MMUEXT_PIN_L4_TABLE, user_root_mfn, 0), 0);
     EXPECT_EQ(pte_write(&root_table()[slot], mfn_of(l3) << 12 | PTE_TABLE), 0);
+    if ((uint64_t)user_page >> 63)
+        EXPECT_EQ(pte_write(&root_table()[0], mfn_of(l3) << 12 | PTE_TABLE), 0);
     EXPECT_EQ(mmuext(MMUEXT_NEW_USER_BASEPTR, user_root_mfn, 0), 0);
 }

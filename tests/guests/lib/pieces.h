@@ -10,6 +10,7 @@ PIECE(int80);
 PIECE(int21);
 PIECE(read);
 PIECE(write);
+PIECE(tables);
 PIECE(jump);
 PIECE(hlt);
 PIECE(divide);
@@ -23,3 +24,12 @@ PIECE(nop);
 PIECE(cli);
 PIECE(rdmsr);
 PIECE(wrmsr);
+
+/* In 32-bit code. */
+#define PIECE_32(name) extern const char at32_##name[], at32_##name##_after[]
+
+PIECE_32(int80);
+PIECE_32(int3);
+PIECE_32(ud2);
+PIECE_32(read);
+PIECE_32(syscall);

@@ -65,6 +65,14 @@ void entry_dispatch(struct entry_stack *stack, struct iret_context *back,
     trap_unwind((int)stack->vector);
 }
 
+bool kernel_is_in_ring_1(void)
+{
+    uint64_t cs;
+
+    __asm__ volatile("mov %%cs, %0" : "=r"(cs));
+    return (cs & 3) == 1;
+}
+
 uint64_t entry_stub(unsigned vector)
 {
     return (uint64_t)entry_stubs + STUB_SIZE * vector;
@@ -114,9 +122,9 @@ static void context_clear(struct context *c)
 
     for (unsigned i = 0; i < sizeof(c->gprs) / sizeof(*words); i++)
         words[i] = 0x1111111111111111ul * (i + 1);
-    c->frame = (struct iret_context){
-        .rax = 0xaaaa0000aaaa0000, .r11 = 0xbbbb1111bbbb1111,
-        .rcx = 0xcccc2222cccc2222};
+    c->frame = (struct iret_context){.rax = 0xaaaa0000aaaa0000,
+                                     .r11 = 0xbbbb1111bbbb1111,
+                                     .rcx = 0xcccc2222cccc2222};
 }
 
 void context_kernel(struct context *c, uint64_t rip)
@@ -137,4 +145,12 @@ void context_user(struct context *c, const void *start)
     c->frame.ss = KERNEL_SS;
     c->frame.rsp = USER_STACK_TOP;
     c->frame.rflags = FLAG_FIXED | FLAG_IF;
+}
+
+void context_user_32(struct context *c, const void *start)
+{
+    context_user(c, start);
+    c->frame.rip -= USER_BASE;
+    c->frame.rsp -= USER_BASE;
+    c->frame.cs = USER_CS_32;
 }

@@ -48,6 +48,10 @@ enum {
 #define FLAG_AC 0x40000ul
 #define FLAG_ID 0x200000ul
 
+/* Do the live selectors say that the kernel runs in ring 1? */
+bool kernel_is_in_ring_1(void);
+
+#define USER_CS_32 0xe023u
 #define KERNEL_CS 0xe033u
 #define KERNEL_SS 0xe02bu
 
@@ -67,18 +71,18 @@ struct entry_stack {
 
 /* What the last entry looked like. */
 struct trap_record {
-    struct gprs gprs;           /* live at entry */
-    uint64_t entry_rsp;         /* address of raw[0] */
+    struct gprs gprs;   /* live at entry */
+    uint64_t entry_rsp; /* address of raw[0] */
     uint64_t entry_rflags;
     uint16_t entry_cs, entry_ss;
-    uint8_t entry_mask;         /* event mask in the handler */
-    uint64_t raw[11];           /* from the stack pointer up */
+    uint8_t entry_mask; /* event mask in the handler */
+    uint64_t raw[11];   /* from the stack pointer up */
     /* The same, taken apart. */
     int vector;
     uint64_t rcx, r11, error_code, rip, rflags, rsp;
-    uint64_t cs, ss;            /* whole words */
+    uint64_t cs, ss; /* whole words */
     uint64_t cr2;
-    uint64_t count;             /* entries since the start */
+    uint64_t count; /* entries since the start */
 };
 
 extern struct trap_record trap;
@@ -94,7 +98,7 @@ int trap_try(void (*f)(uint64_t), uint64_t arg);
 
 /* Everything about a context to enter by iret. */
 struct context {
-    struct gprs gprs;           /* rax, rcx, r11: in the frame */
+    struct gprs gprs; /* rax, rcx, r11: in the frame */
     struct iret_context frame;
 };
 
@@ -109,6 +113,9 @@ void context_kernel(struct context *c, uint64_t rip);
 
 /* A user context at an address in the section .user. */
 void context_user(struct context *c, const void *start);
+
+/* The same in compatibility mode, at the lowest addresses. */
+void context_user_32(struct context *c, const void *start);
 
 void traps_init(void);
 void trap_table_restore(void);

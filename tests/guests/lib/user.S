@@ -42,6 +42,12 @@ piece   at_write
 at_write_after:
         ud2
 
+piece   at_tables
+        sgdt    (%rdi)
+        sidt    16(%rdi)
+at_tables_after:
+        int3
+
 piece   at_jump
 at_jump_after:
         jmp     *%rdi
@@ -107,5 +113,35 @@ piece   at_wrmsr
         wrmsr
 at_wrmsr_after:
         int3
+
+/* ---- for compatibility mode ---- */
+
+        .code32
+
+piece   at32_int80
+        int     $0x80
+at32_int80_after:
+        ud2
+
+piece   at32_int3
+        int3
+at32_int3_after:
+        ud2
+
+piece   at32_ud2
+at32_ud2_after:
+        ud2
+
+piece   at32_read
+at32_read_after:
+        mov     (%edi), %eax
+        ud2
+
+piece   at32_syscall
+        syscall
+at32_syscall_after:
+        ud2
+
+        .code64
 
         .section .note.GNU-stack, "", @progbits

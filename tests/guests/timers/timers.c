@@ -162,8 +162,8 @@ TEST(set_timer_op_in_the_past)
 TEST(later_timer_replaces_the_first)
 {
     uint64_t now = system_time();
-    struct vcpu_set_singleshot_timer_args op = {
-        .timeout_abs_ns = now + 10 * MS};
+    struct vcpu_set_singleshot_timer_args op = {.timeout_abs_ns =
+                                                    now + 10 * MS};
 
     take_tick();
     EXPECT_EQ(hc_vcpu_op(VCPUOP_set_singleshot_timer, 0, ARG(&op)), 0);
@@ -231,11 +231,9 @@ TEST(runstate_area)
     struct vcpu_register_runstate_memory_area_args op = {{ARG(&area)}};
     uint64_t blocked;
 
-    EXPECT_EQ(hc_vm_assist(VMASST_CMD_enable,
-                           VMASST_TYPE_runstate_update_flag),
+    EXPECT_EQ(hc_vm_assist(VMASST_CMD_enable, VMASST_TYPE_runstate_update_flag),
               0);
-    EXPECT_EQ(hc_vcpu_op(VCPUOP_register_runstate_memory_area, 0, ARG(&op)),
-              0);
+    EXPECT_EQ(hc_vcpu_op(VCPUOP_register_runstate_memory_area, 0, ARG(&op)), 0);
     EXPECT_EQ(area.state, RUNSTATE_running);
     EXPECT_EQ(area.state_entry_time & XEN_RUNSTATE_UPDATE, 0);
     blocked = area.time[RUNSTATE_blocked];

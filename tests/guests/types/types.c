@@ -158,8 +158,7 @@ TEST(pin_of_frames_that_are_not_ours)
     for (unsigned level = 1; level <= 4; level++) {
         expect_refused(mmuext(MMUEXT_PIN_L1_TABLE + level - 1, ~0ul, 0));
         expect_refused(mmuext(MMUEXT_PIN_L1_TABLE + level - 1, 0, 0));
-        expect_refused(
-            mmuext(MMUEXT_PIN_L1_TABLE + level - 1, 1ul << 40, 0));
+        expect_refused(mmuext(MMUEXT_PIN_L1_TABLE + level - 1, 1ul << 40, 0));
         expect_refused(mmuext(MMUEXT_PIN_L1_TABLE + level - 1,
                               start_info->shared_info >> 12, 0));
     }
@@ -343,8 +342,7 @@ TEST(hypervisor_slots_cannot_be_written)
         uint64_t before = root_table()[slot];
 
         EXPECT_EQ(pte_write(&root_table()[slot], 0), -EINVAL);
-        EXPECT_EQ(pte_write(&root_table()[slot],
-                            table_entry(user_l3_page)),
+        EXPECT_EQ(pte_write(&root_table()[slot], table_entry(user_l3_page)),
                   -EINVAL);
         EXPECT_EQ(root_table()[slot], before);
     }
@@ -559,8 +557,7 @@ TEST(va_mapping_needs_a_table)
 TEST(va_mapping_of_hypervisor_addresses)
 {
     EXPECT_EQ(hc_update_va_mapping(MACH2PHYS_VIRT_START, 0, 0), -EINVAL);
-    EXPECT_EQ(hc_update_va_mapping(0xffff830000000000, rw(window), 0),
-              -EINVAL);
+    EXPECT_EQ(hc_update_va_mapping(0xffff830000000000, rw(window), 0), -EINVAL);
 }
 
 TEST(va_mapping_empty_and_back)
@@ -577,9 +574,9 @@ TEST(va_mapping_flushes_for_a_bitmap)
 {
     uint64_t cpus = ~0ul;
 
-    EXPECT_EQ(hc_update_va_mapping(ARG(window), window_pte,
-                                   UVMF_INVLPG | ARG(&cpus)),
-              0);
+    EXPECT_EQ(
+        hc_update_va_mapping(ARG(window), window_pte, UVMF_INVLPG | ARG(&cpus)),
+        0);
     EXPECT_EQ(hc_update_va_mapping(ARG(window), window_pte,
                                    UVMF_TLB_FLUSH | ARG(&cpus)),
               0);
@@ -682,8 +679,7 @@ static void store(void (*how)(uint64_t), unsigned offset, uint64_t old,
 
 TEST(stores_to_l1_are_emulated)
 {
-    EXPECT_EQ(hc_vm_assist(VMASST_CMD_enable,
-                           VMASST_TYPE_writable_pagetables),
+    EXPECT_EQ(hc_vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables),
               0);
     live = (uint64_t *)user_l1_page + 200;
     operand = 0xfedcba9876543210;
