@@ -319,7 +319,8 @@ void frame_end_change(struct frame *f, enum frame_type type, uint64_t flags)
 /* One more reference of the type `f` already has. */
 static int get_same_type(struct frame *f, uint64_t old)
 {
-    if (frame_type_count(old) >= FRAME_TYPE_COUNT_MASK >> FRAME_TYPE_COUNT_SHIFT)
+    if (frame_type_count(old) >=
+        FRAME_TYPE_COUNT_MASK >> FRAME_TYPE_COUNT_SHIFT)
         return -ENOMEM;
     if ((old & FRAME_COUNT_MASK) >= FRAME_COUNT_MASK - 1)
         return -ENOMEM;

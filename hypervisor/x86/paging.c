@@ -373,6 +373,18 @@ void paging_release(uint64_t start, uint64_t end)
             heap_add(MFN(at >> PAGE_SHIFT), 1);
 }
 
+/* Gives back what only the start needed, the unpackers above all. */
+void paging_release_init(void)
+{
+    uint64_t start = (uint64_t)init_start, end = (uint64_t)init_end;
+
+    for (uint64_t va = start; va < end; va += PAGE_SIZE) {
+        *own_entry(va, 1) = 0;
+        invlpg(va);
+    }
+    paging_release(start - IMAGE_BASE, end - IMAGE_BASE);
+}
+
 static uint64_t map_fixed(uint64_t physical, size_t size, uint64_t flags)
 {
     uint64_t start = physical & PAGE_MASK;

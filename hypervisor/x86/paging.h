@@ -30,6 +30,8 @@ void paging_drop_identity(void);
 /* Gives back memory that paging_init kept as busy. */
 void paging_release(uint64_t start, uint64_t end);
 
+void paging_release_init(void);
+
 /* Maps `size` bytes at `va`, inside Mica's slots, to `physical`. */
 void map_own(uint64_t va, uint64_t physical, uint64_t size, uint64_t flags);
 

@@ -345,7 +345,9 @@ void start(uint32_t information)
     build_dom0();
     for (unsigned i = 0; i < boot.module_count; i++)
         paging_release(boot.modules[i].start, boot.modules[i].end);
-    paging_release(information, information + PAGE_SIZE);
+    paging_release(information,
+                   information + multiboot2_size(phys_to_virt(information)));
+    paging_release_init();
     report_kept();
     console_give_to_dom0();
     idle_loop();

@@ -174,6 +174,7 @@ uint64_t arch_m2p_get(mfn_t mfn)
 void arch_flush_since(uint32_t stamp)
 {
     void (*hook)(void) = fake.on_flush;
+    bool any = false;
 
     fake.on_flush = NULL;
     if (hook)
@@ -181,9 +182,10 @@ void arch_flush_since(uint32_t stamp)
     for (unsigned i = 0; i < pcpu_count; i++) {
         if (!flush_is_needed(pcpus[i].flushed_at, stamp))
             continue;
-        fake.flushes++;
         pcpus[i].flushed_at = flush_clock_advance();
+        any = true;
     }
+    fake.flushes += any;
 }
 
 void arch_flush_local(void)

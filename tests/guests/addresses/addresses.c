@@ -31,6 +31,10 @@ static char *read_only;
 void guest_init(void)
 {
     user_init();
+    /* Small numbers are no addresses here. */
+    EXPECT_EQ(pte_write(&root_table()[0], 0), 0);
+    EXPECT_EQ(pte_write(user_root_page, 0), 0);
+    EXPECT_EQ(mmuext(MMUEXT_TLB_FLUSH_LOCAL, 0, 0), 0);
     read_only = page_alloc();
     EXPECT_EQ(page_set_ro(read_only), 0);
     EXPECT_EQ(page_map(scratch[SCRATCH_PAGES], 0), 0);

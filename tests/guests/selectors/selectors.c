@@ -232,6 +232,12 @@ TEST(system_descriptors_are_refused)
     expect_no_gdt_with(LDT_DESCRIPTOR);
 }
 
+TEST(call_gates_are_refused)
+{
+    expect_no_gdt_with(CALL_GATE);
+    EXPECT_EQ(hc_update_descriptor(maddr_of(&gdt[12]), CALL_GATE), -EINVAL);
+}
+
 TEST(absent_descriptors_may_be_anything)
 {
     uint64_t *page = page_alloc();

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+#
+# Tests that take longer than "make check" may: a whole distribution as the
+# first domain, and minutes of load in it.
+
+DEBIAN_OUT := $(B)/debian
+STRESS_OUT := $(B)/stress
+STRESS_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Werror
+STRESS_SECONDS ?= 300
+
+$(DEBIAN_OUT)/disk.img: tests/debian/build_image.sh $(B)/kernel/vmlinuz
+	$(call say,DEBIAN,$@)
+	$(Q)tests/run/packages.sh --install debootstrap e2fsprogs
+	$(Q)tests/debian/build_image.sh $(@D) $(B)/kernel/deb/*.deb
+
+check-debian: $(B)/mica.gz $(DEBIAN_OUT)/disk.img ## a Debian system with systemd from two disks
+	$(Q)DEBIAN_DIR=$(DEBIAN_OUT) tests/run/check.sh qemu \
+		tests/integration/debian.t
+
+$(STRESS_OUT)/stress64: $(wildcard tests/debian/stress/*.c tests/debian/stress/*.h)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STRESS_CFLAGS) -static -o $@ $(filter %.c,$^)
+
+# Without a C library, which is not there for 32 bits.
+$(STRESS_OUT)/calls32: tests/debian/calls32.S
+	$(call say,AS,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none -o $@ $<
+
+check-stress: $(B)/mica.gz $(B)/kernel/vmlinuz $(STRESS_OUT)/stress64 $(STRESS_OUT)/calls32 ## STRESS_SECONDS (300) of load in the first domain
+	$(Q)STRESS_DIR=$(STRESS_OUT) STRESS_SECONDS=$(STRESS_SECONDS) \
+		tests/run/check.sh qemu tests/integration/stress.t
+
+.PHONY: check-debian check-stress
