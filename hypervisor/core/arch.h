@@ -84,6 +84,9 @@ void arch_flush_cache(void);
  */
 void arch_l4_entry_changed(mfn_t l4, unsigned index, uint64_t entry);
 
+/* Frame `l4` is no L4 table any more: forgets every copy. Lock as above. */
+void arch_l4_gone(mfn_t l4);
+
 /* Fills the slots of a new L4 frame that belong to Mica (256 to 271). */
 void arch_l4_install_own_slots(uint64_t *l4);
 
@@ -139,6 +142,9 @@ void arch_vcpu_roots_changed(struct vcpu *v);
  */
 void arch_hypercall_restart(struct vcpu *v, unsigned nr,
                             const struct hc_args *args);
+
+/* Writes the stubs of all hypercalls into a page (hypercall_abi/hypercall.h). */
+void arch_hypercall_page_fill(void *page);
 
 /* Refreshes the clock page of `v`, wherever its vcpu_info is now. */
 void arch_vcpu_time_publish(struct vcpu *v);

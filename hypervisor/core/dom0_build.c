@@ -52,8 +52,8 @@ struct build {
     struct guest_layout layout;
     struct extent *extents;
     unsigned extent_count;
-    uint64_t allocated;       /* pages: pfns below have frames */
-    uint64_t reserve;         /* bytes of low memory to stay free */
+    uint64_t allocated; /* pages: pfns below have frames */
+    uint64_t reserve;   /* bytes of low memory to stay free */
     mfn_t held[MAX_HELD];
     unsigned held_count;
     void *unpacked;
@@ -286,6 +286,15 @@ static void load_kernel(const struct build *b)
             s.data, s.data_size);
 }
 
+/* The page that a kernel of the older kind names in its notes. */
+static void fill_hypercall_page(const struct build *b)
+{
+    uint64_t offset = b->notes.hypercall_page - b->kernel.virt_base;
+
+    if (b->notes.has_hypercall_page)
+        arch_hypercall_page_fill(page_at(b, offset >> PAGE_SHIFT));
+}
+
 static void write_p2m(const struct build *b)
 {
     uint64_t per_page = PAGE_SIZE / sizeof(uint64_t);
@@ -515,6 +524,7 @@ static int fill_memory(struct build *b)
         return error;
     clear_pages(b);
     load_kernel(b);
+    fill_hypercall_page(b);
     free_unpacked(b);
     error = allocate_memory(b, b->pages);
     if (error)

@@ -266,7 +266,9 @@ static long evtchnop_status(struct domain *d, guest_va arg)
     error = find_subject(d, op.dom, &owner);
     if (error)
         return error;
-    error = evtchn_get_info(owner, op.port, &info);
+    info = (struct port_info){.state = PORT_FREE};
+    if (op.port) /* port 0 is there, and closed for good */
+        error = evtchn_get_info(owner, op.port, &info);
     domain_put(owner);
     if (error)
         return error;

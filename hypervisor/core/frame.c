@@ -244,17 +244,23 @@ static bool try_get(struct frame *f)
     return true;
 }
 
+/* A reference to `f` if it belongs to `owner`; whether it does. */
+bool frame_get_known(struct frame *f, const struct domain *owner)
+{
+    if (frame_owner(f) != owner->id || !try_get(f))
+        return false;
+    if (frame_owner(f) == owner->id)
+        return true;
+    frame_put(f);
+    return false;
+}
+
 /* A reference to RAM frame `mfn` if it belongs to `owner`, else NULL. */
 struct frame *frame_get(mfn_t mfn, const struct domain *owner)
 {
     struct frame *f = frame_lookup(mfn);
 
-    if (!f || frame_owner(f) != owner->id || !try_get(f))
-        return NULL;
-    if (frame_owner(f) == owner->id)
-        return f;
-    frame_put(f);
-    return NULL;
+    return f && frame_get_known(f, owner) ? f : NULL;
 }
 
 /* Drops a general reference; the last one frees the frame. */
@@ -319,8 +325,8 @@ void frame_end_change(struct frame *f, enum frame_type type, uint64_t flags)
 /* One more reference of the type `f` already has. */
 static int get_same_type(struct frame *f, uint64_t old)
 {
-    if (frame_type_count(old) >=
-        FRAME_TYPE_COUNT_MASK >> FRAME_TYPE_COUNT_SHIFT)
+    if (frame_type_count(old) >= FRAME_TYPE_COUNT_MASK >>
+        FRAME_TYPE_COUNT_SHIFT)
         return -ENOMEM;
     if ((old & FRAME_COUNT_MASK) >= FRAME_COUNT_MASK - 1)
         return -ENOMEM;
@@ -395,7 +401,7 @@ void frame_put_typed(struct frame *f)
         else
             new |= FRAME_CHANGING;
     } while (!state_swap(f, &old, new));
-    if (!(new & FRAME_CHANGING))
+    if (!(new &FRAME_CHANGING))
         return;
     f->stamp = flush_clock_read();
     __atomic_and_fetch(&f->state, ~FRAME_CHANGING, __ATOMIC_SEQ_CST);

@@ -147,6 +147,7 @@ must_check int frame_unshare(mfn_t mfn, struct domain *d);
 
 /* General references. */
 struct frame *frame_get(mfn_t mfn, const struct domain *owner);
+must_check bool frame_get_known(struct frame *f, const struct domain *owner);
 void frame_put(struct frame *f);
 
 /* Writable references: a general one and a type one together. */

@@ -17,17 +17,19 @@
 #include "hypercall_abi/hypercall.h"
 #include "hypercall_abi/mmu.h"
 
+#define CHUNK 16u /* requests that are copied in at a time */
+
 /* A list of requests that is worked off, perhaps in several calls. */
 struct batch {
-    unsigned nr;          /* the hypercall */
-    guest_va list;        /* of the next request */
-    uint64_t left;        /* requests */
-    guest_va done_out;    /* where the number done goes, or 0 */
-    uint64_t foreign;     /* the fourth argument, as it came */
-    uint32_t done;        /* since the call was first made */
+    unsigned nr;       /* the hypercall */
+    guest_va list;     /* of the next request */
+    uint64_t left;     /* requests */
+    guest_va done_out; /* where the number done goes, or 0 */
+    uint64_t foreign;  /* the fourth argument, as it came */
+    uint32_t done;     /* since the call was first made */
     size_t request_size;
     struct pt_context context;
-    bool has_references;  /* to the domains of the context */
+    bool has_references; /* to the domains of the context */
 };
 
 static void batch_put(struct batch *b)
@@ -82,14 +84,14 @@ static int batch_begin(struct batch *b, unsigned nr, const struct hc_args *args,
 {
     bool goes_on = args->a[1] & MMU_UPDATE_PREEMPTED;
 
-    *b = (struct batch){
-        .nr = nr,
-        .list = HC_ARG_VA(args, 0),
-        .left = (uint32_t)args->a[1] & ~MMU_UPDATE_PREEMPTED,
-        .done_out = HC_ARG_VA(args, 2),
-        .foreign = args->a[3],
-        .request_size = request_size,
-    };
+    b->nr = nr;
+    b->list = HC_ARG_VA(args, 0);
+    b->left = (uint32_t)args->a[1] & ~MMU_UPDATE_PREEMPTED;
+    b->done_out = HC_ARG_VA(args, 2);
+    b->foreign = args->a[3];
+    b->done = 0;
+    b->request_size = request_size;
+    b->has_references = false;
     if (goes_on && b->done_out.va &&
         copy_in(&b->done, b->done_out, sizeof(b->done)))
         return -EFAULT;
@@ -101,6 +103,21 @@ static void batch_advance(struct batch *b)
     b->list = guest_va_add(b->list, b->request_size);
     b->left--;
     b->done++;
+}
+
+/* Copies in the next requests, at most CHUNK; how many, 0 for a fault. */
+static unsigned batch_fetch(const struct batch *b, void *chunk)
+{
+    size_t wanted = min_u64(b->left, CHUNK) * b->request_size;
+
+    return (unsigned)((wanted - copy_in(chunk, b->list, wanted)) /
+                      b->request_size);
+}
+
+/* Empties the drain list, which nearly always is empty. */
+static inline int drain(const struct batch *b)
+{
+    return b->context.tables->drain_head ? pt_drain(b->context.tables) : 0;
 }
 
 /* Ends the call: for good, or for now when `error` is -ERESTART. */
@@ -192,17 +209,21 @@ static int do_update(const struct pt_context *c, const struct mmu_update *u)
 
 static int run_updates(struct batch *b)
 {
-    struct mmu_update u;
-    int error = pt_drain(b->context.tables);
+    struct mmu_update chunk[CHUNK];
+    int error = drain(b);
 
     while (!error && b->left) {
-        if (copy_in(&u, b->list, sizeof(u)))
+        unsigned n = batch_fetch(b, chunk);
+
+        if (!n)
             return -EFAULT;
-        error = do_update(&b->context, &u);
-        if (error)
-            return error;
-        batch_advance(b);
-        error = pt_drain(b->context.tables);
+        for (unsigned i = 0; i < n && !error; i++) {
+            error = do_update(&b->context, &chunk[i]);
+            if (error)
+                return error;
+            batch_advance(b);
+            error = drain(b);
+        }
         if (!error && b->left && hypercall_should_restart())
             error = -ERESTART;
     }
@@ -218,9 +239,9 @@ long hc_mmu_update(struct vcpu *v, const struct hc_args *args)
 
     if (error)
         return error;
-    error = batch_resolve(&b, v->domain,
-                          table_owner ? table_owner - 1 : DOMID_SELF,
-                          args->a[3] & 0xffff);
+    error =
+        batch_resolve(&b, v->domain, table_owner ? table_owner - 1 : DOMID_SELF,
+                      args->a[3] & 0xffff);
     if (error)
         return error;
     spin_lock(&b.context.tables->pt_lock);
@@ -287,8 +308,7 @@ static int update_mapping(struct vcpu *v, const struct pt_context *c,
     if (!f)
         return -EINVAL;
     if (frame_used_type(f) == FRAME_L1)
-        error = pt_write_entry(c, f, pt_index(va, 1), PT_STORE, 0, value,
-                               NULL);
+        error = pt_write_entry(c, f, pt_index(va, 1), PT_STORE, 0, value, NULL);
     else
         error = -EINVAL;
     frame_put(f);
@@ -501,19 +521,23 @@ static int do_ext(struct vcpu *v, struct domain *d, const struct mmuext_op *op)
 
 static int run_ext(struct vcpu *v, struct batch *b)
 {
-    struct mmuext_op op;
-    int error = pt_drain(b->context.tables);
+    struct mmuext_op chunk[CHUNK];
+    int error = drain(b);
 
     while (!error && b->left) {
-        if (copy_in(&op, b->list, sizeof(op)))
+        unsigned n = batch_fetch(b, chunk);
+
+        if (!n)
             return -EFAULT;
-        error = do_ext(v, b->context.tables, &op);
-        if (error)
-            return error;
-        batch_advance(b);
-        error = pt_drain(b->context.tables);
-        if (!error && b->left && hypercall_should_restart())
-            error = -ERESTART;
+        for (unsigned i = 0; i < n && !error; i++) {
+            error = do_ext(v, b->context.tables, &chunk[i]);
+            if (error)
+                return error;
+            batch_advance(b);
+            error = drain(b);
+            if (!error && b->left && hypercall_should_restart())
+                error = -ERESTART;
+        }
     }
     return error;
 }
@@ -526,8 +550,8 @@ long hc_mmuext_op(struct vcpu *v, const struct hc_args *args)
 
     if (error)
         return error;
-    error = batch_resolve(&b, v->domain, args->a[3] & 0xffff,
-                          args->a[3] & 0xffff);
+    error =
+        batch_resolve(&b, v->domain, args->a[3] & 0xffff, args->a[3] & 0xffff);
     if (error)
         return error;
     spin_lock(&b.context.tables->pt_lock);

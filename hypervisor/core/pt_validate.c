@@ -90,7 +90,7 @@ static int get_leaf(const struct pt_context *c, uint64_t *entry)
         return get_io_leaf(c, entry);
     if (*entry & PTE_CACHE_BITS && !c->tables->may_use_devices)
         return refuse(-EINVAL, "L1 entry %#lx: cache bits", *entry);
-    if (!frame_get(mfn, c->frames))
+    if (!frame_get_known(f, c->frames))
         return refuse(-EINVAL, "L1 entry %#lx: not d%u's frame", *entry,
                       c->frames->id);
     if (!(*entry & PTE_WRITE))
@@ -144,6 +144,8 @@ void pt_put_table(struct domain *d, struct frame *f)
         frame_put_typed(f);
         return;
     }
+    if (frame_type(f) == FRAME_L4)
+        arch_l4_gone(frame_mfn(f));
     /* The type's general reference becomes the partial table's own. */
     f->progress = PT_ENTRIES;
     __atomic_fetch_add(&f->state,
@@ -232,8 +234,7 @@ static bool is_on_stack(const struct promotion *p, const struct frame *f)
 /* Turns an unused frame into an empty-handed partial table. */
 static int make_partial(struct frame *f, unsigned level)
 {
-    int error =
-        frame_type(f) == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
+    int error = frame_type(f) == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
 
     if (error)
         return error;
@@ -382,8 +383,7 @@ int pt_get_table(struct domain *d, mfn_t mfn, unsigned level)
     while (!error && p.depth) {
         if (p.stack[p.depth - 1]->progress == PT_ENTRIES)
             leave_table(&p);
-        else if (++p.steps % STEPS_PER_CHECK == 0 &&
-                 hypercall_should_restart())
+        else if (++p.steps % STEPS_PER_CHECK == 0 && hypercall_should_restart())
             return -ERESTART;
         else
             error = take_entry(&p);
@@ -413,7 +413,7 @@ static int swap_entry(uint64_t *slot, enum pt_write how, uint64_t expected,
         if (how == PT_EXCHANGE && seen != expected)
             return -EAGAIN;
         if (how == PT_PRESERVE_AD && value & PTE_PRESENT)
-            new |= seen & ad;
+            new |= seen &ad;
     } while (!__atomic_compare_exchange_n(slot, &seen, new, false,
                                           __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
     return 0;

@@ -34,6 +34,7 @@ void asm_offsets(void)
     DEFINE(CONST_SYSCALL_HANDLER, offsetof(struct gate_const, syscall_handler));
     DEFINE(CONST_IS_LIGHT, offsetof(struct gate_const, is_light));
     DEFINE(CONST_FORCE_FULL, offsetof(struct gate_const, force_full));
+    DEFINE(CONST_REFILL_RETURNS, offsetof(struct gate_const, refill_returns));
     DEFINE(SCRATCH_KERNEL_SP, offsetof(struct gate_scratch, kernel_sp));
     DEFINE(SCRATCH_IN_KERNEL, offsetof(struct gate_scratch, in_kernel));
     DEFINE(INFO_PENDING, offsetof(struct vcpu_info, evtchn_upcall_pending));

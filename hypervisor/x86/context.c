@@ -9,6 +9,7 @@
 #include "core/pcpu.h"
 #include "core/sched.h"
 #include "x86/cpu.h"
+#include "x86/cpu_features.h"
 #include "x86/debug_regs.h"
 #include "x86/desc.h"
 #include "x86/emulate.h"
@@ -29,7 +30,6 @@ static void load_cr3(mfn_t root)
     flush_clock_note(reading);
     c->constants->full_cr3 = root.n << PAGE_SHIFT;
     c->loaded_root = root;
-    sides_forget_root(c);
 }
 
 /* Leaves the guest's tables, so that none of their entries stays cached. */
@@ -40,7 +40,6 @@ static void load_idle_root(void)
     write_cr3(idle_cr3());
     c->constants->full_cr3 = idle_cr3();
     c->loaded_root = MFN_INVALID;
-    sides_forget_root(c);
     __atomic_store_n(&c->core->clean, true, __ATOMIC_SEQ_CST);
 }
 
@@ -145,10 +144,19 @@ static void unload(struct vcpu *v)
     sched_unloaded(v);
 }
 
+/* What one domain taught the branch predictors must not steer another. */
+static void forget_branches(struct cpu *c, const struct vcpu *v)
+{
+    if (c->last_domain != v->domain->id && cpu_features()->ibpb)
+        wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+    c->last_domain = v->domain->id;
+}
+
 static void load(struct vcpu *v)
 {
     struct cpu *c = this_cpu();
 
+    forget_branches(c, v);
     c->core->loaded = v;
     *guest_regs() = v->arch->regs;
     context_load_root(v);

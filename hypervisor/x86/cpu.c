@@ -27,6 +27,7 @@
 #define DESCRIPTOR_CODE64_RING3 0x00affb000000ffffull
 
 #define SYSTEM_TSS 0x89
+#define GDT_LIMIT 0xefff /* to the end of Mica's page */
 #define IDT_GATE 0x8e00u
 #define STUB_BYTES 16
 #define HOST_PAT 0x0000050100070406ull
@@ -178,6 +179,7 @@ static void fill_constants(struct cpu *c)
         .entry_trap = (uint64_t)entry_trap,
         .full_cr3 = idle_cr3(),
         .exception_stack = (uint64_t)info,
+        .refill_returns = cpu_features()->rsb_needs_refill,
     };
 }
 
@@ -205,7 +207,7 @@ static void build_gate(struct cpu *c)
 
 static void load_tables(struct cpu *c)
 {
-    struct descriptor_table gdt = {0xffff, c->gate + GATE_GDT};
+    struct descriptor_table gdt = {GDT_LIMIT, c->gate + GATE_GDT};
     struct descriptor_table idt = {256 * 16 - 1, c->gate + GATE_IDT};
 
     lgdt(&gdt);

@@ -12,10 +12,18 @@
 
 #ifndef __ASSEMBLER__
 #include "core/pcpu.h"
+#include "hypercall_abi/abi.h"
 #include "x86/gate.h"
 #include "x86/regs.h"
 
 struct stack_info;
+
+/* A top-level table of the light side: a copy of one L4 frame of a guest. */
+#define ROOT_PAGES 4
+struct root_page {
+    uint64_t *table; /* const; its entries: sides_lock */
+    mfn_t source;    /* sides_lock: the L4, or invalid */
+};
 
 struct cpu {
     struct pcpu *core;            /* const after boot */
@@ -31,10 +39,11 @@ struct cpu {
     void *idt;                    /* const: writable alias */
     mfn_t loaded_root;            /* what CR3 holds on the full side */
     struct spinlock sides_lock;
-    uint64_t *root_page;    /* const; its entries: sides_lock */
-    mfn_t root_source;      /* sides_lock: the L4 it copies, or invalid */
+    struct root_page roots[ROOT_PAGES];
+    unsigned next_root;     /* the one to fill next */
     uint32_t flush_request; /* atomic: how many flushes others want */
     bool timer_is_due;      /* its interrupt came; timers_run must run */
+    domid_t last_domain;    /* whose vCPU was loaded here last */
 };
 
 struct stack_info {

@@ -71,12 +71,10 @@ static bool walk_is_read_only(const struct walk *w, unsigned lowest)
 static struct frame *find_l1(const struct domain *d, mfn_t mfn)
 {
     struct frame *f = frame_lookup(mfn);
-    uint64_t state;
 
-    if (!f || frame_owner(f) != d->id || frame_type(f) != FRAME_L1)
+    if (!f || frame_owner(f) != d->id || frame_used_type(f) != FRAME_L1)
         return NULL;
-    state = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
-    return frame_type_count(state) ? f : NULL;
+    return f;
 }
 
 /*

@@ -21,6 +21,7 @@
 
 #define HC_IRET 23
 #define RPL_MASK 3
+#define RETURN_STACK 32 /* at least as many entries as a processor has */
 
 #define HERE(offset) gate_text_start + (offset) - GATE_CODE
 #define CONST(member) HERE(GATE_CONST) + member(%rip)
@@ -96,8 +97,28 @@
         xor     %r15d, %r15d
 .endm
 
-/* gate_jump: to the address in rax, without using the branch predictor. */
+/*
+ * gate_jump: to the address in rax, without using the branch predictor. All
+ * ways to C lead here, so here the guest's part of the return stack goes, on
+ * processors without SMEP; on others no ret can be led to a guest's page.
+ *   in:   rsp = the stack to go on with; ecx, flags gone
+ */
 LOCAL_FUNC(gate_jump)
+        cmpl    $0, CONST(CONST_REFILL_RETURNS)
+        je      gate_jump_now
+        mov     $RETURN_STACK / 2, %ecx
+1:      call    3f
+2:      pause
+        lfence
+        jmp     2b
+3:      call    5f
+4:      pause
+        lfence
+        jmp     4b
+5:      dec     %ecx
+        jnz     1b
+        add     $RETURN_STACK * 8, %rsp
+gate_jump_now:
         call    2f
 1:      pause
         lfence

@@ -51,6 +51,7 @@ struct gate_const {
     uint64_t syscall_handler; /* of the guest kernel */
     uint32_t is_light;        /* a guest runs on the light side */
     uint32_t force_full;      /* the gate may not shortcut anything */
+    uint32_t refill_returns;  /* guests' return predictions must go */
 };
 
 /*

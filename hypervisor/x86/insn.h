@@ -29,6 +29,7 @@
 #define MSR_APIC_BASE 0x1bu
 #define MSR_SPEC_CTRL 0x48u
 #define MSR_PRED_CMD 0x49u
+#define PRED_CMD_IBPB 1u
 #define MSR_ARCH_CAPABILITIES 0x10au
 #define MSR_PAT 0x277u
 #define MSR_TSC_DEADLINE 0x6e0u

@@ -343,11 +343,11 @@ bool arch_io_frame_is_forbidden(mfn_t mfn)
         return true;
     if (f->is_amd && mfn.n >= BUS_COMMANDS_FIRST && mfn.n <= BUS_COMMANDS_LAST)
         return true;
-    return mfn.n == apic_base() >> PAGE_SHIFT || ioapic_owns_frame(mfn);
+    return mfn.n == apic_base() >> PAGE_SHIFT;
 }
 
-/* Whether a guest may only read the frame: tables of MSI-X messages. */
+/* Whether a guest may only read: IO-APICs and tables of MSI-X messages. */
 bool arch_io_frame_is_read_only(mfn_t mfn)
 {
-    return msi_frame_is_table(mfn);
+    return ioapic_owns_frame(mfn) || msi_frame_is_table(mfn);
 }

@@ -72,19 +72,27 @@ static void *page_alloc(const struct cpu *c)
  * there is nothing but this pCPU's gate. Applications are kept out by the
  * root page's entry, which lacks User.
  */
-void sides_init_cpu(struct cpu *c)
+static uint64_t make_window(const struct cpu *c)
 {
     const uint64_t *own_l3 =
         phys_to_virt(idle_l4[pt_index(M2P_GUEST_BASE, 4)] & PTE_FRAME_MASK);
     uint64_t *l3 = page_alloc(c), *l2 = page_alloc(c);
 
-    c->root_page = page_alloc(c);
     memcpy(l3, own_l3, M2P_L3_ENTRIES * sizeof(*l3));
     l3[pt_index(c->gate, 3)] = virt_to_phys(l2) | WINDOW_TABLE;
     l2[pt_index(c->gate, 2)] = virt_to_phys(c->gate_l1) | WINDOW_TABLE;
-    c->root_page[pt_index(M2P_GUEST_BASE, 4)] = virt_to_phys(l3) | WINDOW_TABLE;
-    c->root_source = MFN_INVALID;
-    c->constants->light_cr3 = virt_to_phys(c->root_page);
+    return virt_to_phys(l3) | WINDOW_TABLE;
+}
+
+void sides_init_cpu(struct cpu *c)
+{
+    uint64_t window = make_window(c);
+
+    for (unsigned i = 0; i < ROOT_PAGES; i++) {
+        c->roots[i].table = page_alloc(c);
+        c->roots[i].table[pt_index(M2P_GUEST_BASE, 4)] = window;
+        c->roots[i].source = MFN_INVALID;
+    }
     c->constants->gate_stack = c->gate + GATE_SCRATCH + GATE_ENTRY_STACK_END;
 }
 
@@ -95,28 +103,27 @@ static uint64_t as_seen_light(unsigned index, uint64_t entry)
     return index >= KERNEL_HALF_FIRST ? entry & ~PTE_USER : entry;
 }
 
-static bool is_window_slot(unsigned index)
+static void fill_root(uint64_t *table, const uint64_t *l4)
 {
-    return index >= OWN_SLOT_FIRST && index <= OWN_SLOT_LAST;
+    memcpy(table, l4, OWN_SLOT_FIRST * sizeof(*table));
+    for (unsigned i = KERNEL_HALF_FIRST; i < PT_ENTRIES; i++)
+        table[i] = l4[i] & ~PTE_USER;
 }
 
-void sides_forget_root(struct cpu *c)
+/* The root page of this pCPU that copies `l4`, filled if there is none. */
+static uint64_t *find_root(struct cpu *c, mfn_t l4)
 {
-    spin_lock(&c->sides_lock);
-    c->root_source = MFN_INVALID;
-    spin_unlock(&c->sides_lock);
-}
+    struct root_page *root;
 
-static void fill_root(struct cpu *c, mfn_t l4)
-{
-    const uint64_t *source = arch_frame_ptr(l4);
-
+    for (root = c->roots; root < c->roots + ROOT_PAGES; root++)
+        if (mfn_equal(root->source, l4))
+            return root->table;
+    root = &c->roots[c->next_root++ % ROOT_PAGES];
     spin_lock(&c->sides_lock);
-    c->root_source = l4;
-    for (unsigned i = 0; i < PT_ENTRIES; i++)
-        if (!is_window_slot(i))
-            pte_write(&c->root_page[i], as_seen_light(i, pte_read(&source[i])));
+    root->source = l4;
+    fill_root(root->table, arch_frame_ptr(l4));
     spin_unlock(&c->sides_lock);
+    return root->table;
 }
 
 void arch_l4_entry_changed(mfn_t l4, unsigned index, uint64_t entry)
@@ -125,8 +132,23 @@ void arch_l4_entry_changed(mfn_t l4, unsigned index, uint64_t entry)
         struct cpu *c = &cpus[i];
 
         spin_lock(&c->sides_lock);
-        if (mfn_equal(c->root_source, l4) && !is_window_slot(index))
-            pte_write(&c->root_page[index], as_seen_light(index, entry));
+        for (unsigned n = 0; n < ROOT_PAGES; n++)
+            if (mfn_equal(c->roots[n].source, l4))
+                pte_write(&c->roots[n].table[index],
+                          as_seen_light(index, entry));
+        spin_unlock(&c->sides_lock);
+    }
+}
+
+void arch_l4_gone(mfn_t l4)
+{
+    for (unsigned i = 0; i < pcpu_count; i++) {
+        struct cpu *c = &cpus[i];
+
+        spin_lock(&c->sides_lock);
+        for (unsigned n = 0; n < ROOT_PAGES; n++)
+            if (mfn_equal(c->roots[n].source, l4))
+                c->roots[n].source = MFN_INVALID;
         spin_unlock(&c->sides_lock);
     }
 }
@@ -259,8 +281,7 @@ uint64_t sides_leave(struct vcpu *v, struct regs *r)
         return 0;
     }
     ioport_leave_light(v);
-    if (!mfn_equal(c->root_source, v->kernel_root))
-        fill_root(c, v->kernel_root);
+    k->light_cr3 = virt_to_phys(find_root(c, v->kernel_root));
     k->is_light = 1;
     k->force_full = needs_full(v);
     k->syscall_handler = v->arch->callbacks[CALLBACK_SYSCALL].address;

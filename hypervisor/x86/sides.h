@@ -5,9 +5,10 @@
  * ring 1 on this pCPU's root page, with nothing of Mica mapped but the window.
  * In Mica's C code a pCPU is always on the full side.
  *
- * A root page is a copy of one L4 frame, the kernel's half without User. It
- * is filled when first needed after the guest's root changed; sides_lock of
- * its pCPU guards it and its source against arch_l4_entry_changed.
+ * A root page is a copy of one L4 frame, the kernel's half without User. Each
+ * pCPU keeps a few, for the processes it ran last. One is filled when first
+ * needed; a change of the L4 is written through to it, and it is forgotten
+ * when the frame stops being an L4. sides_lock of its pCPU guards all that.
  */
 #pragma once
 
@@ -44,6 +45,3 @@ uint64_t sides_leave(struct vcpu *v, struct regs *r);
 
 /* Whether `v` may ever be on the light side. */
 bool sides_is_light(const struct vcpu *v);
-
-/* The root page no longer shows the tables that are loaded. */
-void sides_forget_root(struct cpu *c);

@@ -129,8 +129,7 @@ static bool is_own_range(uint64_t va)
  * The processor missed a page of a guest's descriptor table at `address`. If
  * that cannot be one, the fault is where the guest has the page.
  */
-static void missing_table(struct vcpu *v, uint64_t address,
-                          uint32_t error_code)
+static void missing_table(struct vcpu *v, uint64_t address, uint32_t error_code)
 {
     uint64_t offset = address - this_cpu()->gate - GATE_LDT;
 

@@ -252,10 +252,22 @@ static const uint8_t stub[] = {0x51, 0x41, 0x53, 0xb8, 0,    0,    0,
 static const uint8_t iret_stub[] = {0x51, 0x41, 0x53, 0x50, 0xb8, 0,
                                     0,    0,    0,    0x0f, 0x05};
 
+void arch_hypercall_page_fill(void *page)
+{
+    uint8_t *stubs = page;
+
+    memset(stubs, 0xcc, PAGE_SIZE);
+    for (unsigned i = 0; i < STUBS; i++) {
+        memcpy(stubs + i * STUB_BYTES, stub, sizeof(stub));
+        stubs[i * STUB_BYTES + 4] = (uint8_t)i;
+    }
+    memcpy(stubs + HC_IRET * STUB_BYTES, iret_stub, sizeof(iret_stub));
+    stubs[HC_IRET * STUB_BYTES + 5] = HC_IRET;
+}
+
 int hypercall_page_install(struct domain *d, mfn_t frame)
 {
     struct frame *f = frame_get(frame, d);
-    uint8_t *page = arch_frame_ptr(frame);
     int error;
 
     if (!f)
@@ -264,13 +276,7 @@ int hypercall_page_install(struct domain *d, mfn_t frame)
     frame_put(f);
     if (error)
         return -EINVAL;
-    memset(page, 0xcc, PAGE_SIZE);
-    for (unsigned i = 0; i < STUBS; i++) {
-        memcpy(page + i * STUB_BYTES, stub, sizeof(stub));
-        page[i * STUB_BYTES + 4] = (uint8_t)i;
-    }
-    memcpy(page + HC_IRET * STUB_BYTES, iret_stub, sizeof(iret_stub));
-    page[HC_IRET * STUB_BYTES + 5] = HC_IRET;
+    arch_hypercall_page_fill(arch_frame_ptr(frame));
     frame_put_writable(f);
     return 0;
 }

@@ -80,13 +80,21 @@ make_disk() {
     mv "$dir/disk.new" "$dir/disk.img"
 }
 
+# debootstrap may have left something mounted when it was interrupted.
+remove_tree() {
+    if [ -d "$tree" ]; then
+        umount -q "$tree/proc" "$tree/sys" 2>/dev/null || :
+        rm -rf --one-file-system "$tree"
+    fi
+}
+
 mirror=$(find_mirror)
 if [ -z "$mirror" ]; then
     echo "apt's sources name no mirror of Debian $codename." >&2
     echo 'Add one to /etc/apt/sources.list and type: sudo apt-get update' >&2
     exit 1
 fi
-rm -rf "$tree"
+remove_tree
 mkdir -p "$dir"
 exec 3>&2 >"$dir/log" 2>&1
 trap '[ $? -eq 0 ] || tail -n 20 "$dir/log" >&3' EXIT
@@ -98,4 +106,4 @@ put_package_into_cache
 inside apt-get clean
 cp "$tree"/boot/initrd.img-* "$dir/initrd.img"
 make_disk
-rm -rf "$tree"
+remove_tree

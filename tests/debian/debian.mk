@@ -18,10 +18,10 @@ check-debian: $(B)/mica.gz $(DEBIAN_OUT)/disk.img ## a Debian system with system
 	$(Q)DEBIAN_DIR=$(DEBIAN_OUT) tests/run/check.sh qemu \
 		tests/integration/debian.t
 
-$(STRESS_OUT)/stress64: $(wildcard tests/debian/stress/*.c tests/debian/stress/*.h)
+$(STRESS_OUT)/stress: tests/debian/stress.c tests/debian/debian.mk
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(STRESS_CFLAGS) -static -o $@ $(filter %.c,$^)
+	$(Q)$(CC) $(STRESS_CFLAGS) -static -pthread -o $@ $<
 
 # Without a C library, which is not there for 32 bits.
 $(STRESS_OUT)/calls32: tests/debian/calls32.S
@@ -29,8 +29,8 @@ $(STRESS_OUT)/calls32: tests/debian/calls32.S
 	@mkdir -p $(@D)
 	$(Q)$(CC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none -o $@ $<
 
-check-stress: $(B)/mica.gz $(B)/kernel/vmlinuz $(STRESS_OUT)/stress64 $(STRESS_OUT)/calls32 ## STRESS_SECONDS (300) of load in the first domain
+check-stress: $(B)/mica.gz $(B)/kernel/vmlinuz $(STRESS_OUT)/stress $(STRESS_OUT)/calls32 ## STRESS_SECONDS (300) of load in the first domain
 	$(Q)STRESS_DIR=$(STRESS_OUT) STRESS_SECONDS=$(STRESS_SECONDS) \
-		tests/run/check.sh qemu tests/integration/stress.t
+		tests/run/check.sh qemu tests/debian/stress.t
 
 .PHONY: check-debian check-stress

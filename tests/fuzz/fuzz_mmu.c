@@ -83,6 +83,21 @@ static void start_machine(void)
           "rangeset_add");
 }
 
+/* Some pages that are good as tables, and hold each other. */
+static void prepare_tables(const struct mmu_guest *of)
+{
+    mmu_guest_run(of);
+    for (unsigned level = 1; level <= 4; level++) {
+        unsigned pfn = MMU_FREE + level - 1;
+
+        claim(!mmu_guest_remap(of, pfn, MMU_READ_ONLY), "remap");
+        for (unsigned i = 0; i < 40; i += level)
+            mmu_page(of, pfn)[i] = level == 1
+                                       ? mmu_entry(of, 20 + i, MMU_WRITABLE)
+                                       : mmu_entry(of, pfn - 1, MMU_TABLE);
+    }
+}
+
 static void empty_guests(void)
 {
     for (unsigned i = 0; i < 2; i++) {
@@ -152,13 +167,40 @@ static void check_caches(void)
 
 /* --- choices ------------------------------------------------------------- */
 
+static unsigned last_page; /* that was chosen: what is about one goes on */
+
+/* A table that was left half-way, or one that such a table holds. */
+static mfn_t choose_partial(bool child)
+{
+    for (unsigned i = 0; i < MMU_PAGES; i++) {
+        const struct frame *f = frame_lookup(g->frame[i]);
+        const uint64_t *table;
+
+        if (!f || !(f->state & FRAME_PARTIAL))
+            continue;
+        if (!child)
+            return g->frame[i];
+        table = arch_frame_ptr(g->frame[i]);
+        for (unsigned n = 0; n < pt_entries_held(f); n++)
+            if (table[n] & PTE_PRESENT && frame_lookup(pte_frame(table[n])))
+                return pte_frame(table[n]);
+    }
+    return g->frame[MMU_FREE];
+}
+
 static mfn_t choose_frame(void)
 {
     unsigned kind = byte();
     const struct mmu_guest *other = &guests[g == &guests[0]];
 
-    if (kind < 208)
-        return g->frame[kind % (kind < 96 ? 12 : MMU_PAGES)];
+    if (kind >= 192 && kind < 208)
+        return choose_partial(kind & 1);
+    if (kind >= 160 && kind < 192)
+        return g->frame[last_page];
+    if (kind < 208) {
+        last_page = kind % (kind < 96 ? 12 : MMU_PAGES);
+        return g->frame[last_page];
+    }
     if (kind < 240)
         return other->frame[kind % MMU_PAGES];
     switch (kind % 8) {
@@ -219,8 +261,10 @@ static uint64_t choose_va(void)
 {
     unsigned b = byte();
 
+    if (b < 128)
+        last_page = b % MMU_PAGES;
     if (b < 200)
-        return mmu_va(b % MMU_PAGES);
+        return mmu_va(last_page);
     if (b < 220)
         return (uint64_t)(b % 8) << 39 | (uint64_t)(byte() % 8) << 30 |
                (uint64_t)(byte() % 8) << 21 | (uint64_t)choose_index() << 12;
@@ -316,7 +360,10 @@ static void step_va(void)
     if (va == mmu_va(MMU_ARGS))
         args[0] = va + PAGE_SIZE;
     args[1] = choose_entry();
-    args[2] = byte() % 8;
+    args[2] = byte();
+    if (args[2] >= 160) /* so that it can become a table */
+        args[1] = mmu_entry(g, last_page, MMU_READ_ONLY);
+    args[2] %= 8;
     if (byte() >= 240)
         call(hc_update_va_mapping_otherdomain, args);
     else
@@ -489,8 +536,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         mmu_guest_fill(&guests[0]);
         mmu_guest_fill(&guests[1]);
     }
+    prepare_tables(&guests[0]);
+    prepare_tables(&guests[1]);
     input = data;
     input_end = data + size;
+    last_page = MMU_FREE;
     memset(cached, 0, sizeof(cached));
     memset(cut, 0, sizeof(cut));
     g = &guests[0];

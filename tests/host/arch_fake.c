@@ -220,6 +220,16 @@ void arch_l4_entry_changed(mfn_t l4, unsigned index, uint64_t entry)
 }
 
 /* What a guest must neither read as its own nor have validated. */
+void arch_l4_gone(mfn_t l4)
+{
+    (void)l4;
+}
+
+void arch_hypercall_page_fill(void *page)
+{
+    memset(page, 0xcc, PAGE_SIZE);
+}
+
 void arch_l4_install_own_slots(uint64_t *l4)
 {
     for (unsigned i = 256; i < 272; i++)

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2119,SC2317 # functions are called by check
 #
 # What a user can get wrong in a boot entry or with a machine: each ends with a
 # message that says what to change, and the machine halts, so that it can be
@@ -100,8 +101,11 @@ stops_with 'dom0_mem beyond the machine' 'dom0_mem: 8192 MiB wanted, .* ask for 
 use "$good" '' dom0_mem=1M
 stops_with 'dom0_mem too small' 'dom0_mem: 1 MiB is too little'
 
-# This one is written before Mica has a console of its own.
 use "$good" ''
+CPU=qemu64,-pge stops_with 'a processor without global pages' \
+    'lacks global pages \(PGE\)'
+
+# This one is written before Mica has a console of its own.
 CPU=qemu64,-nx vm_start
 check 'a processor without NX: says why' \
     wait_for '^Mica: this processor has no NX\. Switch' 60

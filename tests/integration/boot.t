@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2317 # functions are called by check
 #
 # A stock kernel boots as the first domain, on machines of many kinds, finds
 # all their memory, and switches them off. FULL=1 tries many more of them.
@@ -29,11 +30,12 @@ tour_is_complete() {
     ! grep -E '^TOUR .*: missing' "$dir/tour"
 }
 
-# The first domain has at least three quarters of the machine's memory.
+# The first domain has at least three quarters of the machine's memory, apart
+# from 64 MiB of bounce buffers, which its kernel does not count.
 memory_is_there() {
     local kib
     kib=$(sed -n 's/^TOUR memory: \([0-9]*\) kB.*/\1/p' "$dir/tour")
-    [ "$((kib / 1024))" -ge "$((MEM * 3 / 4))" ] ||
+    [ "$((kib / 1024 + 64))" -ge "$((MEM * 3 / 4))" ] ||
         { echo "# $kib KiB" && return 1; }
 }
 
@@ -55,7 +57,7 @@ machine() {
     check "$name: no complaint" no_complaints
 }
 
-hole=(-machine pc,max-ram-below-4g=1G)
+hole=(-machine "pc,max-ram-below-4g=1G")
 
 some_machines() {
     MEM=2048 SMP=2 CPU=max machine i440fx

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2317 # functions are called by check
 #
 # Real devices in the first domain: what its own drivers read from disks and
 # get from the network through interrupt lines, MSI and MSI-X is right.
@@ -46,15 +47,14 @@ reads() {
 }
 
 copies() {
-    shell 60 "dd if=$1 of=$2 bs=1M conv=fsync && echo 3 >/proc/sys/vm/drop_caches" &&
-        reads "$2"
+    shell 60 "dd if=$1 of=$2 bs=1M conv=fsync" &&
+        shell 10 'echo 3 >/proc/sys/vm/drop_caches' && reads "$2"
 }
 
 # uses DRIVER KIND: whether a driver's interrupts came, and came that way.
 uses() {
     shell 10 "grep -E '$1' /proc/interrupts" &&
-        says "^ *[0-9]+: .*[1-9][0-9]* .*xen-pirq +-$2" &&
-        says " [1-9][0-9]* +.*xen-pirq"
+        says "^ *[0-9]+: +[1-9][0-9]* +xen-pirq +-$2 "
 }
 
 gets_an_address() {
@@ -91,14 +91,14 @@ vm_iso com1=115200,8n1 console=com1 -- console=hvc0
 disks_of_a_pc() {
     local name='disks of an i440fx' drives=()
     disk 0 "$dir/disk.data"
-    drives+=(-drive "$drive" -device virtio-blk-pci,drive=disk0)
+    drives+=(-drive "$drive" -device "virtio-blk-pci,drive=disk0")
     disk 1
-    drives+=(-drive "$drive" -device ahci,id=ahci
-        -device ide-hd,drive=disk1,bus=ahci.0)
+    drives+=(-drive "$drive" -device "ahci,id=ahci"
+        -device "ide-hd,drive=disk1,bus=ahci.0")
     disk 2
-    drives+=(-drive "$drive" -device ide-hd,drive=disk2,bus=ide.0)
+    drives+=(-drive "$drive" -device "ide-hd,drive=disk2,bus=ide.0")
     disk 3
-    drives+=(-drive "$drive" -device nvme,drive=disk3,serial=3)
+    drives+=(-drive "$drive" -device "nvme,drive=disk3,serial=3")
     check "$name: boots" boots_to_shell 60 "${drives[@]}" || return
     check "$name: drivers start" \
         shell 30 'modprobe -a virtio_pci virtio_blk sd_mod nvme'
@@ -119,7 +119,9 @@ disks_of_a_pc() {
         cmp "$dir/disk.data" "$dir/disk3"
 }
 
-disks_of_a_pc
+# So much memory that drivers of old devices, which reach 4 GiB only, have to
+# copy.
+MEM=6144 disks_of_a_pc
 network 'e1000' e1000 ioapic-level -device e1000,netdev=net
 network 'e1000e' e1000e msi-x -machine q35 \
     -device e1000e,netdev=net

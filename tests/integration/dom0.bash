@@ -38,8 +38,9 @@ boots_to_shell() {
 # complaints: those lines of the input that are messages of a problem and not
 # in the list of known ones.
 complaints() {
-    grep -aEf tests/integration/complaints.txt |
-        grep -avEf <(sed '/^#/d; /^$/d' tests/integration/known_messages.txt)
+    local lists=tests/integration
+    grep -aEf <(sed '/^#/d; /^$/d' $lists/complaints.txt) |
+        grep -avEf <(sed '/^#/d; /^$/d' $lists/known_messages.txt)
 }
 
 # is_silent: nothing comes in; what comes is shown.

@@ -33,7 +33,8 @@ report() {
     done <"$results"
 }
 
-for guest in ${GUESTS:-$(guest_names)}; do
+# Kernels that attack Mica's own ways say nothing of Xen.
+for guest in ${GUESTS:-$(guest_names | grep -v '^hostile')}; do
     check "$guest comes to its end" guest_run "$guest" dom0_mem=64M,max:64M
     report
 done

@@ -11,10 +11,11 @@ INITRD=
 
 # The test kernels that are built and meant to come to their end.
 guest_names() {
-    local elf
-    for elf in build/guests/*.elf; do
-        [ ! -e "$elf" ] || [ "$elf" = build/guests/hostile.elf ] ||
-            basename "$elf" .elf
+    local name
+    for name in tests/guests/*/; do
+        name=$(basename "$name")
+        [ "$name" = hostile ] || [ ! -e "build/guests/$name.elf" ] ||
+            echo "$name"
     done
 }
 
