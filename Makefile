@@ -506,4 +506,4 @@ help: ## list the goals
 	fuzz-image guests help hypervisor image lint menuconfig run savedefconfig \
 	$(FUZZERS:%=run-%)
 
--include tests/bench/bench.mk tests/guests/guests.mk
+-include docs/docs.mk tests/bench/bench.mk tests/guests/guests.mk tests/debian/debian.mk

@@ -16,6 +16,7 @@
 #include "hypercall_abi/version.h"
 
 #define MIN_DOM0_BYTES (64ull << 20)
+#define BUILDING_BYTES (1ull << 20) /* for dom0's record and what builds it */
 #define MAX_RESERVE_BYTES (128ull << 20)
 #define LOW_FRAMES 256u /* below 1 MiB: the firmware's, never RAM */
 #define IO_FRAME_LAST ((1ull << 40) - 1)
@@ -151,22 +152,29 @@ static int read_kernel(struct build *b, const char **why)
 
 /* --- memory -------------------------------------------------------------- */
 
+/* Whether a plain amount is more than there is; says so. */
+static bool exceeds(const struct cmdline_amount *amount, uint64_t free)
+{
+    if (amount->kind != CMDLINE_AMOUNT_BYTES || amount->n <= free)
+        return false;
+    log_error("dom0_mem: %lu MiB wanted, %lu MiB free: ask for less",
+              amount->n >> 20, free >> 20);
+    return true;
+}
+
 /* How much memory dom0 gets: what is asked for, or nearly all. */
 static int choose_size(struct build *b)
 {
     const struct cmdline_memory *m = &b->options->memory;
-    uint64_t free = heap_free_frames() << PAGE_SHIFT;
+    uint64_t free = (heap_free_frames() << PAGE_SHIFT) - BUILDING_BYTES;
     uint64_t want = cmdline_amount_of(
         &m->want, free, free - min_u64(free / 16, MAX_RESERVE_BYTES));
     uint64_t least = cmdline_amount_of(&m->min, free, 0);
     uint64_t most = cmdline_amount_of(&m->max, free, UINT64_MAX);
 
-    want = min_u64(max_u64(want, least), most);
-    if (want > free) {
-        log_error("dom0_mem: %lu MiB wanted, %lu MiB free: ask for less",
-                  want >> 20, free >> 20);
+    if (exceeds(&m->want, free) || exceeds(&m->min, free))
         return -ENOMEM;
-    }
+    want = min_u64(max_u64(want, least), most);
     if (want < MIN_DOM0_BYTES) {
         log_error("dom0_mem: %lu MiB is too little for a kernel: at least "
                   "%llu MiB",

@@ -128,7 +128,7 @@ void arch_panic(const char *text)
 
     (void)text;
     show_backtrace((uint64_t)__builtin_return_address(0),
-                   (uint64_t)__builtin_frame_address(0));
+                   *(uint64_t *)__builtin_frame_address(0));
     arch_console_write(line, sizeof(line) - 1);
     apic_stop_others();
     for (;;)

@@ -29,7 +29,7 @@ void arch_flush_page_local(uint64_t va)
     invlpg(va);
 }
 
-/* Serves all requests there are; one that comes meanwhile wants its own flush. */
+/* Serves all requests; one that comes meanwhile wants a flush of its own. */
 void flush_serve(void)
 {
     struct cpu *c = this_cpu();

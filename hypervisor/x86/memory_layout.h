@@ -6,7 +6,7 @@
  *   slot 256      window: machine-to-physical table, then the pCPUs' gates
  *   slot 257      read-write alias of the M2P; frame table
  *   slot 258      Mica's image; devices and other small mappings of Mica's own
- *   slot 259      per-domain mappings of the vCPU that runs: guest GDT, LDT
+ *   slot 259      unused
  *   slots 260-271 all RAM, 6 TiB
  */
 #pragma once
@@ -26,8 +26,6 @@
 
 #define IMAGE_BASE 0xffff810000000000
 #define FIXMAP_BASE 0xffff814000000000
-
-#define PCPU_SLOT_BASE 0xffff818000000000
 
 #define RAM_BASE 0xffff820000000000
 #define RAM_END 0xffff880000000000

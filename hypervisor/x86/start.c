@@ -37,14 +37,12 @@
 #include "x86/time.h"
 #include "x86/wallclock.h"
 
-#define EARLY_MAP_END (4ull << 30)
 #define VGA_TEXT_COLUMNS 80
 #define VGA_TEXT_ROWS 25
 #define VGA_FONT_HEIGHT 16
 #define LFB_UNIT_SHIFT 16
 
 extern char boot_cpu_stack[];
-extern const char init_start[], init_end[];
 
 _Noreturn void start(uint32_t information);
 
@@ -53,6 +51,9 @@ static struct memory_range ram[MEMORY_MAP_RANGES];
 static unsigned ram_count;
 
 /* --- the command line ---------------------------------------------------- */
+
+/* As the option counts: 0 is none, 1 errors, and so on. */
+#define DEFAULT_LEVEL ((CONFIG_DEBUG ? LOG_DEBUG : LOG_INFO) + 1)
 
 static struct options {
     struct cmdline_memory dom0_mem;
@@ -77,8 +78,8 @@ static struct options {
                          .stop_bits = 1,
                          .port = 0x2f8,
                          .irq = 3}},
-    .log = {LOG_INFO + 1, LOG_INFO + 1},
-    .guest_log = {LOG_INFO + 1, LOG_INFO + 1},
+    .log = {DEFAULT_LEVEL, DEFAULT_LEVEL},
+    .guest_log = {DEFAULT_LEVEL, DEFAULT_LEVEL},
     .max_cpus = MAX_PCPUS,
 };
 
@@ -332,6 +333,7 @@ void start(uint32_t information)
 {
     pcpu_count = 1;
     cpu_init_record(0, 0, boot_cpu_stack);
+    start_consoles(false); /* with the usual settings, for bad news */
     cpu_features_detect();
     read_information(information);
     read_command_line();

@@ -145,7 +145,8 @@ static void guest_page_fault(struct vcpu *v, struct regs *r)
     uint64_t address = read_cr2();
     uint32_t want = PFEC_PRESENT | PFEC_WRITE;
 
-    if (desc_is_guest_table(address) && !(r->error_code & PFEC_USER)) {
+    if (desc_is_guest_table(address) &&
+        !(r->error_code & (PFEC_USER | PFEC_PRESENT))) {
         missing_table(v, address, r->error_code);
         return;
     }
@@ -291,8 +292,9 @@ void handle_own_trap(struct regs *r)
         refused_return(r);
     if (is_gate_code(r->rip))
         sides_gate_fault(r);
-    if (r->vector == EXC_PF && desc_is_guest_table(read_cr2()) &&
-        this_pcpu()->loaded && desc_fault(this_pcpu()->loaded, read_cr2()))
+    if (r->vector == EXC_PF && !(r->error_code & PFEC_PRESENT) &&
+        desc_is_guest_table(read_cr2()) && this_pcpu()->loaded &&
+        desc_fault(this_pcpu()->loaded, read_cr2()))
         return;
     if (fix_up(r))
         return;

@@ -58,12 +58,32 @@ static uint64_t *arena_page(void)
 static uint64_t odd_number(void)
 {
     static const uint64_t some[] = {
-        0,          1,          0x7f,       0x80,       0xfff,
-        0x1000,     0x7ff0,     0x7ff1,     0x7ff4,     0xffff,
-        0x7fffffff, 0x80000000, 0xffffffff, 1ul << 32,  1ul << 40,
-        1ul << 52,  1ul << 63,  -1ul,       -8ul,       -4096ul,
-        0xffff800000000000, 0xffff804000000000, 0xffff820000000000,
-        0xffff87ffffffffff, 0x00007ffffffffff8, 0x0000800000000000,
+        0,
+        1,
+        0x7f,
+        0x80,
+        0xfff,
+        0x1000,
+        0x7ff0,
+        0x7ff1,
+        0x7ff4,
+        0xffff,
+        0x7fffffff,
+        0x80000000,
+        0xffffffff,
+        1ul << 32,
+        1ul << 40,
+        1ul << 52,
+        1ul << 63,
+        -1ul,
+        -8ul,
+        -4096ul,
+        0xffff800000000000,
+        0xffff804000000000,
+        0xffff820000000000,
+        0xffff87ffffffffff,
+        0x00007ffffffffff8,
+        0x0000800000000000,
     };
 
     switch (random() % 8) {
@@ -212,8 +232,8 @@ TEST(random_tables)
             page_set_rw(page);
             break;
         case 3:
-            mmuext(MMUEXT_PIN_L1_TABLE + (unsigned)(random() % 4),
-                   mfn_of(page), 0);
+            mmuext(MMUEXT_PIN_L1_TABLE + (unsigned)(random() % 4), mfn_of(page),
+                   0);
             break;
         case 4:
             mmuext(MMUEXT_UNPIN_TABLE, mfn_of(page), 0);

@@ -121,7 +121,8 @@ static bool go_on_after_int3(struct entry_stack *stack,
                              struct iret_context *back)
 {
     (void)back;
-    vcpu_info()->evtchn_upcall_pending = 0; /* or the way back is the long one */
+    vcpu_info()->evtchn_upcall_pending =
+        0; /* or the way back is the long one */
     return stack->vector == EXC_BP;
 }
 

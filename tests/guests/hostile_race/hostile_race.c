@@ -35,8 +35,8 @@ static uint64_t random(uint64_t *state)
 
 static void change_mapping(const uint64_t *page, uint64_t choice)
 {
-    uint64_t flags = choice & 1 ? UVMF_INVLPG | UVMF_ALL
-                                : UVMF_TLB_FLUSH | UVMF_ALL;
+    uint64_t flags =
+        choice & 1 ? UVMF_INVLPG | UVMF_ALL : UVMF_TLB_FLUSH | UVMF_ALL;
     uint64_t entry = mfn_of(page) << 12;
 
     entry |= choice & 2 ? PTE_RO_PAGE : PTE_RW_PAGE;
@@ -71,13 +71,13 @@ static void change_something(uint64_t *state)
         mmuext(MMUEXT_SET_LDT, ARG(page), choice % 513);
         break;
     case 4:
-        mmuext(choice & 1 ? MMUEXT_TLB_FLUSH_ALL : MMUEXT_INVLPG_ALL,
-               ARG(page), 0);
+        mmuext(choice & 1 ? MMUEXT_TLB_FLUSH_ALL : MMUEXT_INVLPG_ALL, ARG(page),
+               0);
         break;
     case 5:
-        pte_write(&page[choice % 512],
-                  mfn_of(arena[choice / 512 % ARENA_PAGES]) << 12 |
-                      (choice >> 32 & 0x67));
+        pte_write(&page[choice % 512], mfn_of(arena[choice / 512 % ARENA_PAGES])
+                                               << 12 |
+                                           (choice >> 32 & 0x67));
         break;
     default:
         change_mapping(page, choice);
