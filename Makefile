@@ -499,7 +499,7 @@ clean: ## remove build/
 	$(Q)rm -rf $(B)
 
 help: ## list the goals
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
 		awk -F '|' '{ printf "  %-14s %s\n", $$1, $$2 }'
 
 .PHONY: FORCE all check check-qemu check-unit clean defconfig format \

@@ -140,7 +140,7 @@ TEST(application_gets_no_ports)
     }
 }
 
-/* --- flags ---------------------------------------------------------------- */
+/* --- flags --------------------------------------------------------------- */
 
 static const uint64_t odd_flags[] = {
     FLAG_FIXED | FLAG_NT,
@@ -187,7 +187,7 @@ TEST(syscall_single_stepped)
     EXPECT(is_alive());
 }
 
-/* --- breakpoints that strike in the gate ---------------------------------- */
+/* --- breakpoints that strike in the gate --------------------------------- */
 
 static void break_on_data(uint64_t address)
 {
@@ -238,7 +238,7 @@ TEST(breakpoints_on_mica_are_refused)
     EXPECT(hc_set_debugreg(2, 0x8000000000000000) < 0);
 }
 
-/* --- contexts -------------------------------------------------------------- */
+/* --- contexts ------------------------------------------------------------ */
 
 static uint64_t random_state = 0x9e3779b97f4a7c15;
 
@@ -290,7 +290,7 @@ TEST(odd_contexts)
     EXPECT(is_alive());
 }
 
-/* --- the page that ring 1 can write ----------------------------------------- */
+/* --- the page that ring 1 can write -------------------------------------- */
 
 /* Everything but the two words that are the guest's own. */
 static void scribble(void)
@@ -328,7 +328,7 @@ TEST(scratch_is_scribbled_on)
     trap_hook = NULL;
 }
 
-/* --- vCPUs without tables ---------------------------------------------------- */
+/* --- vCPUs without tables ------------------------------------------------ */
 
 static struct vcpu_guest_context context;
 
