@@ -133,6 +133,9 @@ void arch_vcpu_kick(struct vcpu *v);
 /* An NMI for `v`, which takes it when it next may. */
 void arch_vcpu_nmi(struct vcpu *v);
 
+/* Logs registers, stack and page walk of `v`, which runs here: it crashed. */
+void arch_vcpu_report(struct vcpu *v);
+
 /* Loads the page-table roots of `v`, which is running here, after a change. */
 void arch_vcpu_roots_changed(struct vcpu *v);
 

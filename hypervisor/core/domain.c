@@ -20,6 +20,7 @@
 #include "core/log.h"
 #include "core/pcpu.h"
 #include "core/sched.h"
+#include "core/vcpu.h"
 
 #define HASH_SIZE 256u
 
@@ -318,8 +319,11 @@ static _Noreturn void end_machine(uint32_t reason)
  */
 void domain_shut_down(struct domain *d, uint32_t reason)
 {
+    struct vcpu *v = current_vcpu();
     bool was_alive;
 
+    if (reason == SHUTDOWN_crash && v && v->domain == d)
+        arch_vcpu_report(v);
     if (d == dom0)
         end_machine(reason);
     spin_lock(&d->state_lock);

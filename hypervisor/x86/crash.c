@@ -122,6 +122,11 @@ void crash_show_guest(struct vcpu *v)
     show_guest_stack(v, r);
 }
 
+void arch_vcpu_report(struct vcpu *v)
+{
+    crash_show_guest(v);
+}
+
 void arch_panic(const char *text)
 {
     static const char line[] = "\nMica stops here.\n";

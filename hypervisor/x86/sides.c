@@ -4,6 +4,7 @@
 
 #include "core/arch.h"
 #include "core/domain.h"
+#include "core/guest_copy.h"
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/pcpu.h"
@@ -27,6 +28,8 @@
 #define WINDOW_TABLE (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED)
 #define RPL_MASK 3u
 #define RPL_RING1 1u
+#define REX_W 0x48
+#define OPCODE_IRET 0xcf
 
 extern const char gate_text_start[], gate_exit_light[], gate_exit_iret[];
 extern const char gate_guest_stack_start[], gate_guest_stack_end[];
@@ -241,6 +244,28 @@ void sides_gate_fault(struct regs *r)
             trap_inject(v, EXC_GP, 0);
     }
     exit_restart(r);
+}
+
+bool sides_finish_iret(struct vcpu *v, struct regs *r)
+{
+    uint8_t code[2];
+    uint64_t frame[5];
+
+    if (!sides_is_light(v) || !v->arch->in_kernel ||
+        r->error_code != (SEL_KERNEL_CS_RING1 & ~RPL_MASK))
+        return false;
+    if (copy_in_root(v->kernel_root, code, r->rip, sizeof(code)) ||
+        code[0] != REX_W || code[1] != OPCODE_IRET)
+        return false;
+    if (copy_in_root(v->kernel_root, frame, r->rsp, sizeof(frame)) ||
+        (frame[1] & 0xffff) != SEL_KERNEL_CS_RING1)
+        return false;
+    r->rip = frame[0];
+    r->cs = SEL_GUEST_CS;
+    r->rflags = (frame[2] & IRET_FLAGS_KEPT) | RFLAGS_IF | RFLAGS_FIXED;
+    r->rsp = frame[3];
+    r->ss = SEL_GUEST_SS;
+    return true;
 }
 
 /* --- from full to light -------------------------------------------------- */

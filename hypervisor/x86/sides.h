@@ -40,6 +40,13 @@ void sides_entered(struct regs *r);
  */
 void sides_gate_fault(struct regs *r);
 
+/*
+ * A guest kernel that pushed its live %cs in ring 1 may execute IRETQ in ring
+ * 3, if it came to the full side in between; the processor then refuses to go
+ * back to ring 1. Carries such an IRETQ out on *r; whether it was one.
+ */
+bool sides_finish_iret(struct vcpu *v, struct regs *r);
+
 /* Whether the loaded vCPU leaves for the light side: the way, or 0. */
 uint64_t sides_leave(struct vcpu *v, struct regs *r);
 

@@ -146,12 +146,23 @@ static enum log_level level_of(const struct cmdline_level *l)
     return l->lower ? (enum log_level)(l->lower - 1) : LOG_ERROR;
 }
 
+/* Distributions' GRUB entries begin with a word that stands for the file. */
+static const char *skip_placeholder(const char *line)
+{
+    static const char word[] = "placeholder";
+    size_t length = sizeof(word) - 1;
+
+    if (strncmp(line, word, length) || (line[length] && line[length] != ' '))
+        return line;
+    return line + length;
+}
+
 static void read_command_line(void)
 {
     const struct cmdline_reporter reporter = {report_word, NULL};
 
-    cmdline_parse(boot.command_line, option_table, ARRAY_LEN(option_table),
-                  &reporter);
+    cmdline_parse(skip_placeholder(boot.command_line), option_table,
+                  ARRAY_LEN(option_table), &reporter);
     log_set_thresholds(level_of(&options.log), level_of(&options.guest_log));
 }
 

@@ -183,6 +183,8 @@ static void guest_general_protection(struct vcpu *v, struct regs *r)
         soft_interrupt(v, r, vector, length);
         return;
     }
+    if (sides_finish_iret(v, r))
+        return;
     if (!r->error_code && emulate_privileged(v, r) == EMULATE_DONE)
         return;
     trap_inject(v, EXC_GP, r->error_code);

@@ -227,6 +227,7 @@ static void interrupt(void *context)
         if (reg_read(u, REG_IIR) & IIR_NONE)
             return;
         (void)reg_read(u, REG_MSR);
+        (void)reg_read(u, REG_LSR);
     }
 }
 

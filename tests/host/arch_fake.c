@@ -314,6 +314,11 @@ void arch_vcpu_kick(struct vcpu *v)
     fake.vcpu_kicks++;
 }
 
+void arch_vcpu_report(struct vcpu *v)
+{
+    (void)v;
+}
+
 void arch_vcpu_nmi(struct vcpu *v)
 {
     v->arch->nmis++;
