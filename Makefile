@@ -470,7 +470,7 @@ C_FILES = $(sort $(shell find hypervisor hypercall_abi ring_buffers guest_shim \
 	dom0_tools tests -name '*.[ch]' 2>/dev/null | \
 	xargs grep -L 'for assembly only'))
 
-QEMU_NEEDS := $(B)/mica.gz $(GUEST_ELF) $(B)/kernel/vmlinuz $(B)/dom0/initrd.img
+QEMU_NEEDS := $(B)/mica.gz $(B)/xen/xen.gz $(GUEST_ELF) $(B)/kernel/vmlinuz $(B)/dom0/initrd.img
 GATE_NEEDS := $(CORE_OBJ)
 gate_flags = CC='$(CC)' CHECK_FLAGS='$(x86_std) $(WARNINGS) $(FREESTANDING) \
 	-include $(CONFIG_H) $(INCLUDES)' CORE_OBJ='$(CORE_OBJ)' \

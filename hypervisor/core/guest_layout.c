@@ -73,7 +73,8 @@ int guest_layout_plan(struct guest_layout *l,
     uint64_t at = align_up(kernel->virt_end, PAGE_SIZE), pfn;
 
     *l = (struct guest_layout){.virt_base = kernel->virt_base};
-    *why = "kernel, initrd and tables do not fit in the domain's memory";
+    *why = "kernel, initrd and tables do not fit in the domain's memory: "
+           "give it more with dom0_mem=";
     if (pages > MAX_PAGES || initrd_size >> PAGE_SHIFT >= pages ||
         p2m_pages >= pages)
         return -EINVAL;

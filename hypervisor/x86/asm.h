@@ -23,3 +23,23 @@
     .balign 8;                                                                 \
     .quad from, to;                                                            \
     .popsection
+
+/* Takes r15 to rdi of struct regs off the stack, up to the return frame. */
+.macro pop_registers
+        pop     %r15
+        pop     %r14
+        pop     %r13
+        pop     %r12
+        pop     %rbp
+        pop     %rbx
+        pop     %r11
+        pop     %r10
+        pop     %r9
+        pop     %r8
+        pop     %rax
+        pop     %rcx
+        pop     %rdx
+        pop     %rsi
+        pop     %rdi
+        add     $8, %rsp                        # error code and vector
+.endm

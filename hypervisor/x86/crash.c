@@ -73,25 +73,18 @@ void crash_own(const struct regs *r)
     panic("exception %u in Mica", r->vector);
 }
 
-void crash_nmi(const struct regs *r)
-{
-    (void)r;
-    if (dom0)
-        arch_vcpu_nmi(dom0->vcpus[0]);
-}
-
-static void show_walk(const struct vcpu *v, uint64_t va)
+static void show_walk(const struct vcpu *v, const char *what, uint64_t va)
 {
     mfn_t root = v->arch->in_kernel ? v->kernel_root : v->user_root;
     struct walk w;
 
     if (!guest_va_is_usable(va) || mfn_equal(root, MFN_INVALID)) {
-        log_error("address %016lx: not a guest's", va);
+        log_error("%s %016lx: not a guest's", what, va);
         return;
     }
     guest_walk(root, va, &w);
     for (unsigned level = 4; level >= w.level; level--)
-        log_error("address %016lx: L%u entry %016lx in frame %#lx", va, level,
+        log_error("%s %016lx: L%u entry %016lx in frame %#lx", what, va, level,
                   w.entry[level], w.table[level].n);
 }
 
@@ -116,9 +109,9 @@ void crash_show_guest(struct vcpu *v)
     log_error("d%u vCPU %u, in its %s:", v->domain->id, v->id,
               v->arch->in_kernel ? "kernel" : "application");
     show_registers(r);
-    show_walk(v, r->rip);
+    show_walk(v, "rip", r->rip);
     if (v->arch->trap.cr2)
-        show_walk(v, v->arch->trap.cr2);
+        show_walk(v, "cr2", v->arch->trap.cr2);
     show_guest_stack(v, r);
 }
 

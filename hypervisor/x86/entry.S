@@ -11,25 +11,6 @@
 
         .text
 
-.macro pop_registers
-        pop     %r15
-        pop     %r14
-        pop     %r13
-        pop     %r12
-        pop     %rbp
-        pop     %rbx
-        pop     %r11
-        pop     %r10
-        pop     %r9
-        pop     %r8
-        pop     %rax
-        pop     %rcx
-        pop     %rdx
-        pop     %rsi
-        pop     %rdi
-        add     $8, %rsp                        # error code and vector
-.endm
-
 /* entry_syscall: rdi = rsp = the guest's struct regs. */
 FUNC(entry_syscall)
         call    handle_syscall

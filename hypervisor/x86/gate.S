@@ -48,25 +48,6 @@
         push    %r15
 .endm
 
-.macro pop_registers
-        pop     %r15
-        pop     %r14
-        pop     %r13
-        pop     %r12
-        pop     %rbp
-        pop     %rbx
-        pop     %r11
-        pop     %r10
-        pop     %r9
-        pop     %r8
-        pop     %rax
-        pop     %rcx
-        pop     %rdx
-        pop     %rsi
-        pop     %rdi
-        add     $8, %rsp                        # error code and vector
-.endm
-
 /* Completes struct regs for SYSCALL from a context with code segment \cs. */
 .macro push_syscall_frame cs
         push    $SEL_GUEST_SS

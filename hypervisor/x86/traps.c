@@ -303,10 +303,23 @@ void handle_own_trap(struct regs *r)
     crash_own(r);
 }
 
+/*
+ * An NMI is dom0's to explain. It may have struck anywhere, so this only
+ * leaves word; dom0 hears of it when its vCPU next passes through Mica.
+ */
+static void nmi_to_dom0(void)
+{
+    if (!dom0)
+        return;
+    __atomic_store_n(&dom0->vcpus[0]->arch->nmi_pending, true,
+                     __ATOMIC_RELEASE);
+    __atomic_store_n(&this_pcpu()->need_resched, true, __ATOMIC_SEQ_CST);
+}
+
 void handle_ist_trap(struct regs *r)
 {
     if (r->vector == EXC_NMI)
-        crash_nmi(r);
+        nmi_to_dom0();
     else if (r->vector == EXC_DB)
         write_dr6(DR6_FIXED); /* a guest's breakpoint, met in the gate */
     else
