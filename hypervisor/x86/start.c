@@ -64,6 +64,8 @@ static struct options {
     uint64_t max_cpus;
     unsigned sides;
     bool noreboot;
+    bool unused; /* for options that mean nothing here */
+    char unused_text[8];
 } options = {
     .console = {.outputs = {.com1 = true, .vga = true},
                 .com1 = {.baud = 115200,
@@ -132,6 +134,12 @@ static const struct cmdline_option option_table[] = {
      .kind = CMDLINE_CHOICE,
      .target = &options.sides,
      .choices = sides_choices},
+    /* Xen's words about BIOS calls, in every distribution's UEFI entry. */
+    {.name = "real-mode", .kind = CMDLINE_BOOL, .target = &options.unused},
+    {.name = "edd",
+     .kind = CMDLINE_STRING,
+     .target = options.unused_text,
+     .capacity = sizeof(options.unused_text)},
     {.name = "noreboot", .kind = CMDLINE_BOOL, .target = &options.noreboot},
 };
 
