@@ -22,7 +22,7 @@ function number_after(text, rest) {
 }
 
 / BENCH loader/ { loader = $1 }
-loader != "" && hypervisor == "" && /^[0-9.]+ +(\(XEN\)|Mica )/ {
+loader != "" && hypervisor == "" && /^[0-9.]+ +\((XEN|MICA)\)/ {
     hypervisor = $1
 }
 unpacking == "" && /d0 has maximum|[Uu]npacking/ { unpacking = $1 }

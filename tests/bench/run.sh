@@ -209,7 +209,7 @@ describe() {
     cat "$out"/logs/*.log | tr -d '\r' | sed -n \
         -e 's/.* Linux version \([^ ]*\).*/* Kernel: \1/p' \
         -e 's/^[0-9.]* (XEN) Xen version [^(]*(\([^)]*\)).*/* Xen: \1/p' \
-        -e 's/^[0-9.]* \(Mica [^,;]*\).*/* Mica: \1/p' | sort -u
+        -e 's/^[0-9.]* (MICA).*\(Mica [^:;]*\).*/* Mica: \1/p' | sort -u
     echo "* Runs: $runs of each, interleaved; medians"
 }
 
