@@ -14,9 +14,7 @@
 /* Whether `va` is canonical and a guest's to use. */
 bool guest_va_is_usable(uint64_t va)
 {
-    uint64_t top = va >> 47;
-
-    return (top == 0 || top == 0x1ffff) &&
+    return va_is_canonical(va) &&
            !(va >= OWN_RANGE_FIRST && va <= OWN_RANGE_LAST);
 }
 

@@ -40,6 +40,12 @@ struct walk {
     mfn_t table[5];    /* by level: the frame that holds entry[] */
 };
 
+/* Whether bits 63 to 47 of `va` are equal, as the processor demands. */
+static inline bool va_is_canonical(uint64_t va)
+{
+    return va >> 47 == 0 || va >> 47 == 0x1ffff;
+}
+
 bool guest_va_is_usable(uint64_t va);
 void guest_walk(mfn_t root, uint64_t va, struct walk *out);
 void *guest_translate(mfn_t root, uint64_t va, enum walk_access access);

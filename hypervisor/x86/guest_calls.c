@@ -18,11 +18,6 @@
 
 #define TRAP_VECTORS 256
 
-static bool is_canonical(uint64_t va)
-{
-    return va >> 47 == 0 || va >> 47 == 0x1ffff;
-}
-
 /* Installs one entry; the address was checked. */
 void trap_table_set(struct vcpu *v, const struct trap_info *t)
 {
@@ -49,7 +44,7 @@ long hc_set_trap_table(struct vcpu *v, const struct hc_args *args)
             return -EFAULT;
         if (!t.address)
             return 0;
-        if (!is_canonical(t.address))
+        if (!va_is_canonical(t.address))
             return refuse(-EINVAL, "trap %u: bad address %#lx", t.vector,
                           t.address);
         trap_table_set(v, &t);
@@ -84,7 +79,7 @@ static int callback_kind(unsigned type)
 static long set_callback(struct vcpu *v, int kind, uint64_t address,
                          unsigned flags)
 {
-    if (!is_canonical(address))
+    if (!va_is_canonical(address))
         return refuse(-EINVAL, "callback at %#lx", address);
     v->arch->callbacks[kind] = (struct callback){
         .address = address,
@@ -140,7 +135,7 @@ long hc_set_callbacks(struct vcpu *v, const struct hc_args *args)
                                 CALLBACK_SYSCALL};
 
     for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
-        if (!is_canonical(args->a[i]))
+        if (!va_is_canonical(args->a[i]))
             return -EINVAL;
     for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
         v->arch->callbacks[kinds[i]] = (struct callback){
@@ -197,7 +192,7 @@ long hc_set_segment_base(struct vcpu *v, const struct hc_args *args)
         load_gs_user((uint16_t)base);
         return 0;
     }
-    if (!is_canonical(base))
+    if (!va_is_canonical(base))
         return refuse(-EINVAL, "segment base %#lx", base);
     switch (args->a[0]) {
     case SEGBASE_FS:

@@ -6,6 +6,8 @@
  */
 #include "x86/msr.h"
 
+#include "core/guest_copy.h"
+
 #include "hypercall_abi/cpuid.h"
 
 #include "x86/cpu_features.h"
@@ -52,11 +54,6 @@ static const struct constant_msr *find_constant(uint32_t msr)
             return c;
     }
     return NULL;
-}
-
-static bool is_canonical(uint64_t va)
-{
-    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
 }
 
 static uint64_t microcode_revision(void)
@@ -118,7 +115,7 @@ int msr_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 
 static int write_base(uint32_t msr, uint64_t value)
 {
-    if (!is_canonical(value))
+    if (!va_is_canonical(value))
         return -EPERM;
     wrmsr(msr, value);
     return 0;

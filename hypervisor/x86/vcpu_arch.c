@@ -69,25 +69,21 @@ void arch_vcpu_destroy(struct vcpu *v)
 
 /* --- contexts ------------------------------------------------------------ */
 
-static bool is_canonical(uint64_t va)
-{
-    return va >> 47 == 0 || va >> 47 == 0x1ffff;
-}
-
 static int check_context(const struct vcpu_guest_context *c)
 {
     if (c->gdt_ents > GUEST_GDT_ENTRIES || c->ldt_ents > 8192 ||
         c->ldt_base & (PAGE_SIZE - 1))
         return refuse(-EINVAL, "context: bad descriptor tables");
-    if (!is_canonical(c->event_callback_eip) ||
-        !is_canonical(c->failsafe_callback_eip) ||
-        !is_canonical(c->syscall_callback_eip) || !is_canonical(c->fs_base) ||
-        !is_canonical(c->gs_base_kernel) || !is_canonical(c->gs_base_user))
+    if (!va_is_canonical(c->event_callback_eip) ||
+        !va_is_canonical(c->failsafe_callback_eip) ||
+        !va_is_canonical(c->syscall_callback_eip) ||
+        !va_is_canonical(c->fs_base) || !va_is_canonical(c->gs_base_kernel) ||
+        !va_is_canonical(c->gs_base_user))
         return refuse(-EINVAL, "context: an address is not canonical");
     if (!c->ctrlreg[3] || (!(c->flags & VGCF_in_kernel) && !c->ctrlreg[1]))
         return refuse(-EINVAL, "context: no tables to start on");
     for (unsigned i = 0; i < 256; i++)
-        if (!is_canonical(c->trap_ctxt[i].address))
+        if (!va_is_canonical(c->trap_ctxt[i].address))
             return refuse(-EINVAL, "context: trap %u: bad address", i);
     return 0;
 }
