@@ -21,7 +21,6 @@ struct frame *frame_table;
 uint64_t frame_table_end;
 
 static uint32_t flush_clock;
-static const uint64_t *blocks_present;
 
 uint32_t flush_clock_read(void)
 {
@@ -52,31 +51,10 @@ bool flush_is_needed(uint32_t flushed_at, uint32_t stamp)
     return (int32_t)(flushed_at - stamp) <= 0;
 }
 
-void frame_table_init(struct frame *table, uint64_t end,
-                      const uint64_t *present)
+void frame_table_init(struct frame *table, uint64_t end)
 {
     frame_table = table;
     frame_table_end = end;
-    blocks_present = present;
-    for (uint64_t n = 0; n < align_up(end, FRAME_BLOCK); n++)
-        if (bit_test(present, n / FRAME_BLOCK))
-            table[n].owner = OWNER_IO;
-}
-
-/* Makes `mfn` RAM that belongs to Mica. For the start only. */
-void frame_mark_ram(mfn_t mfn)
-{
-    frame_table[mfn.n].owner = OWNER_NOBODY;
-    frame_table[mfn.n].state = 1;
-}
-
-struct frame *frame_lookup(mfn_t mfn)
-{
-    uint64_t n = index_clamp(mfn.n, frame_table_end);
-
-    if (mfn.n >= frame_table_end || !bit_test(blocks_present, n / FRAME_BLOCK))
-        return NULL;
-    return frame_owner(&frame_table[n]) == OWNER_IO ? NULL : &frame_table[n];
 }
 
 static uint64_t state_read(const struct frame *f)

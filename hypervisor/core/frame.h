@@ -26,6 +26,7 @@
  */
 #pragma once
 
+#include "core/arch.h"
 #include "core/types.h"
 #include "hypercall_abi/abi.h"
 
@@ -67,22 +68,21 @@ _Static_assert(sizeof(struct frame) == 16, "0.4 % of RAM");
 #define OWNER_NOBODY 0x7ff4 /* on the heap, or Mica's own */
 #define OWNER_IO 0x7ff1     /* not RAM */
 
-extern struct frame *frame_table; /* const after boot; sparse: frame_lookup */
+extern struct frame *frame_table; /* const after boot */
 extern uint64_t frame_table_end;  /* const after boot: first number beyond */
 
-/* Records exist in whole blocks: one page of records, 1 MiB of RAM. */
-#define FRAME_BLOCK 256u
+/* The records of a frame that is no RAM and of one that is Mica's own. */
+#define FRAME_NO_RAM                                                           \
+    {                                                                          \
+        .owner = OWNER_IO                                                      \
+    }
+#define FRAME_OWN_RAM                                                          \
+    {                                                                          \
+        .state = 1, .owner = OWNER_NOBODY                                      \
+    }
 
-/*
- * At start: takes the table, of which the blocks whose bit in `present` is set
- * are backed and zero. All frames then count as no RAM until marked.
- */
-void frame_table_init(struct frame *table, uint64_t end,
-                      const uint64_t *present);
-void frame_mark_ram(mfn_t mfn);
-
-/* The record of RAM frame `mfn`, or NULL when there is no such RAM. */
-struct frame *frame_lookup(mfn_t mfn);
+/* At start: takes the table, in which each record is one of these two. */
+void frame_table_init(struct frame *table, uint64_t end);
 
 static inline mfn_t frame_mfn(const struct frame *f)
 {
@@ -124,6 +124,14 @@ static inline enum frame_type frame_used_type(const struct frame *f)
 static inline domid_t frame_owner(const struct frame *f)
 {
     return __atomic_load_n(&f->owner, __ATOMIC_RELAXED);
+}
+
+/* The record of RAM frame `mfn`, or NULL when there is no such RAM. */
+static inline struct frame *frame_lookup(mfn_t mfn)
+{
+    struct frame *f = &frame_table[index_clamp(mfn.n, frame_table_end)];
+
+    return mfn.n < frame_table_end && frame_owner(f) != OWNER_IO ? f : NULL;
 }
 
 /*

@@ -53,6 +53,7 @@ void *guest_translate(mfn_t root, uint64_t va, enum walk_access access)
 
     if (!guest_va_is_usable(va) || mfn_equal(root, MFN_INVALID))
         return NULL;
+#pragma GCC unroll 4
     for (unsigned level = 4; level; level--) {
         const uint64_t *table = arch_frame_ptr(frame);
         uint64_t entry = pte_read(&table[pt_index(va, level)]);
@@ -66,52 +67,60 @@ void *guest_translate(mfn_t root, uint64_t va, enum walk_access access)
     return (char *)arch_frame_ptr(frame) + (va & (PAGE_SIZE - 1));
 }
 
-/* Bytes from `va` to the end of its page, at most `size`. */
-static size_t span(uint64_t va, size_t size)
+enum direction { COPY_IN, COPY_OUT, CLEAR };
+
+/* Copies or clears `size` bytes within one page. How many are left: 0 or all */
+static inline size_t move_within(mfn_t root, uint64_t va, void *mine,
+                                 size_t size, enum direction way)
 {
-    return min_u64(PAGE_SIZE - (va & (PAGE_SIZE - 1)), size);
+    void *guest =
+        guest_translate(root, va, way == COPY_IN ? WALK_READ : WALK_WRITE);
+
+    if (!guest)
+        return size;
+    if (way == COPY_IN)
+        memcpy(mine, guest, size);
+    else if (way == COPY_OUT)
+        memcpy(guest, mine, size);
+    else
+        memset(guest, 0, size);
+    return 0;
+}
+
+/* Copies or clears page by page; how much was left. */
+static size_t move_across(mfn_t root, uint64_t va, char *mine, size_t size,
+                          enum direction way)
+{
+    while (size) {
+        size_t n = min_u64(PAGE_SIZE - (va & (PAGE_SIZE - 1)), size);
+
+        if (move_within(root, va, mine, n, way))
+            break;
+        if (way != CLEAR)
+            mine += n;
+        va += n;
+        size -= n;
+    }
+    return size;
+}
+
+/* Most of what is copied lies in one page. */
+static inline size_t move(mfn_t root, uint64_t va, void *mine, size_t size,
+                          enum direction way)
+{
+    return (va & (PAGE_SIZE - 1)) + size <= PAGE_SIZE && size
+               ? move_within(root, va, mine, size, way)
+               : move_across(root, va, mine, size, way);
 }
 
 size_t copy_in_root(mfn_t root, void *dst, uint64_t src, size_t size)
 {
-    while (size) {
-        size_t n = span(src, size);
-        const void *from = guest_translate(root, src, WALK_READ);
-
-        if (!from)
-            break;
-        memcpy(dst, from, n);
-        dst = (char *)dst + n;
-        src += n;
-        size -= n;
-    }
-    return size;
-}
-
-/* As copy_out_root; without `src` it stores zeroes. */
-static size_t store(mfn_t root, uint64_t dst, const char *src, size_t size)
-{
-    while (size) {
-        size_t n = span(dst, size);
-        void *to = guest_translate(root, dst, WALK_WRITE);
-
-        if (!to)
-            break;
-        if (src) {
-            memcpy(to, src, n);
-            src += n;
-        } else {
-            memset(to, 0, n);
-        }
-        dst += n;
-        size -= n;
-    }
-    return size;
+    return move(root, src, dst, size, COPY_IN);
 }
 
 size_t copy_out_root(mfn_t root, uint64_t dst, const void *src, size_t size)
 {
-    return store(root, dst, src, size);
+    return move(root, dst, (void *)src, size, COPY_OUT);
 }
 
 static mfn_t current_root(void)
@@ -121,15 +130,15 @@ static mfn_t current_root(void)
 
 size_t copy_in(void *dst, guest_va src, size_t size)
 {
-    return copy_in_root(current_root(), dst, src.va, size);
+    return move(current_root(), src.va, dst, size, COPY_IN);
 }
 
 size_t copy_out(guest_va dst, const void *src, size_t size)
 {
-    return store(current_root(), dst.va, src, size);
+    return move(current_root(), dst.va, (void *)src, size, COPY_OUT);
 }
 
 size_t clear_out(guest_va dst, size_t size)
 {
-    return store(current_root(), dst.va, NULL, size);
+    return move(current_root(), dst.va, NULL, size, CLEAR);
 }

@@ -115,9 +115,9 @@ static unsigned batch_fetch(const struct batch *b, void *chunk)
 }
 
 /* Empties the drain list, which nearly always is empty. */
-static inline int drain(const struct batch *b)
+static inline int drain(struct domain *d)
 {
-    return b->context.tables->drain_head ? pt_drain(b->context.tables) : 0;
+    return d->drain_head ? pt_drain(d) : 0;
 }
 
 /* Ends the call: for good, or for now when `error` is -ERESTART. */
@@ -210,7 +210,7 @@ static int do_update(const struct pt_context *c, const struct mmu_update *u)
 static int run_updates(struct batch *b)
 {
     struct mmu_update chunk[CHUNK];
-    int error = drain(b);
+    int error = drain(b->context.tables);
 
     while (!error && b->left) {
         unsigned n = batch_fetch(b, chunk);
@@ -222,7 +222,7 @@ static int run_updates(struct batch *b)
             if (error)
                 return error;
             batch_advance(b);
-            error = drain(b);
+            error = drain(b->context.tables);
         }
         if (!error && b->left && hypercall_should_restart())
             error = -ERESTART;
@@ -230,13 +230,42 @@ static int run_updates(struct batch *b)
     return error;
 }
 
+/* Whether `args` ask for one request of the caller's own, with no count out. */
+static bool is_lone_request(const struct hc_args *args)
+{
+    return args->a[1] == 1 && !args->a[2] && args->a[3] == DOMID_SELF;
+}
+
+/* The lone update that a page fault takes, without the trappings of a list. */
+static long update_alone(struct vcpu *v, const struct hc_args *args)
+{
+    struct pt_context own = {v->domain, v->domain};
+    struct mmu_update u;
+    int error;
+
+    if (copy_in(&u, HC_ARG_VA(args, 0), sizeof(u)))
+        return -EFAULT;
+    spin_lock(&v->domain->pt_lock);
+    error = drain(v->domain);
+    if (!error)
+        error = do_update(&own, &u);
+    if (!error)
+        error = drain(v->domain);
+    spin_unlock(&v->domain->pt_lock);
+    return error == -ERESTART ? hypercall_restart(v, HC_mmu_update, args)
+                              : error;
+}
+
 /* mmu_update(requests, count, done, domains) */
 long hc_mmu_update(struct vcpu *v, const struct hc_args *args)
 {
     struct batch b;
     uint64_t table_owner = args->a[3] >> 16 & 0xffff;
-    int error = batch_begin(&b, HC_mmu_update, args, sizeof(struct mmu_update));
+    int error;
 
+    if (is_lone_request(args))
+        return update_alone(v, args);
+    error = batch_begin(&b, HC_mmu_update, args, sizeof(struct mmu_update));
     if (error)
         return error;
     error =
@@ -522,7 +551,7 @@ static int do_ext(struct vcpu *v, struct domain *d, const struct mmuext_op *op)
 static int run_ext(struct vcpu *v, struct batch *b)
 {
     struct mmuext_op chunk[CHUNK];
-    int error = drain(b);
+    int error = drain(b->context.tables);
 
     while (!error && b->left) {
         unsigned n = batch_fetch(b, chunk);
@@ -534,7 +563,7 @@ static int run_ext(struct vcpu *v, struct batch *b)
             if (error)
                 return error;
             batch_advance(b);
-            error = drain(b);
+            error = drain(b->context.tables);
             if (!error && b->left && hypercall_should_restart())
                 error = -ERESTART;
         }
@@ -542,12 +571,34 @@ static int run_ext(struct vcpu *v, struct batch *b)
     return error;
 }
 
+/*
+ * A lone local flush, of which a kernel does many: it touches no table and
+ * needs no lock. Whether `args` ask for one.
+ */
+static bool flush_alone(const struct hc_args *args)
+{
+    struct mmuext_op op;
+
+    if (!is_lone_request(args) || copy_in(&op, HC_ARG_VA(args, 0), sizeof(op)))
+        return false;
+    if (op.cmd == MMUEXT_INVLPG_LOCAL)
+        flush_page(op.arg1.linear_addr);
+    else if (op.cmd == MMUEXT_TLB_FLUSH_LOCAL)
+        arch_flush_local();
+    else
+        return false;
+    return true;
+}
+
 /* mmuext_op(requests, count, done, domain) */
 long hc_mmuext_op(struct vcpu *v, const struct hc_args *args)
 {
     struct batch b;
-    int error = batch_begin(&b, HC_mmuext_op, args, sizeof(struct mmuext_op));
+    int error;
 
+    if (flush_alone(args))
+        return 0;
+    error = batch_begin(&b, HC_mmuext_op, args, sizeof(struct mmuext_op));
     if (error)
         return error;
     error =

@@ -10,7 +10,9 @@
 
 #define L4_OWN_FIRST 256u
 #define L4_OWN_LAST 271u
+/* A step takes one present entry; passing over absent ones is quicker. */
 #define STEPS_PER_CHECK 32u
+#define ABSENT_PER_STEP 4u
 
 /* Bits a guest may set in a present entry; U is forced, G dropped. */
 #define SOFTWARE_BITS (0xe00ull | 0x7ff0000000000000ull)
@@ -46,6 +48,16 @@ static enum frame_type type_for(unsigned level)
 static bool is_own_slot(unsigned level, unsigned index)
 {
     return level == 4 && index >= L4_OWN_FIRST && index <= L4_OWN_LAST;
+}
+
+/* Whether the time may be up after another present and `absent` entries. */
+static bool should_stop(unsigned *steps, unsigned absent)
+{
+    *steps += 1 + absent / ABSENT_PER_STEP;
+    if (*steps < STEPS_PER_CHECK)
+        return false;
+    *steps = 0;
+    return hypercall_should_restart();
 }
 
 /* --- leaf entries -------------------------------------------------------- */
@@ -154,7 +166,17 @@ void pt_put_table(struct domain *d, struct frame *f)
     drain_later(d, f);
 }
 
-/* Drops what entry `index` of partial table `f` holds. */
+/* How many of the first `held` entries of `f` there are up to a present one. */
+static unsigned last_present(const struct frame *f, unsigned held)
+{
+    const uint64_t *table = table_of(f);
+
+    while (held && !(pte_read(&table[held - 1]) & PTE_PRESENT))
+        held--;
+    return held;
+}
+
+/* Drops what present entry `index` of partial table `f` holds. */
 static void put_entry(struct domain *d, struct frame *f, unsigned index)
 {
     unsigned level = level_of(f);
@@ -162,7 +184,7 @@ static void put_entry(struct domain *d, struct frame *f, unsigned index)
 
     if (level == 1)
         put_leaf(entry);
-    else if (entry & PTE_PRESENT && !is_own_slot(level, index))
+    else if (!is_own_slot(level, index))
         pt_put_table(d, frame_lookup(pte_frame(entry)));
 }
 
@@ -182,15 +204,16 @@ int pt_drain(struct domain *d)
 
     while (d->drain_head) {
         struct frame *f = &frame_table[d->drain_head];
-        unsigned left = f->progress & PROGRESS_MASK;
+        unsigned held = f->progress & PROGRESS_MASK;
+        unsigned left = last_present(f, held);
 
-        if (!left) {
+        if (left) {
+            f->progress = (uint16_t)((left - 1) | PROGRESS_QUEUED);
+            put_entry(d, f, left - 1); /* may put a child before f */
+        } else {
             finish_drain(d, f);
-            continue;
         }
-        f->progress--;
-        put_entry(d, f, left - 1); /* may put a child before f */
-        if (++steps % STEPS_PER_CHECK == 0 && hypercall_should_restart())
+        if (should_stop(&steps, held - left))
             return -ERESTART;
     }
     return 0;
@@ -333,7 +356,17 @@ static bool aims_at_stack(const struct promotion *p, uint64_t entry)
     return false;
 }
 
-/* Takes the next entry of the table on top of the stack. */
+/* The first entry of `f` from `index` on that is present, or PT_ENTRIES. */
+static unsigned next_present(const struct frame *f, unsigned index)
+{
+    const uint64_t *table = table_of(f);
+
+    while (index < PT_ENTRIES && !(pte_read(&table[index]) & PTE_PRESENT))
+        index++;
+    return index;
+}
+
+/* Takes the next entry, a present one, of the table on top of the stack. */
 static int take_entry(struct promotion *p)
 {
     struct frame *f = p->stack[p->depth - 1];
@@ -350,7 +383,7 @@ static int take_entry(struct promotion *p)
         error = get_leaf(&own, &entry);
         if (!error)
             f->progress++;
-    } else if (!(entry & PTE_PRESENT) || is_own_slot(level, index)) {
+    } else if (is_own_slot(level, index)) {
         f->progress++;
         return 0;
     } else {
@@ -381,17 +414,20 @@ int pt_get_table(struct domain *d, mfn_t mfn, unsigned level)
     error = enter_table(&p, f, level);
     frame_put(f);
     while (!error && p.depth) {
-        if (p.stack[p.depth - 1]->progress == PT_ENTRIES)
-            leave_table(&p);
-        else if (++p.steps % STEPS_PER_CHECK == 0 && hypercall_should_restart())
+        unsigned index = p.stack[p.depth - 1]->progress;
+        unsigned next = next_present(p.stack[p.depth - 1], index);
+
+        p.stack[p.depth - 1]->progress = (uint16_t)next;
+        if (should_stop(&p.steps, next - index))
             return -ERESTART;
+        if (next == PT_ENTRIES)
+            leave_table(&p);
         else
             error = take_entry(&p);
     }
     if (error && error != -ERESTART)
         abandon(&p);
-    return error == -EBUSY ? refuse(-EINVAL, "frame %#lx is of type %u", mfn.n,
-                                    frame_type(f))
+    return error == -EBUSY ? refuse(-EINVAL, "frame %#lx is in use", mfn.n)
                            : error;
 }
 

@@ -17,22 +17,23 @@ typedef uint64_t word __attribute__((may_alias, aligned(1)));
 /* Copies `n` bytes; the ranges don't overlap. Returns `dst`. */
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
+    const char *from = src, *last_round = from + (n & ~(ROUND - 1));
+    const char *last_word = from + (n & ~(WORD - 1)), *end = from + n;
     char *to = dst;
-    const char *from = src;
 
-    for (; n >= ROUND; n -= ROUND, to += ROUND, from += ROUND) {
+    for (; from != last_round; to += ROUND, from += ROUND) {
         word a = *(const word *)from, b = *(const word *)(from + WORD);
-        word c = *(const word *)(from + 2 * WORD);
-        word d = *(const word *)(from + 3 * WORD);
 
         *(word *)to = a;
         *(word *)(to + WORD) = b;
-        *(word *)(to + 2 * WORD) = c;
-        *(word *)(to + 3 * WORD) = d;
+        a = *(const word *)(from + 2 * WORD);
+        b = *(const word *)(from + 3 * WORD);
+        *(word *)(to + 2 * WORD) = a;
+        *(word *)(to + 3 * WORD) = b;
     }
-    for (; n >= WORD; n -= WORD, to += WORD, from += WORD)
+    for (; from != last_word; to += WORD, from += WORD)
         *(word *)to = *(const word *)from;
-    while (n-- > 0)
+    while (from != end)
         *to++ = *from++;
     return dst;
 }

@@ -3,10 +3,12 @@
  * Structure offsets for the assembly sources. Compiled to assembly only; the
  * build turns each `->NAME value` into a #define.
  */
+#include "hypercall_abi/hypercall.h"
 #include "hypercall_abi/shared_info.h"
 #include "hypercall_abi/trap.h"
 #include "x86/cpu.h"
 #include "x86/gate.h"
+#include "x86/insn.h"
 #include "x86/regs.h"
 
 #define DEFINE(name, value)                                                    \
@@ -47,5 +49,13 @@ void asm_offsets(void)
     DEFINE(IRET_RFLAGS, offsetof(struct iret_context, rflags));
     DEFINE(IRET_RSP, offsetof(struct iret_context, rsp));
     DEFINE(IRET_SS, offsetof(struct iret_context, ss));
+    DEFINE(NR_IRET, HC_iret);
+    DEFINE(NR_STACK_SWITCH, HC_stack_switch);
+    DEFINE(NR_SET_SEGMENT_BASE, HC_set_segment_base);
+    DEFINE(WHICH_FS, SEGBASE_FS);
+    DEFINE(WHICH_GS_USER, SEGBASE_GS_USER);
+    DEFINE(WHICH_GS_USER_SEL, SEGBASE_GS_USER_SEL);
+    DEFINE(FS_BASE_MSR, MSR_FS_BASE);
+    DEFINE(KERNEL_GS_BASE_MSR, MSR_KERNEL_GS_BASE);
     DEFINE(SCRATCH_GUEST_RSP, offsetof(struct gate_scratch, guest_rsp));
 }

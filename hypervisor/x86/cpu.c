@@ -264,3 +264,8 @@ void cpu_init_this(unsigned id)
     set_syscall_msrs(c);
     fpu_init_this_cpu();
 }
+
+uint64_t index_clamp(uint64_t index, uint64_t bound)
+{
+    return index & mask_if_below(index, bound);
+}

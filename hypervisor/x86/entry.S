@@ -121,15 +121,6 @@ FUNC(wrmsr_safe)
         FAULT_FIXUP(1b, 2b)
 END(wrmsr_safe)
 
-/* uint64_t index_clamp(uint64_t index, uint64_t bound): no branch to predict */
-FUNC(index_clamp)
-        xor     %eax, %eax
-        cmp     %rsi, %rdi                      # carry when index < bound
-        sbb     %rax, %rax
-        and     %rdi, %rax
-        ret
-END(index_clamp)
-
 /* bool load_X(uint16_t selector): whether the processor accepted it. */
 .macro segment_loader name, register
 FUNC(\name)

@@ -19,7 +19,6 @@
 #include "x86/selectors.h"
 #include "generated/asm_offsets.h"
 
-#define HC_IRET 23
 #define RPL_MASK 3
 #define RETURN_STACK 32 /* at least as many entries as a processor has */
 
@@ -193,10 +192,14 @@ FUNC(gate_iret_to_kernel)
         iretq
 END(gate_light_syscall)
 
-/* gate_light_hypercall: iret is done here, if nothing else is due. */
+/* gate_light_hypercall: what a switch of tasks needs is done here. */
 LOCAL_FUNC(gate_light_hypercall)
-        cmp     $HC_IRET, %eax
+        cmp     $NR_IRET, %eax
         je      gate_light_iret
+        cmp     $NR_STACK_SWITCH, %eax
+        je      gate_light_stack_switch
+        cmp     $NR_SET_SEGMENT_BASE, %eax
+        je      gate_light_segment_base
 END(gate_light_hypercall)
 
 /* gate_light_to_full: the call needs Mica; rax and rbx are on the stack. */
@@ -207,6 +210,69 @@ LOCAL_FUNC(gate_light_to_full)
         mov     CONST(CONST_ENTRY_SYSCALL), %rax
         jmp     gate_enter
 END(gate_light_to_full)
+
+/*
+ * gate_light_stack_switch: stack_switch(ss, sp) from ring 1. The selector is
+ * as good as any other, for frames always show the flat one.
+ */
+LOCAL_FUNC(gate_light_stack_switch)
+        mov     %rsi, SCRATCH(SCRATCH_KERNEL_SP)
+END(gate_light_stack_switch)
+
+/*
+ * gate_light_done: a hypercall has succeeded; back to ring 1.
+ *   in:   rcx = guest rip, r11 = guest rflags; rax and rbx are on the stack
+ */
+LOCAL_FUNC(gate_light_done)
+        mov     %r11, %rax
+        and     $IRET_FLAGS_KEPT, %eax
+        or      $(RFLAGS_IF | RFLAGS_FIXED), %eax
+        push    $SEL_KERNEL_SS_RING1
+        push    SCRATCH(SCRATCH_GUEST_RSP)
+        push    %rax
+        push    $SEL_KERNEL_CS_RING1
+        push    %rcx
+        mov     40(%rsp), %rbx
+        xor     %eax, %eax
+FUNC(gate_iret_to_caller)
+        iretq
+END(gate_light_done)
+
+/*
+ * gate_light_segment_base: set_segment_base(which, base) from ring 1, for FS
+ * and the application's GS. A selector that the processor refuses goes back
+ * to where it came from, to be Mica's (sides.c); the rest is so at once.
+ */
+LOCAL_FUNC(gate_light_segment_base)
+        mov     $FS_BASE_MSR, %eax
+        cmp     $WHICH_FS, %rdi
+        je      1f
+        mov     $KERNEL_GS_BASE_MSR, %eax
+        cmp     $WHICH_GS_USER, %rdi
+        je      1f
+        cmp     $WHICH_GS_USER_SEL, %rdi
+        jne     gate_light_to_full
+        swapgs
+FUNC(gate_load_gs)
+        mov     %esi, %gs
+        swapgs
+        jmp     gate_light_done
+1:      mov     %rsi, %rbx
+        shl     $16, %rbx
+        sar     $16, %rbx
+        cmp     %rsi, %rbx                      # WRMSR takes no other
+        jne     gate_light_to_full
+        push    %rcx
+        push    %rdx
+        mov     %eax, %ecx
+        mov     %esi, %eax
+        mov     %rsi, %rdx
+        shr     $32, %rdx
+        wrmsr
+        pop     %rdx
+        pop     %rcx
+        jmp     gate_light_done
+END(gate_light_segment_base)
 
 /*
  * gate_light_iret: the iret hypercall from ring 1. Returns to an application

@@ -282,3 +282,12 @@ bool load_es(uint16_t selector);
 bool load_fs(uint16_t selector);
 bool load_gs(uint16_t selector);
 bool load_gs_user(uint16_t selector);
+
+/* CMP and SBB: all ones when `a` is below `b`, else 0; nothing to predict. */
+static inline uint64_t mask_if_below(uint64_t a, uint64_t b)
+{
+    uint64_t mask;
+
+    __asm__("cmp %2, %1\n\tsbb %0, %0" : "=r"(mask) : "r"(a), "rm"(b) : "cc");
+    return mask;
+}

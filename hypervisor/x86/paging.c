@@ -204,16 +204,25 @@ static void map_ram(const struct memory_range *ram, unsigned count)
 
 /* --- frame table and machine-to-physical table --------------------------- */
 
-/* A sparse table of Mica's that has a record for each frame of RAM. */
-struct sparse_table {
+/* A table of Mica's with a record for each frame of RAM, and for holes. */
+struct frame_records {
     uint64_t base;        /* Mica's address, writable */
     uint64_t guest_base;  /* a read-only view for guests, or 0 */
-    unsigned record_size; /* bytes */
-    int fill;             /* byte value of a new record */
+    unsigned record_size; /* bytes: 8 or 16 */
+    const void *no_ram;   /* 16 bytes of records that say so */
 };
 
+static void fill_records(const struct frame_records *t, uint64_t physical,
+                         uint64_t size)
+{
+    char *records = phys_to_virt(physical);
+
+    for (uint64_t i = 0; i < size; i += 16)
+        memcpy(records + i, t->no_ram, 16);
+}
+
 /* Backs the records of frames [first, end): whole pages of records. */
-static void back_records(const struct sparse_table *t, uint64_t first,
+static void back_records(const struct frame_records *t, uint64_t first,
                          uint64_t end)
 {
     uint64_t per_page = PAGE_SIZE / t->record_size;
@@ -232,7 +241,7 @@ static void back_records(const struct sparse_table *t, uint64_t first,
             continue;
         }
         physical = boot_alloc_below(size, UINT64_MAX);
-        memset(phys_to_virt(physical), t->fill, size);
+        fill_records(t, physical, size);
         map_own(t->base + va, physical, size, OWN_RW);
         if (t->guest_base)
             map_own(t->guest_base + va, physical, size, OWN_RO | PTE_USER);
@@ -240,28 +249,29 @@ static void back_records(const struct sparse_table *t, uint64_t first,
     }
 }
 
-/* Guests may read the M2P of any number below the end: holes read all ones. */
-static void back_m2p_holes(uint64_t end_frame)
+/*
+ * Maps one page of empty records wherever the table at `base` has none, with
+ * a table or two for all.
+ */
+static void back_holes(const struct frame_records *t, uint64_t base,
+                       uint64_t flags)
 {
-    uint64_t size = align_up(end_frame * 8, PAGE_SIZE);
-    uint64_t ones = boot_alloc_below(PAGE_SIZE, UINT64_MAX);
-    uint64_t *ones_l1 = table_alloc();
+    uint64_t size = align_up(ram_frames_end * t->record_size, PAGE_SIZE);
+    uint64_t page = boot_alloc_below(PAGE_SIZE, UINT64_MAX);
+    uint64_t *l1 = table_alloc();
 
-    memset(phys_to_virt(ones), 0xff, PAGE_SIZE);
+    fill_records(t, page, PAGE_SIZE);
     for (unsigned i = 0; i < PT_ENTRIES; i++)
-        ones_l1[i] = ones | OWN_RO | PTE_USER;
-    for (uint64_t va = 0; va < size; va += PAGE_SIZE) {
-        uint64_t *l2 = own_entry(M2P_GUEST_BASE + va, 2);
+        l1[i] = page | flags;
+    for (uint64_t va = base; va < base + size;) {
+        uint64_t *l2 = own_entry(va, 2);
+        bool is_hole = !(*l2 & PTE_PRESENT);
 
-        if (*l2 & PTE_LARGE || *own_entry(M2P_BASE + va, 2) & PTE_LARGE)
-            continue;
-        if (!(*l2 & PTE_PRESENT) && !(va & (SIZE_2M - 1)) &&
-            size - va >= SIZE_2M) {
-            *l2 = virt_to_phys(ones_l1) | PTE_PRESENT | PTE_USER | PTE_ACCESSED;
-            va += SIZE_2M - PAGE_SIZE;
-        } else if (!(*own_entry(M2P_GUEST_BASE + va, 1) & PTE_PRESENT)) {
-            *own_entry(M2P_GUEST_BASE + va, 1) = ones | OWN_RO | PTE_USER;
-        }
+        if (is_hole)
+            *l2 = virt_to_phys(l1) | PTE_ACCESSED | (flags & ~PTE_NX);
+        else if (!(*l2 & PTE_LARGE) && !(*own_entry(va, 1) & PTE_PRESENT))
+            *own_entry(va, 1) = page | flags;
+        va += is_hole || *l2 & PTE_LARGE ? SIZE_2M : PAGE_SIZE;
     }
 }
 
@@ -277,15 +287,15 @@ uint64_t arch_m2p_get(mfn_t mfn)
 
 static void build_frame_tables(const struct memory_range *ram, unsigned count)
 {
-    static const struct sparse_table records = {
-        .base = FRAME_TABLE_BASE, .record_size = sizeof(struct frame)};
-    static const struct sparse_table m2p = {.base = M2P_BASE,
-                                            .guest_base = M2P_GUEST_BASE,
-                                            .record_size = 8,
-                                            .fill = 0xff};
-    uint64_t blocks = ram_frames_end / FRAME_BLOCK + 1;
-    uint64_t *present =
-        phys_to_virt(boot_alloc_below(BITMAP_WORDS(blocks) * 8, UINT64_MAX));
+    static const struct frame no_ram = FRAME_NO_RAM;
+    static const uint64_t no_pfns[] = {~0ull, ~0ull};
+    static const struct frame_records frames = {.base = FRAME_TABLE_BASE,
+                                                .record_size = sizeof(no_ram),
+                                                .no_ram = &no_ram};
+    static const struct frame_records m2p = {.base = M2P_BASE,
+                                             .guest_base = M2P_GUEST_BASE,
+                                             .record_size = 8,
+                                             .no_ram = no_pfns};
 
     for (unsigned i = 0; i < count; i++) {
         uint64_t first = max_u64(ram[i].start, LOW_MEMORY_END) >> PAGE_SHIFT;
@@ -293,26 +303,14 @@ static void build_frame_tables(const struct memory_range *ram, unsigned count)
 
         if (first >= end)
             continue;
-        back_records(&records, first, end);
+        back_records(&frames, first, end);
         back_records(&m2p, first, end);
-        for (uint64_t b = first / FRAME_BLOCK; b <= (end - 1) / FRAME_BLOCK;
-             b++)
-            bit_set(present, b);
-    }
-    back_m2p_holes(ram_frames_end);
-    frame_table_init((struct frame *)FRAME_TABLE_BASE, ram_frames_end, present);
-}
-
-/* Every record that is no RAM says so; the rest belongs to nobody yet. */
-static void mark_ram(const struct memory_range *ram, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t first = max_u64(ram[i].start, LOW_MEMORY_END) >> PAGE_SHIFT;
-        uint64_t end = ram[i].end >> PAGE_SHIFT;
-
         for (uint64_t n = first; n < end; n++)
-            frame_mark_ram(MFN(n));
+            ((struct frame *)FRAME_TABLE_BASE)[n] = (struct frame)FRAME_OWN_RAM;
     }
+    back_holes(&m2p, M2P_GUEST_BASE, OWN_RO | PTE_USER);
+    back_holes(&frames, FRAME_TABLE_BASE, OWN_RO);
+    frame_table_init((struct frame *)FRAME_TABLE_BASE, ram_frames_end);
 }
 
 /* --- the order of things ------------------------------------------------- */
@@ -350,7 +348,6 @@ void paging_init(const struct memory_range *ram, unsigned ram_count,
     write_cr3(idle_cr3());
 
     build_frame_tables(ram, ram_count);
-    mark_ram(ram, ram_count);
     for (unsigned i = 0; i < boot_free_count; i++)
         if (boot_free[i].start < boot_free[i].end)
             heap_add(MFN(boot_free[i].start >> PAGE_SHIFT),

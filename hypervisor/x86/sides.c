@@ -35,8 +35,9 @@ extern const char gate_text_start[], gate_exit_light[], gate_exit_iret[];
 extern const char gate_guest_stack_start[], gate_guest_stack_end[];
 extern const char gate_guest_iret_start[], gate_guest_iret_end[];
 extern const char gate_iret_to_kernel[], gate_iret_to_application[];
+extern const char gate_iret_to_caller[], gate_load_gs[];
 
-static enum sides sides; /* const after sides_init */
+enum sides sides;
 
 const char *sides_name(void)
 {
@@ -158,14 +159,11 @@ void arch_l4_gone(mfn_t l4)
 
 /* --- from light to full -------------------------------------------------- */
 
-void sides_entered(struct regs *r)
+void sides_entered_light(struct cpu *c, struct regs *r)
 {
-    struct cpu *c = this_cpu();
     struct vcpu *v = c->core->loaded;
     bool is_trap = r->vector < ENTRY_SYSCALL && (r->cs & RPL_MASK);
 
-    if (!c->constants->is_light)
-        return;
     c->constants->is_light = 0;
     cpu_set_rsp0(c, c->constants->stack);
     v->arch->kernel_sp = c->scratch->kernel_sp;
@@ -175,6 +173,7 @@ void sides_entered(struct regs *r)
         r->cs = SEL_GUEST_CS;
         r->ss = SEL_GUEST_SS;
     }
+    ioport_mode_changed(v);
 }
 
 /* Whether the gate's instruction at `rip` lies in [start, end). */
@@ -188,10 +187,17 @@ static bool is_in_gate(uint64_t rip, const char *start, const char *end)
 
 static bool is_gate_iret(uint64_t rip)
 {
-    return is_in_gate(rip, gate_iret_to_kernel, gate_iret_to_kernel + 1) ||
-           is_in_gate(rip, gate_iret_to_application,
-                      gate_iret_to_application + 1) ||
-           is_in_gate(rip, gate_exit_iret, gate_exit_iret + 1);
+    static const char *const irets[] = {
+        gate_iret_to_kernel,
+        gate_iret_to_application,
+        gate_iret_to_caller,
+        gate_exit_iret,
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(irets); i++)
+        if (is_in_gate(rip, irets[i], irets[i] + 1))
+            return true;
+    return false;
 }
 
 /* The context that the gate was about to enter, from the gate's stack. */
@@ -207,6 +213,25 @@ static void recover_context(const struct cpu *c, struct regs *r)
     r->rflags = frame[2];
     r->rsp = frame[3];
     r->ss = is_kernel ? SEL_GUEST_SS : (uint16_t)frame[4];
+}
+
+/*
+ * The gate could not load the application's GS, in whose place the kernel's
+ * is now. Does it as the hypercall would, and ends the call.
+ */
+static void finish_gs_load(const struct cpu *c, struct regs *r)
+{
+    const uint8_t *stack_end = c->scratch->stack + sizeof(c->scratch->stack);
+
+    swapgs();
+    load_gs_user((uint16_t)r->rsi);
+    r->rax = 0;
+    memcpy(&r->rbx, stack_end - 2 * sizeof(r->rbx), sizeof(r->rbx));
+    r->rip = r->rcx;
+    r->cs = SEL_GUEST_CS;
+    r->rflags = (r->r11 & IRET_FLAGS_KEPT) | RFLAGS_IF | RFLAGS_FIXED;
+    r->rsp = c->scratch->guest_rsp;
+    r->ss = SEL_GUEST_SS;
 }
 
 void sides_gate_fault(struct regs *r)
@@ -234,6 +259,8 @@ void sides_gate_fault(struct regs *r)
     else if (is_on_iret)
         domain_crash(v->domain, "vCPU %u: iret from bad stack %#lx", v->id,
                      this_cpu()->scratch->guest_rsp);
+    else if (is_in_gate(r->rip, gate_load_gs, gate_load_gs + 1))
+        finish_gs_load(this_cpu(), r);
     else if (!is_gate_iret(r->rip))
         return;
     else {
@@ -295,16 +322,14 @@ static bool needs_full(const struct vcpu *v)
            mfn_equal(v->user_root, MFN_INVALID);
 }
 
-uint64_t sides_leave(struct vcpu *v, struct regs *r)
+uint64_t sides_leave_light(struct vcpu *v, struct regs *r)
 {
     struct cpu *c = this_cpu();
     struct gate_const *k = c->constants;
 
-    if (!sides_is_light(v) || (v->arch->in_kernel && sides != SIDES_ISOLATED) ||
-        mfn_equal(v->kernel_root, MFN_INVALID) || !map_vcpu_info(c, v)) {
-        ioport_mode_changed(v);
+    if (!sides_is_light(v) || mfn_equal(v->kernel_root, MFN_INVALID) ||
+        !map_vcpu_info(c, v))
         return 0;
-    }
     ioport_leave_light(v);
     k->light_cr3 = virt_to_phys(find_root(c, v->kernel_root));
     k->is_light = 1;

@@ -13,10 +13,9 @@
 #pragma once
 
 #include "core/types.h"
+#include "x86/cpu.h"
 #include "x86/regs.h"
-
-struct cpu;
-struct vcpu;
+#include "x86/vcpu.h"
 
 enum sides {
     SIDES_LAZY,     /* applications light; a kernel that called Mica full */
@@ -31,8 +30,17 @@ const char *sides_name(void);
 /* Gives pCPU `c` its root page and window. */
 void sides_init_cpu(struct cpu *c);
 
+extern enum sides sides; /* const after sides_init */
+
 /* On every entry from a guest: the vCPU is on the full side from now on. */
-void sides_entered(struct regs *r);
+void sides_entered_light(struct cpu *c, struct regs *r);
+static inline void sides_entered(struct regs *r)
+{
+    struct cpu *c = this_cpu();
+
+    if (c->constants->is_light)
+        sides_entered_light(c, r);
+}
 
 /*
  * A fault in the gate's own code at `r`: the guest gave it a bad stack or a
@@ -48,7 +56,12 @@ void sides_gate_fault(struct regs *r);
 bool sides_finish_iret(struct vcpu *v, struct regs *r);
 
 /* Whether the loaded vCPU leaves for the light side: the way, or 0. */
-uint64_t sides_leave(struct vcpu *v, struct regs *r);
+uint64_t sides_leave_light(struct vcpu *v, struct regs *r);
+static inline uint64_t sides_leave(struct vcpu *v, struct regs *r)
+{
+    return v->arch->in_kernel && sides == SIDES_LAZY ? 0
+                                                     : sides_leave_light(v, r);
+}
 
 /* Whether `v` may ever be on the light side. */
 bool sides_is_light(const struct vcpu *v);

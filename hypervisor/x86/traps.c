@@ -337,34 +337,50 @@ static void pass_scheduler(struct pcpu *p)
     context_switch(next);
 }
 
+/* Whether anything is to be done before the guest of `v`, or NULL, goes on. */
+static bool is_work_due(const struct cpu *c, const struct vcpu *v)
+{
+    if (c->timer_is_due || !v ||
+        __atomic_load_n(&c->core->need_resched, __ATOMIC_SEQ_CST))
+        return true;
+    return v->arch->trap.is_pending || v->runstate_stale ||
+           __atomic_load_n(&v->arch->nmi_pending, __ATOMIC_RELAXED) ||
+           vcpu_has_event(v);
+}
+
+/* Does it, or a part of it. Whether the guest may go on now. */
+static bool do_work(struct cpu *c, struct vcpu *v)
+{
+    if (c->timer_is_due) {
+        c->timer_is_due = false;
+        timers_run(arch_now());
+        return false;
+    }
+    if (__atomic_load_n(&c->core->need_resched, __ATOMIC_SEQ_CST)) {
+        pass_scheduler(c->core);
+        return false;
+    }
+    if (!v) {
+        halt_until_interrupt();
+        return false;
+    }
+    if (v->runstate_stale && v->arch->in_kernel)
+        vcpu_runstate_publish(v);
+    deliver_pending(v);
+    return !__atomic_load_n(&c->core->need_resched, __ATOMIC_SEQ_CST);
+}
+
 uint64_t prepare_exit(struct regs *r)
 {
-    uint64_t way;
     struct cpu *c = this_cpu();
-    struct pcpu *p = c->core;
+    uint64_t way;
 
-    for (;;) {
-        if (c->timer_is_due) {
-            c->timer_is_due = false;
-            timers_run(arch_now());
-        }
-        if (__atomic_load_n(&p->need_resched, __ATOMIC_SEQ_CST)) {
-            pass_scheduler(p);
-            continue;
-        }
-        if (!p->current) {
-            halt_until_interrupt();
-            continue;
-        }
-        if (p->current->runstate_stale && p->current->arch->in_kernel)
-            vcpu_runstate_publish(p->current);
-        deliver_pending(p->current);
-        if (!__atomic_load_n(&p->need_resched, __ATOMIC_SEQ_CST))
+    while (is_work_due(c, c->core->current))
+        if (do_work(c, c->core->current))
             break;
-    }
-    way = sides_leave(p->current, r);
+    way = sides_leave(c->core->current, r);
     if (!way)
-        context_load_root(p->current);
+        context_load_root(c->core->current);
     return way;
 }
 

@@ -14,9 +14,6 @@
 
 #define TABLE_END (FAKE_LAST_FRAME + 1)
 
-_Static_assert(FAKE_FIRST_FRAME % FRAME_BLOCK == 0, "whole blocks");
-_Static_assert(TABLE_END <= 64 * FRAME_BLOCK, "one word says what is present");
-
 struct arch_vcpu {
     mfn_t descriptors; /* a frame of type FRAME_SEGDESC; 0: none */
     unsigned nmis;
@@ -30,7 +27,6 @@ struct fake fake;
 
 static _Alignas(PAGE_SIZE) uint8_t memory[FAKE_FRAMES][PAGE_SIZE];
 static struct frame records[TABLE_END];
-static uint64_t records_present;
 static uint64_t m2p[TABLE_END];
 
 /*
@@ -43,14 +39,14 @@ void fake_boot(unsigned cpus)
     for (unsigned i = 0; i < MAX_PCPUS; i++)
         fake.timer[i] = NSEC_NEVER;
     memset(m2p, 0xff, sizeof(m2p));
-    for (unsigned n = FAKE_FIRST_FRAME; n < TABLE_END; n += FRAME_BLOCK)
-        bit_set(&records_present, n / FRAME_BLOCK);
     pcpu_count = cpus;
     for (unsigned i = 0; i < cpus; i++)
         pcpu_init(i);
-    frame_table_init(records, TABLE_END, &records_present);
+    for (unsigned n = 0; n < FAKE_FIRST_FRAME; n++)
+        records[n] = (struct frame)FRAME_NO_RAM;
     for (unsigned n = FAKE_FIRST_FRAME; n < TABLE_END; n++)
-        frame_mark_ram(MFN(n));
+        records[n] = (struct frame)FRAME_OWN_RAM;
+    frame_table_init(records, TABLE_END);
     heap_add(MFN(FAKE_FIRST_FRAME), FAKE_FRAMES);
     for (unsigned i = 0; i < cpus; i++) {
         pcpus[i].entered_at = fake.now;
