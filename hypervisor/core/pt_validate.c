@@ -50,6 +50,23 @@ static bool is_own_slot(unsigned level, unsigned index)
     return level == 4 && index >= L4_OWN_FIRST && index <= L4_OWN_LAST;
 }
 
+static uint64_t absent_limit; /* const after boot; pt_refuse_absent */
+
+void pt_refuse_absent(uint64_t end)
+{
+    absent_limit = end;
+}
+
+/* What an absent entry may not be, if anything. 0 or -EINVAL. */
+static int check_absent(uint64_t entry)
+{
+    uint64_t n = pte_frame(entry).n;
+
+    if (n && n < absent_limit)
+        return refuse(-EINVAL, "absent entry %#lx names RAM", entry);
+    return 0;
+}
+
 /* Whether the time may be up after another present and `absent` entries. */
 static bool should_stop(unsigned *steps, unsigned absent)
 {
@@ -93,7 +110,7 @@ static int get_leaf(const struct pt_context *c, uint64_t *entry)
     int error;
 
     if (!(*entry & PTE_PRESENT))
-        return 0;
+        return check_absent(*entry);
     if (*entry & ~LEAF_BITS)
         return refuse(-EINVAL, "L1 entry %#lx: bad bits", *entry);
     *entry = (*entry | PTE_USER) & ~PTE_GLOBAL;
@@ -356,17 +373,17 @@ static bool aims_at_stack(const struct promotion *p, uint64_t entry)
     return false;
 }
 
-/* The first entry of `f` from `index` on that is present, or PT_ENTRIES. */
-static unsigned next_present(const struct frame *f, unsigned index)
+/* The first entry of `f` from `index` on that is not empty, or PT_ENTRIES. */
+static unsigned next_used(const struct frame *f, unsigned index)
 {
     const uint64_t *table = table_of(f);
 
-    while (index < PT_ENTRIES && !(pte_read(&table[index]) & PTE_PRESENT))
+    while (index < PT_ENTRIES && !pte_read(&table[index]))
         index++;
     return index;
 }
 
-/* Takes the next entry, a present one, of the table on top of the stack. */
+/* Takes the next entry, one that is not empty, of the table on top. */
 static int take_entry(struct promotion *p)
 {
     struct frame *f = p->stack[p->depth - 1];
@@ -383,9 +400,10 @@ static int take_entry(struct promotion *p)
         error = get_leaf(&own, &entry);
         if (!error)
             f->progress++;
-    } else if (is_own_slot(level, index)) {
-        f->progress++;
-        return 0;
+    } else if (!(entry & PTE_PRESENT) || is_own_slot(level, index)) {
+        error = entry & PTE_PRESENT ? 0 : check_absent(entry);
+        if (!error)
+            f->progress++;
     } else {
         error = enter_entry(p, &entry, level);
     }
@@ -415,7 +433,7 @@ int pt_get_table(struct domain *d, mfn_t mfn, unsigned level)
     frame_put(f);
     while (!error && p.depth) {
         unsigned index = p.stack[p.depth - 1]->progress;
-        unsigned next = next_present(p.stack[p.depth - 1], index);
+        unsigned next = next_used(p.stack[p.depth - 1], index);
 
         p.stack[p.depth - 1]->progress = (uint16_t)next;
         if (should_stop(&p.steps, next - index))
@@ -516,6 +534,8 @@ static int write_table_entry(const struct pt_context *c, struct frame *f,
         error = check_table_entry(&value);
         if (!error)
             error = pt_get_table(d, pte_frame(value), level - 1);
+    } else {
+        error = check_absent(value);
     }
     if (error)
         return error;

@@ -25,6 +25,13 @@ struct pt_context {
 };
 
 /*
+ * At start: from now on absent entries may not name frames below `end`, but
+ * for frame 0. For processors that read on, under speculation, where such an
+ * entry points (L1TF); Linux writes such entries inverted anyway.
+ */
+void pt_refuse_absent(uint64_t end);
+
+/*
  * A reference to `mfn` as a table of `level` (1 to 4), promoted if it is not
  * one. 0, -EINVAL when it cannot be one or is in use as something else,
  * -EPERM for a device frame in it that is not the domain's, -ERESTART.

@@ -163,6 +163,8 @@ static void fill_tss(struct cpu *c)
     c->tss->io_bitmap_offset = sizeof(struct tss);
 }
 
+uint16_t verw_selector;
+
 static void fill_constants(struct cpu *c)
 {
     char *stack = frames_alloc(STACK_ORDER);
@@ -250,6 +252,8 @@ static void set_control_registers(void)
     if (f->xsave)
         cr4 |= CR4_OSXSAVE;
     write_cr4(cr4);
+    if (f->clear_buffers)
+        verw_selector = SEL_OWN_SS;
     wrmsr(MSR_PAT, HOST_PAT);
 }
 

@@ -25,6 +25,9 @@ struct root_page {
     mfn_t source;    /* sides_lock: the L4, or invalid */
 };
 
+/* const after boot: any selector, for a VERW before a guest runs; 0: none */
+extern uint16_t verw_selector;
+
 struct cpu {
     struct pcpu *core;            /* const after boot */
     unsigned id;                  /* const after boot */

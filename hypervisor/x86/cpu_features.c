@@ -17,8 +17,10 @@
 #define LEAF_7_EBX_FSGSBASE 0
 #define LEAF_7_EBX_SMEP 7
 #define LEAF_7_EBX_INVPCID 10
+#define LEAF_7_EBX_RTM 11
 #define LEAF_7_EBX_SMAP 20
 #define LEAF_7_ECX_UMIP 2
+#define LEAF_7_EDX_MD_CLEAR 10
 #define LEAF_7_EDX_IBRS_IBPB 26
 #define LEAF_7_EDX_STIBP 27
 #define LEAF_7_EDX_ARCH_CAPABILITIES 29
@@ -31,6 +33,9 @@
 
 #define ARCH_CAP_RDCL_NO (1ul << 0)
 #define ARCH_CAP_IBRS_ALL (1ul << 1)
+#define ARCH_CAP_MDS_NO (1ul << 5)
+#define ARCH_CAP_TAA_NO (1ul << 8)
+#define ARCH_CAP_FB_CLEAR (1ul << 17)
 
 #define XCR0_X87 (1ul << 0)
 #define XCR0_SSE (1ul << 1)
@@ -201,6 +206,11 @@ static void detect_flaws(void)
                         !(capabilities & ARCH_CAP_RDCL_NO);
     features.l1tf = features.meltdown;
     features.rsb_needs_refill = !features.smep;
+    features.clear_buffers = (bit(seven.edx, LEAF_7_EDX_MD_CLEAR) &&
+                              (!(capabilities & ARCH_CAP_MDS_NO) ||
+                               (bit(seven.ebx, LEAF_7_EBX_RTM) &&
+                                !(capabilities & ARCH_CAP_TAA_NO)))) ||
+                             capabilities & ARCH_CAP_FB_CLEAR;
 }
 
 static void log_features(void)
@@ -216,6 +226,8 @@ static void log_features(void)
              f->xsave ? " xsave" : "");
     if (f->meltdown)
         log_info("Processor may have Meltdown and L1TF");
+    if (f->clear_buffers)
+        log_info("Processor buffers are cleared before a guest runs");
 }
 
 /*

@@ -24,6 +24,7 @@ struct cpu_features {
     bool ibrs, ibpb, stibp, arch_capabilities;
     bool ibrs_always;      /* IBRS_ALL: one write protects for good */
     bool rsb_needs_refill; /* SMEP absent: the return stack must be filled */
+    bool clear_buffers;    /* VERW before a guest: MDS, TAA, MMIO stale data */
 };
 
 void cpu_features_detect(void);

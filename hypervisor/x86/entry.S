@@ -76,7 +76,10 @@ END(entry_ist)
 FUNC(exit_to_guest)
         mov     %rsp, %rdi
         call    prepare_exit
-        test    %rax, %rax
+        cmpw    $0, verw_selector(%rip)
+        je      1f
+        verw    verw_selector(%rip)             # clears the CPU's buffers
+1:      test    %rax, %rax
         jnz     __x86_indirect_thunk_rax
         pop_registers
 FUNC(exit_iret)

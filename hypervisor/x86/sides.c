@@ -8,7 +8,7 @@
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/pcpu.h"
-#include "core/pte.h"
+#include "core/pt_validate.h"
 #include "core/vcpu.h"
 #include "x86/context.h"
 #include "x86/cpu.h"
@@ -50,6 +50,8 @@ void sides_init(enum sides chosen)
 {
     const struct cpu_features *f = cpu_features();
 
+    if (f->l1tf)
+        pt_refuse_absent(frame_table_end);
     sides = chosen;
     if (sides == SIDES_LAZY && (f->meltdown || f->l1tf))
         sides = SIDES_ISOLATED;

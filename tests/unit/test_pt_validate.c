@@ -377,6 +377,27 @@ START_TEST(test_pt_refuses_the_wrong_level_of_a_table)
 }
 END_TEST
 
+START_TEST(test_pt_refuses_absent_entries_that_leak)
+{
+    uint64_t leaky = (g.frame[DATA].n << PAGE_SHIFT) | PTE_WRITE;
+
+    build_chain(0);
+    put(T1, 7, leaky);
+    pt_refuse_absent(frame_table_end);
+    ck_assert_int_eq(pin(T2, 2), -EINVAL);
+    put(T1, 7, (frame_table_end << PAGE_SHIFT) | PTE_WRITE);
+    put(T2, 7, leaky);
+    ck_assert_int_eq(pin(T2, 2), -EINVAL);
+    put(T2, 7, 0xe00); /* frame 0, which holds nothing */
+    ck_assert_int_eq(pin(T2, 2), 0);
+    ck_assert_int_eq(write_at(T1, 8, leaky), -EINVAL);
+    ck_assert_int_eq(write_at(T2, 8, leaky), -EINVAL);
+    ck_assert_int_eq(write_at(T1, 8, ~leaky & ~PTE_PRESENT), 0);
+    pt_refuse_absent(0);
+    ck_assert_int_eq(write_at(T1, 8, leaky), 0);
+}
+END_TEST
+
 START_TEST(test_pt_refuses_descriptor_tables)
 {
     struct frame *f = mmu_frame(&g, OTHER1);
@@ -995,6 +1016,7 @@ static Suite *suite(void)
     tcase_add_test(t, test_pt_l4_gets_the_slots_that_are_micas);
     tcase_add_test(t, test_pt_former_l4_is_no_l3_with_micas_entries);
     tcase_add_test(t, test_pt_refuses_bad_bits);
+    tcase_add_test(t, test_pt_refuses_absent_entries_that_leak);
     tcase_add_test(t, test_pt_refuses_foreign_frames);
     tcase_add_test(t, test_pt_refuses_free_frames_and_micas_own);
     tcase_add_test(t, test_pt_refuses_a_table_as_writable_page);
