@@ -4,7 +4,8 @@
  * itself, with DOMID_SELF; another domid is for dom0 (-EPERM otherwise).
  * Common errors: -ENOSYS unknown command, -EFAULT, -EINVAL, -ESRCH no such
  * domain. Sub-operations that page out, share, trace or populate on demand
- * are not part of Mica: -ENOSYS.
+ * are not part of Mica: -ENOSYS. So are claims, for which the tools' library
+ * takes that as consent.
  */
 #pragma once
 
@@ -57,8 +58,7 @@ enum {
  * XENMEM_decrease_reservation: gives up extents, first MFNs listed.
  * XENMEM_populate_physmap: new frames for the first pfns listed, which are
  * replaced by MFNs.
- * XENMEM_claim_pages: sets nr_extents pages aside for a domain; dom0.
- * The first three return the number of extents done, which may be fewer than
+ * They return the number of extents done, which may be fewer than
  * asked for; an extent is 2^extent_order frames, naturally aligned.
  */
 struct xenmem_reservation_args {
@@ -75,6 +75,25 @@ ABI_AT(struct xenmem_reservation_args, extent_order, 16);
 ABI_AT(struct xenmem_reservation_args, mem_flags, 20);
 ABI_AT(struct xenmem_reservation_args, domid, 24);
 ABI_AT(struct xenmem_reservation_args, pad, 26);
+
+/*
+ * XENMEM_set_pod_target, XENMEM_get_pod_target: how much of a domain's memory
+ * is populated on demand: none, so the target means nothing. dom0. 0.
+ */
+struct xenmem_pod_target_args {
+    uint64_t target_pages;    /* in:  ignored */
+    uint64_t tot_pages;       /* out: what the domain has */
+    uint64_t pod_cache_pages; /* out: 0 */
+    uint64_t pod_entries;     /* out: 0 */
+    domid_t domid;            /* in */
+    uint16_t pad[3];
+};
+ABI_SIZE(struct xenmem_pod_target_args, 40);
+ABI_AT(struct xenmem_pod_target_args, tot_pages, 8);
+ABI_AT(struct xenmem_pod_target_args, pod_cache_pages, 16);
+ABI_AT(struct xenmem_pod_target_args, pod_entries, 24);
+ABI_AT(struct xenmem_pod_target_args, domid, 32);
+ABI_AT(struct xenmem_pod_target_args, pad, 34);
 
 /*
  * XENMEM_exchange: unmapped frames for frames of another shape. in lists
@@ -140,8 +159,7 @@ enum {
 
 /*
  * XENMEM_add_to_physmap: puts something at a pfn of a domain with a
- * translated memory map. Mica's domains have none: -EOPNOTSUPP, except that
- * dom0 may set a frame's place while it builds a domain.
+ * translated memory map. Mica's domains have none: -EOPNOTSUPP.
  */
 struct xenmem_add_to_physmap_args {
     domid_t domid;  /* in */
@@ -251,7 +269,8 @@ enum {
 
 /*
  * XENMEM_acquire_resource: frames that belong to a domain's machinery, for
- * dom0 to map. With frame_list NULL, nr_frames gets the size of the resource.
+ * dom0 to map: those of its grant table, which grows as needed. With
+ * frame_list NULL and nr_frames 0, nr_frames gets the size of the resource.
  * dom0. 0; -EOPNOTSUPP for a type not served, -EPERM, -EINVAL.
  */
 struct xenmem_acquire_resource_args {

@@ -108,10 +108,22 @@ void arch_domain_destroy(struct domain *d);
 
 /*
  * Takes over the registers of a vCPU that has never run or is down. Refuses
- * bad tables and addresses with -EINVAL, before it changes anything.
+ * bad numbers and addresses with -EINVAL, before it changes anything; on
+ * -ERESTART, or when a table is refused, it may have taken some tables, and
+ * none of the registers.
  */
 must_check int arch_vcpu_set_context(struct vcpu *v,
                                      const struct vcpu_guest_context *context);
+
+/*
+ * The registers of a vCPU that runs nowhere, in the form that
+ * arch_vcpu_set_context takes; members of core's are left as they are.
+ */
+void arch_vcpu_get_context(const struct vcpu *v,
+                           struct vcpu_guest_context *context);
+
+/* Gives up all guest frames that the machine's part of `v` refers to. */
+void arch_vcpu_release_frames(struct vcpu *v);
 
 /*
  * The vCPU's LDT is at guest address `va`, page aligned, with `entries`
@@ -151,6 +163,23 @@ void arch_hypercall_page_fill(void *page);
 
 /* Refreshes the clock page of `v`, wherever its vcpu_info is now. */
 void arch_vcpu_time_publish(struct vcpu *v);
+
+/* Writes the wall clock, as `d` is to see it, into its shared_info. */
+void arch_domain_publish_clock(struct domain *d);
+
+/*
+ * Ports first to last, below 65536, of the machine: whether `d` may use them
+ * all, and giving or taking them. The vCPUs of `d` run nowhere meanwhile. For
+ * ports that are Mica's -EPERM; -ENOMEM.
+ */
+bool arch_domain_has_ports(const struct domain *d, unsigned first,
+                           unsigned last);
+must_check int arch_domain_give_ports(struct domain *d, unsigned first,
+                                      unsigned last);
+void arch_domain_take_ports(struct domain *d, unsigned first, unsigned last);
+
+/* Ticks of the processor's time stamp counter in a millisecond. */
+uint32_t arch_tsc_khz(void);
 
 /* --- devices ------------------------------------------------------------- */
 

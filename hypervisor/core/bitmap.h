@@ -44,7 +44,8 @@ static inline bool atomic_bit_clear(uint64_t *map, size_t bit)
 static inline size_t bitmap_next(const uint64_t *map, size_t bits, size_t from)
 {
     while (from < bits) {
-        uint64_t word = map[from / 64] >> (from % 64);
+        uint64_t word =
+            __atomic_load_n(&map[from / 64], __ATOMIC_SEQ_CST) >> (from % 64);
 
         if (word) {
             from += (size_t)__builtin_ctzll(word);
@@ -54,3 +55,8 @@ static inline size_t bitmap_next(const uint64_t *map, size_t bits, size_t from)
     }
     return bits;
 }
+
+/* Each set bit of the first `bits`, as size_t `bit`. Others may race. */
+#define bitmap_for_each(bit, map, bits)                                        \
+    for (size_t bit = bitmap_next(map, bits, 0); bit < (bits);                 \
+         bit = bitmap_next(map, bits, bit + 1))

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parser of the command line: words, names and the simple kinds of value
- * first, then the values with a grammar of their own. Every parser works on a
- * terminated copy of one word and moves a pointer along it; a value is stored
- * only when all of it made sense.
+ * The parser of the command line: words and names first, then the values.
+ * Every parser works on a terminated copy of one word and moves a pointer
+ * along it; a value is stored only when all of it made sense.
  */
 #include "core/cmdline.h"
 
-static int fail(const char **why, const char *reason)
-{
-    *why = reason;
-    return -EINVAL;
-}
+#define MAX_BAUD 115200u
+#define LAST_PORT 0xfff8u /* of the first of eight */
 
 static bool is_blank(char c)
 {
@@ -23,54 +19,12 @@ static char to_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-static int digit_value(char c)
+static uint64_t digit_value(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
     c = to_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
-}
-
-/* Move past a number, decimal or after 0x; false if none or too large. */
-static bool take_number(const char **at, uint64_t *number)
-{
-    const char *p = *at;
-    uint64_t base = 10;
-    uint64_t value = 0;
-    const char *first;
-
-    if (p[0] == '0' && to_lower(p[1]) == 'x') {
-        base = 16;
-        p += 2;
-    }
-    for (first = p; (uint64_t)digit_value(*p) < base; p++) {
-        if (mul_overflows(value, base, &value) ||
-            add_overflows(value, (uint64_t)digit_value(*p), &value))
-            return false;
-    }
-    if (p == first)
-        return false;
-    *number = value;
-    *at = p;
-    return true;
-}
-
-/* Move past a size in bytes; a number alone counts kilobytes, as in Xen. */
-static bool take_size(const char **at, uint64_t *bytes)
-{
-    static const char suffixes[] = "bkmgt";
-    const char *suffix;
-    unsigned int shift = 10;
-    uint64_t number;
-
-    if (!take_number(at, &number))
-        return false;
-    suffix = **at ? strchr(suffixes, to_lower(**at)) : NULL;
-    if (suffix) {
-        shift = 10 * (unsigned int)(suffix - suffixes);
-        (*at)++;
-    }
-    return !mul_overflows(number, 1ull << shift, bytes);
+    if (c >= '0' && c <= '9')
+        return (uint64_t)(c - '0');
+    return c >= 'a' && c <= 'f' ? (uint64_t)(c - 'a' + 10) : 16;
 }
 
 /* Move past `text` if it stands at *at. */
@@ -84,153 +38,88 @@ static bool take_text(const char **at, const char *text)
     return true;
 }
 
-static bool is_same_name(const char *a, const char *b)
+/* Move past a number, decimal or after 0x; false if none or too large. */
+static bool take_number(const char **at, uint64_t *number)
 {
-    for (; *a || *b; a++, b++) {
-        char x = *a == '_' ? '-' : *a;
-        char y = *b == '_' ? '-' : *b;
+    const char *p = *at;
+    uint64_t base = take_text(&p, "0x") || take_text(&p, "0X") ? 16 : 10;
+    const char *first = p;
+    uint64_t value = 0;
 
-        if (x != y)
+    for (; digit_value(*p) < base; p++)
+        if (mul_overflows(value, base, &value) ||
+            add_overflows(value, digit_value(*p), &value))
             return false;
-    }
+    if (p == first)
+        return false;
+    *number = value;
+    *at = p;
     return true;
 }
 
-static bool is_one_of(const char *value, const char *const *list)
+/* Move past a size in bytes; a number alone counts kilobytes, as in Xen. */
+static bool take_size(const char **at, uint64_t *bytes)
 {
-    for (; *list; list++) {
-        if (!strcmp(value, *list))
-            return true;
-    }
-    return false;
-}
-
-static int set_bool(const struct cmdline_option *option, const char *value,
-                    const char **why)
-{
-    static const char *const yes[] = {"",    "1",      "on", "true",
-                                      "yes", "enable", NULL};
-    static const char *const no[] = {"0",  "off",     "false",
-                                     "no", "disable", NULL};
-    bool *target = option->target;
-
-    if (!is_one_of(value, yes) && !is_one_of(value, no))
-        return fail(why, "the value is neither yes nor no");
-    *target = is_one_of(value, yes);
-    return 0;
-}
-
-static int set_number(const struct cmdline_option *option, const char *value,
-                      const char **why)
-{
-    uint64_t *target = option->target;
+    static const char suffixes[] = "bkmgt";
+    const char *suffix;
+    unsigned shift = 10;
     uint64_t number;
-    bool is_good = option->kind == CMDLINE_SIZE ? take_size(&value, &number)
-                                                : take_number(&value, &number);
 
-    if (!is_good || *value)
-        return fail(why, option->kind == CMDLINE_SIZE
-                             ? "the value is no size (like 512M)"
-                             : "the value is no number");
-    if (number < option->min || (option->max && number > option->max))
-        return fail(why, "the value is out of range");
-    *target = number;
-    return 0;
-}
-
-static int set_string(const struct cmdline_option *option, const char *value,
-                      const char **why)
-{
-    size_t length = strlen(value);
-
-    if (length >= option->capacity)
-        return fail(why, "the value is too long");
-    memcpy(option->target, value, length + 1);
-    return 0;
-}
-
-static int set_choice(const struct cmdline_option *option, const char *value,
-                      const char **why)
-{
-    unsigned int *target = option->target;
-    unsigned int i, found = 0, matches = 0;
-
-    for (i = 0; option->choices[i]; i++) {
-        if (strncmp(option->choices[i], value, strlen(value)))
-            continue;
-        found = i;
-        matches++;
-        if (!strcmp(option->choices[i], value)) {
-            matches = 1;
-            break;
-        }
+    if (!take_number(at, &number))
+        return false;
+    suffix = **at ? strchr(suffixes, to_lower(**at)) : NULL;
+    if (suffix) {
+        shift = 10 * (unsigned)(suffix - suffixes);
+        (*at)++;
     }
-    if (!*value || matches == 0)
-        return fail(why, "the value is none of those it can have");
-    if (matches > 1)
-        return fail(why, "the value is short for more than one");
-    *target = found;
-    return 0;
+    return !mul_overflows(number, 1ull << shift, bytes);
 }
 
-static int set_option(const struct cmdline_option *option, const char *value,
-                      const char **why)
+/* --- words --------------------------------------------------------------- */
+
+static bool is_same_name(const char *a, const char *b)
 {
-    switch (option->kind) {
-    case CMDLINE_BOOL:
-        return set_bool(option, value, why);
-    case CMDLINE_NUMBER:
-    case CMDLINE_SIZE:
-        return set_number(option, value, why);
-    case CMDLINE_STRING:
-        return set_string(option, value, why);
-    case CMDLINE_CHOICE:
-        return set_choice(option, value, why);
-    case CMDLINE_CUSTOM:
-        return option->parse(option->target, value, why);
-    }
-    return fail(why, "the option is of no known kind");
+    while (*a && (*a == '_' ? '-' : *a) == (*b == '_' ? '-' : *b))
+        a++, b++;
+    return !*a && !*b;
 }
 
 static const struct cmdline_option *find_option(
     const struct cmdline_option *options, size_t count, const char *name)
 {
-    size_t i;
-
-    for (i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (is_same_name(options[i].name, name))
             return &options[i];
-    }
     return NULL;
 }
 
 /* Act on one word, whose `=` is replaced by an end while it is looked at. */
-static int parse_word(char *word, const struct cmdline_option *options,
-                      size_t count, const char **why)
+static const char *parse_word(char *word, const struct cmdline_option *options,
+                              size_t count)
 {
     char *equals = strchr(word, '=');
+    const char *value = equals ? equals + 1 : "";
     const struct cmdline_option *option;
-    int error;
+    const char *name = word, *why;
 
     if (equals)
         *equals = '\0';
-    option = find_option(options, count, word);
-    if (option) {
-        error = set_option(option, equals ? equals + 1 : "", why);
-    } else {
-        option = strncmp(word, "no-", 3)
-                     ? NULL
-                     : find_option(options, count, word + 3);
-        if (!option)
-            error = fail(why, "there is no such option");
-        else if (option->kind != CMDLINE_BOOL || equals)
-            error = fail(why, "\"no-\" goes with a yes-or-no option alone");
-        else
-            error = set_bool(option, "no", why);
+    option = find_option(options, count, name);
+    if (!option && take_text(&name, "no-")) {
+        option = find_option(options, count, name);
+        value = "no";
     }
+    if (!option)
+        why = "there is no such option";
+    else if (name != word &&
+             (equals || (option->parse != cmdline_parse_bool &&
+                         option->parse != cmdline_parse_ignored)))
+        why = "\"no-\" goes with a yes-or-no option alone";
+    else
+        why = option->parse(option, value);
     if (equals)
         *equals = '=';
-    return error;
+    return why;
 }
 
 /*
@@ -257,65 +146,127 @@ static size_t take_word(const char **at, char word[CMDLINE_WORD_MAX])
     return length;
 }
 
-static void skip_blanks(const char **at)
-{
-    while (is_blank(**at))
-        (*at)++;
-}
-
 /* Is the separator, a bare `--`, at `at`? */
 static bool is_separator(const char *at)
 {
-    return at[0] == '-' && at[1] == '-' && (!at[2] || is_blank(at[2]));
+    return take_text(&at, "--") && (!*at || is_blank(*at));
 }
 
 /*
- * Parse a line by a table of `count` options. Returns how many words were
- * reported. A first word that begins with a slash is the file name that some
- * boot loaders put there, and is passed over.
+ * Parse a line by a table of `count` options. A first word that begins with a
+ * slash is the file name that some boot loaders put there, and is passed over.
  */
-unsigned int cmdline_parse(const char *line,
-                           const struct cmdline_option *options, size_t count,
-                           const struct cmdline_reporter *reporter)
+void cmdline_parse(const char *line, const struct cmdline_option *options,
+                   size_t count, cmdline_report_fn *report)
 {
     char word[CMDLINE_WORD_MAX];
-    unsigned int reports = 0;
-    bool is_first = true;
 
-    for (skip_blanks(&line); *line && !is_separator(line);
-         skip_blanks(&line), is_first = false) {
-        size_t length = take_word(&line, word);
+    for (bool is_first = true;; is_first = false) {
         const char *why = "the word is too long";
+        size_t length;
 
+        while (is_blank(*line))
+            line++;
+        if (!*line || is_separator(line))
+            return;
+        length = take_word(&line, word);
         if (!length || (is_first && word[0] == '/'))
             continue;
-        if (length < CMDLINE_WORD_MAX &&
-            !parse_word(word, options, count, &why))
-            continue;
-        reporter->report(reporter->context, word, why);
-        reports++;
+        if (length < CMDLINE_WORD_MAX)
+            why = parse_word(word, options, count);
+        if (why)
+            report(word, why);
     }
-    return reports;
 }
 
-/*
- * What follows a bare `--`: words meant for the first domain's kernel. NULL
- * without one.
- */
-const char *cmdline_dom0_part(const char *line)
-{
-    char word[CMDLINE_WORD_MAX];
+/* --- plain values -------------------------------------------------------- */
 
-    for (skip_blanks(&line); *line; skip_blanks(&line)) {
-        if (is_separator(line)) {
-            line += 2;
-            skip_blanks(&line);
-            return line;
+/* One of the words, or short for exactly one of them; -1 for none. */
+static int find_word(const char *const *words, const char *value)
+{
+    int found = -1, matches = 0;
+
+    for (int i = 0; words[i]; i++) {
+        if (!strcmp(words[i], value))
+            return i;
+        if (*value && !strncmp(words[i], value, strlen(value))) {
+            found = i;
+            matches++;
         }
-        take_word(&line, word);
     }
+    return matches == 1 ? found : -1;
+}
+
+/* Into a bool: name, name=1|0|on|off|true|false|..., or no-name. */
+const char *cmdline_parse_bool(const struct cmdline_option *o,
+                               const char *value)
+{
+    static const char *const words[] = {"0", "off", "false", "no",  "disable",
+                                        "1", "on",  "true",  "yes", "enable"};
+    bool *target = o->target;
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (!strcmp(value, words[i]) || !*value) {
+            *target = i >= ARRAY_LEN(words) / 2 || !*value;
+            return NULL;
+        }
+    return "the value is neither yes nor no";
+}
+
+/* Into a uint64_t, from min to max. */
+const char *cmdline_parse_number(const struct cmdline_option *o,
+                                 const char *value)
+{
+    uint64_t *target = o->target;
+    uint64_t number;
+
+    if (!take_number(&value, &number) || *value)
+        return "the value is no number";
+    if (number < o->min || number > o->max)
+        return "the value is out of range";
+    *target = number;
     return NULL;
 }
+
+/* Into an unsigned: the index in `choices` of the value, which may be short. */
+const char *cmdline_parse_choice(const struct cmdline_option *o,
+                                 const char *value)
+{
+    unsigned *target = o->target;
+    int found = find_word(o->choices, value);
+
+    if (found < 0)
+        return "the value is none, or short for more than one, of its choices";
+    *target = (unsigned)found;
+    return NULL;
+}
+
+/* Into an unsigned: a bit for each of `choices` that stands in the list. */
+const char *cmdline_parse_set(const struct cmdline_option *o, const char *value)
+{
+    unsigned *target = o->target, set = 0, i;
+
+    do {
+        for (i = 0; o->choices[i] && !take_text(&value, o->choices[i]); i++)
+            ;
+        set |= 1u << i;
+    } while (o->choices[i] && take_text(&value, ","));
+    if (!o->choices[i] || *value)
+        return "the list has something in it that is none of the choices";
+    *target = set;
+    return NULL;
+}
+
+/* For options that mean nothing here, whatever their value. */
+const char *cmdline_parse_ignored(const struct cmdline_option *o,
+                                  const char *value)
+{
+    (void)o;
+    (void)value;
+    return NULL;
+}
+
+/* --- amounts of memory --------------------------------------------------- */
 
 /*
  * An amount in bytes, on a machine with `all` bytes to give; `unset` if it
@@ -339,13 +290,11 @@ uint64_t cmdline_amount_of(const struct cmdline_amount *amount, uint64_t all,
 static bool take_amount(const char **at, struct cmdline_amount *amount)
 {
     const char *p = *at;
-    uint64_t percent;
 
-    if (take_number(&p, &percent) && *p == '%') {
+    if (take_number(&p, &amount->n) && *p == '%') {
         *at = p + 1;
         amount->kind = CMDLINE_AMOUNT_PERCENT;
-        amount->n = percent;
-        return percent <= 100;
+        return amount->n <= 100;
     }
     amount->kind =
         take_text(at, "-") ? CMDLINE_AMOUNT_ALL_BUT : CMDLINE_AMOUNT_BYTES;
@@ -353,27 +302,29 @@ static bool take_amount(const char **at, struct cmdline_amount *amount)
 }
 
 /* dom0_mem=<amount>[,min:<amount>][,max:<amount>], into a cmdline_memory. */
-int cmdline_parse_memory(void *target, const char *value, const char **why)
+const char *cmdline_parse_memory(const struct cmdline_option *o,
+                                 const char *value)
 {
-    struct cmdline_memory *memory = target;
+    struct cmdline_memory *memory = o->target;
     struct cmdline_memory parsed = {0};
 
     do {
-        struct cmdline_amount *amount = &parsed.want;
+        struct cmdline_amount *amount = take_text(&value, "min:") ? &parsed.min
+                                        : take_text(&value, "max:")
+                                            ? &parsed.max
+                                            : &parsed.want;
 
-        if (take_text(&value, "min:"))
-            amount = &parsed.min;
-        else if (take_text(&value, "max:"))
-            amount = &parsed.max;
         if (!take_amount(&value, amount))
-            return fail(why, "the value is no amount of memory (like 1G, "
-                             "-256M or 25%, then ,min:512M or ,max:2G)");
+            return "the value is no amount of memory (like 1G, "
+                   "-256M or 25%, then ,min:512M or ,max:2G)";
     } while (take_text(&value, ","));
     if (*value)
-        return fail(why, "something follows the amount of memory");
+        return "something follows the amount of memory";
     *memory = parsed;
-    return 0;
+    return NULL;
 }
+
+/* --- other values -------------------------------------------------------- */
 
 static bool at_field_end(const char *at)
 {
@@ -408,114 +359,84 @@ static bool take_line_format(const char **at, struct cmdline_serial *serial)
  * com1=<baud>|auto[,<format>[,<port>[,<irq>]]], into a cmdline_serial. Empty
  * fields keep what the target has.
  */
-int cmdline_parse_serial(void *target, const char *value, const char **why)
+const char *cmdline_parse_serial(const struct cmdline_option *o,
+                                 const char *value)
 {
-    struct cmdline_serial *serial = target;
+    struct cmdline_serial *serial = o->target;
     struct cmdline_serial parsed = *serial;
-    uint64_t baud = parsed.baud;
-    uint64_t port = parsed.port;
-    uint64_t irq = parsed.irq;
+    uint64_t baud = parsed.baud, port = parsed.port, irq = parsed.irq;
 
     if (take_text(&value, "auto"))
         baud = 0;
-    else if (!take_field(&value, 4000000, &baud))
-        return fail(why, "the speed is no number of baud");
+    else if (!take_field(&value, MAX_BAUD, &baud))
+        return "the speed is no number of baud up to 115200";
     if (take_text(&value, ",") && !take_line_format(&value, &parsed))
-        return fail(why, "the line format is none like 8n1");
-    if (take_text(&value, ",") && !take_field(&value, 0xfff8, &port))
-        return fail(why, "the port is none of 0 to 0xfff8");
+        return "the line format is none like 8n1";
+    if (take_text(&value, ",") && !take_field(&value, LAST_PORT, &port))
+        return "the port is none of 0 to 0xfff8";
     if (take_text(&value, ",") && !take_field(&value, 255, &irq))
-        return fail(why, "the interrupt is none of 0 to 255");
+        return "the interrupt is none of 0 to 255";
     if (*value)
-        return fail(why, "the value is no serial line (like 115200,8n1)");
-    parsed.is_set = true;
+        return "the value is no serial line (like 115200,8n1)";
     parsed.baud = (uint32_t)baud;
     parsed.port = (uint16_t)port;
     parsed.irq = (uint8_t)irq;
     *serial = parsed;
-    return 0;
+    return NULL;
 }
 
-/* console=<name>[,<name>...] of com1, com2, vga, none. */
-int cmdline_parse_console(void *target, const char *value, const char **why)
+static bool take_level(const char **at, unsigned *levels)
 {
-    struct cmdline_console *console = target;
-    struct cmdline_console parsed = {0};
+    static const char *const names[] = {"none", "error", "warning",
+                                        "info", "debug", "all"};
 
-    do {
-        if (take_text(&value, "com1"))
-            parsed.com1 = true;
-        else if (take_text(&value, "com2"))
-            parsed.com2 = true;
-        else if (take_text(&value, "vga"))
-            parsed.vga = true;
-        else if (!take_text(&value, "none"))
-            return fail(why, "a console is none of com1, com2, vga, none");
-    } while (take_text(&value, ","));
-    if (*value)
-        return fail(why, "a console is none of com1, com2, vga, none");
-    *console = parsed;
-    return 0;
-}
-
-static bool take_level(const char **at, uint8_t *level)
-{
-    static const char *const names[] = {"none", "error", "warning", "info",
-                                        "debug"};
-    uint8_t i;
-
-    if (take_text(at, "all")) {
-        *level = ARRAY_LEN(names) - 1;
-        return true;
-    }
-    for (i = 0; i < ARRAY_LEN(names); i++) {
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
         if (take_text(at, names[i])) {
-            *level = i;
+            *levels = (unsigned)min_u64(i, LOG_LEVELS);
             return true;
         }
-    }
     return false;
 }
 
-/* loglvl=<level>[/<level>] of none, error, warning, info, debug, all. */
-int cmdline_parse_level(void *target, const char *value, const char **why)
+/*
+ * loglvl=<level>[/<level>] of none, error, warning, info, debug, all, into a
+ * log_threshold.
+ */
+const char *cmdline_parse_level(const struct cmdline_option *o,
+                                const char *value)
 {
-    struct cmdline_level *level = target;
-    struct cmdline_level parsed;
-    bool is_good = take_level(&value, &parsed.lower);
+    struct log_threshold *threshold = o->target;
+    struct log_threshold parsed;
+    bool is_good = take_level(&value, &parsed.always);
 
-    parsed.upper = parsed.lower;
+    parsed.limited = parsed.always;
     if (is_good && take_text(&value, "/"))
-        is_good = take_level(&value, &parsed.upper);
+        is_good = take_level(&value, &parsed.limited);
     if (!is_good || *value)
-        return fail(why, "a level is none of none, error, warning, info, "
-                         "debug, all");
-    if (parsed.upper < parsed.lower)
-        parsed.upper = parsed.lower;
-    *level = parsed;
-    return 0;
+        return "a level is none of none, error, warning, info, debug, all";
+    *threshold = parsed;
+    return NULL;
 }
 
 /*
  * dom0_max_vcpus=<n>, <min>-<max>, <min>- or -<max>, into a cmdline_range. A
  * bound left out is 1 or UINT32_MAX.
  */
-int cmdline_parse_range(void *target, const char *value, const char **why)
+const char *cmdline_parse_range(const struct cmdline_option *o,
+                                const char *value)
 {
-    struct cmdline_range *range = target;
-    uint64_t min = 1;
-    uint64_t max = UINT32_MAX;
+    struct cmdline_range *range = o->target;
+    uint64_t min = 1, max = UINT32_MAX;
     bool has_min = take_number(&value, &min);
     bool has_dash = take_text(&value, "-");
     bool has_max = has_dash && take_number(&value, &max);
 
     if (*value || !(has_min || has_max))
-        return fail(why, "the value is no range (like 4, 2-4, 2- or -4)");
+        return "the value is no range (like 4, 2-4, 2- or -4)";
     if (!has_dash)
         max = min;
     if (min < 1 || max < min || max > UINT32_MAX)
-        return fail(why, "the range is empty or begins below 1");
-    range->min = (uint32_t)min;
-    range->max = (uint32_t)max;
-    return 0;
+        return "the range is empty or begins below 1";
+    *range = (struct cmdline_range){(uint32_t)min, (uint32_t)max};
+    return NULL;
 }

@@ -11,45 +11,30 @@
  */
 #pragma once
 
-#include "core/types.h"
+#include "core/log.h"
 
 /* Longer words are reported and left out. */
 #define CMDLINE_WORD_MAX 256u
 
-enum cmdline_kind {
-    CMDLINE_BOOL,   /* bool: name, no-name, name=1|0|on|off|true|false|... */
-    CMDLINE_NUMBER, /* uint64_t, decimal or 0x..., within min and max */
-    CMDLINE_SIZE,   /* uint64_t in bytes: suffix b k m g t, none means k */
-    CMDLINE_STRING, /* char[capacity] */
-    CMDLINE_CHOICE, /* unsigned int: index in `choices`, or its abbreviation */
-    CMDLINE_CUSTOM, /* anything that `parse` understands */
-};
+struct cmdline_option;
 
 /*
- * Parse a value into *target. "" stands for a missing value. Returns 0, or
- * -EINVAL with *why and the target unchanged.
+ * Parse a value into *o->target. "" stands for a missing value. NULL, or with
+ * the target unchanged why the value makes no sense.
  */
-typedef int cmdline_parse_fn(void *target, const char *value, const char **why);
+typedef const char *cmdline_parse_fn(const struct cmdline_option *o,
+                                     const char *value);
 
 struct cmdline_option {
     const char *name;
-    enum cmdline_kind kind;
-    void *target;
-    uint64_t min;               /* of a number or size */
-    uint64_t max;               /* 0: no bound */
-    size_t capacity;            /* of a string, with its end */
-    const char *const *choices; /* ends with NULL */
-    cmdline_parse_fn *parse;    /* of a custom option */
+    cmdline_parse_fn *parse;
+    void *target;               /* what `parse` says it is */
+    uint64_t min, max;          /* of a number */
+    const char *const *choices; /* of a choice or set; ends with NULL */
 };
 
 /* Called for each word that was not understood. `word` is cut if too long. */
-typedef void cmdline_report_fn(void *context, const char *word,
-                               const char *why);
-
-struct cmdline_reporter {
-    cmdline_report_fn *report;
-    void *context;
-};
+typedef void cmdline_report_fn(const char *word, const char *why);
 
 /* An amount of memory that may depend on how much there is. */
 enum cmdline_amount_kind {
@@ -73,29 +58,12 @@ struct cmdline_memory {
 
 /* com1=115200,8n1,0x3f8,4; a field left out keeps its value. */
 struct cmdline_serial {
-    bool is_set;   /* the option was given */
     uint32_t baud; /* 0: leave the line as the firmware set it up */
     uint8_t data_bits;
     char parity; /* n o e m s */
     uint8_t stop_bits;
     uint16_t port;
-    uint8_t irq; /* 0: poll */
-};
-
-/* console=com1,vga */
-struct cmdline_console {
-    bool com1;
-    bool com2;
-    bool vga;
-};
-
-/*
- * loglvl=lower/upper: messages up to `lower` are always printed, those up to
- * `upper` at a limited rate. 0 none, 1 errors, 2 warnings, 3 info, 4 all.
- */
-struct cmdline_level {
-    uint8_t lower;
-    uint8_t upper;
+    uint8_t irq; /* 0: no input */
 };
 
 /* dom0_max_vcpus=4, 2-4, 2- or -4 */
@@ -104,15 +72,17 @@ struct cmdline_range {
     uint32_t max;
 };
 
-unsigned int cmdline_parse(const char *line,
-                           const struct cmdline_option *options, size_t count,
-                           const struct cmdline_reporter *reporter);
-const char *cmdline_dom0_part(const char *line);
+void cmdline_parse(const char *line, const struct cmdline_option *options,
+                   size_t count, cmdline_report_fn *report);
 uint64_t cmdline_amount_of(const struct cmdline_amount *amount, uint64_t all,
                            uint64_t unset);
 
+cmdline_parse_fn cmdline_parse_bool;
+cmdline_parse_fn cmdline_parse_number;
+cmdline_parse_fn cmdline_parse_choice;
+cmdline_parse_fn cmdline_parse_set;
+cmdline_parse_fn cmdline_parse_ignored;
 cmdline_parse_fn cmdline_parse_memory;
 cmdline_parse_fn cmdline_parse_serial;
-cmdline_parse_fn cmdline_parse_console;
 cmdline_parse_fn cmdline_parse_level;
 cmdline_parse_fn cmdline_parse_range;

@@ -20,7 +20,7 @@ static long consoleio_write(struct vcpu *v, const struct hc_args *args)
     char text[CHUNK];
 
     while (left > 0) {
-        uint32_t n = left < CHUNK ? left : CHUNK;
+        uint32_t n = (uint32_t)min_u64(left, CHUNK);
 
         if (copy_in(text, from, n))
             return -EFAULT;
@@ -39,14 +39,10 @@ static long consoleio_write(struct vcpu *v, const struct hc_args *args)
 /* What was typed, up to a chunk's worth; callers ask until there is no more. */
 static long consoleio_read(const struct hc_args *args)
 {
-    size_t room = (uint32_t)args->a[1];
     char text[CHUNK];
-    size_t n;
+    size_t n = arch_console_read(text, min_u64((uint32_t)args->a[1], CHUNK));
 
-    n = arch_console_read(text, room < CHUNK ? room : CHUNK);
-    if (copy_out(HC_ARG_VA(args, 2), text, n))
-        return -EFAULT;
-    return (long)n;
+    return copy_out(HC_ARG_VA(args, 2), text, n) ? -EFAULT : (long)n;
 }
 
 /* console_io(cmd, count, buffer) */

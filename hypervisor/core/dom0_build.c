@@ -28,16 +28,6 @@
 #define MAP_TABLE (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
 #define LINK_TABLE (MAP_PAGE)
 
-/* A run of pfns with consecutive frames. */
-struct extent {
-    uint64_t pfn;
-    mfn_t first;
-    uint64_t count;
-};
-
-#define MAX_EXTENTS 4096
-#define EXTENTS_ORDER 5 /* of the array's memory */
-
 /* Blocks of low memory that are kept back, 2 MiB each. */
 #define HELD_ORDER 9
 #define MAX_HELD (MAX_RESERVE_BYTES >> (HELD_ORDER + PAGE_SHIFT))
@@ -51,73 +41,37 @@ struct build {
     struct elf_notes notes;
     struct kernel_layout kernel;
     struct guest_layout layout;
-    struct extent *extents;
-    unsigned extent_count;
+    uint64_t *frames;   /* the p2m list: from the heap, or NULL */
     uint64_t allocated; /* pages: pfns below have frames */
     uint64_t reserve;   /* bytes of low memory to stay free */
     mfn_t held[MAX_HELD];
     unsigned held_count;
-    void *unpacked;
-    uint64_t unpacked_frames;
+    void *unpacked; /* from the heap, or NULL */
+    uint64_t unpacked_size;
 };
 
 /* --- the kernel file ----------------------------------------------------- */
-
-/* `frames` frames in a row; what rounding adds goes back at once. */
-static void *alloc_run(uint64_t frames)
-{
-    unsigned order = 0;
-    char *run;
-
-    while (1ull << order < frames)
-        order++;
-    if (order > HEAP_MAX_ORDER)
-        return NULL;
-    run = frames_alloc(order);
-    for (uint64_t n = frames; run && n < 1ull << order; n++)
-        frames_free(run + n * PAGE_SIZE, 0);
-    return run;
-}
-
-static void free_run(void *run, uint64_t frames)
-{
-    for (uint64_t n = 0; n < frames; n++)
-        frames_free((char *)run + n * PAGE_SIZE, 0);
-}
-
-static uint64_t frames_for(uint64_t bytes)
-{
-    return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT;
-}
 
 /* Unpacks the payload; the result is at b->unpacked. */
 static int unpack_kernel(struct build *b, const struct kernel_image *image,
                          const char **why)
 {
-    uint64_t arena_frames = frames_for(unpack_arena_size(image->method));
-    struct arena arena = {.size = arena_frames << PAGE_SHIFT};
+    struct arena arena = {.size = unpack_arena_size(image->method)};
     struct unpack_job job = {
         .packed = image->payload,
         .packed_size = image->payload_size,
         .out_size = image->unpacked_size,
         .arena = &arena,
     };
-    int error;
+    int error = -ENOMEM;
 
     *why = "not enough memory to unpack it";
-    b->unpacked_frames = frames_for(image->unpacked_size);
-    if (b->unpacked_frames > heap_free_frames())
-        return -ENOMEM;
-    b->unpacked = alloc_run(b->unpacked_frames);
-    arena.base = arena_frames ? alloc_run(arena_frames) : NULL;
-    if (!b->unpacked || (arena_frames && !arena.base)) {
-        error = -ENOMEM;
-    } else {
-        job.out = b->unpacked;
+    b->unpacked_size = image->unpacked_size;
+    job.out = b->unpacked = heap_zalloc(b->unpacked_size);
+    arena.base = heap_zalloc(arena.size);
+    if (job.out && arena.base)
         error = unpack(image->method, &job, why);
-    }
-    if (arena.base)
-        free_run(arena.base, arena_frames);
+    heap_zfree(arena.base, arena.size);
     return error;
 }
 
@@ -126,21 +80,18 @@ static int read_kernel(struct build *b, const char **why)
     const struct dom0_options *o = b->options;
     struct kernel_image image;
     const void *elf;
-    uint64_t size;
     int error = kernel_image_open(&image, o->kernel, o->kernel_size, why);
 
     if (error)
         return error;
     elf = image.payload;
-    size = image.payload_size;
     if (image.method != UNPACK_NONE) {
         error = unpack_kernel(b, &image, why);
         if (error)
             return error;
         elf = b->unpacked;
-        size = image.unpacked_size;
     }
-    error = elf_open(&b->elf, elf, size, why);
+    error = elf_open(&b->elf, elf, image.unpacked_size, why);
     if (!error)
         error = elf_notes_read(&b->notes, &b->elf, why);
     if (!error && !elf_notes_can_be_dom0(&b->notes)) {
@@ -166,7 +117,8 @@ static bool exceeds(const struct cmdline_amount *amount, uint64_t free)
 static int choose_size(struct build *b)
 {
     const struct cmdline_memory *m = &b->options->memory;
-    uint64_t free = (heap_free_frames() << PAGE_SHIFT) - BUILDING_BYTES;
+    uint64_t frames = heap_free_frames();
+    uint64_t free = frames * (PAGE_SIZE - sizeof(*b->frames)) - BUILDING_BYTES;
     uint64_t want = cmdline_amount_of(
         &m->want, free, free - min_u64(free / 16, MAX_RESERVE_BYTES));
     uint64_t least = cmdline_amount_of(&m->min, free, 0);
@@ -208,18 +160,16 @@ static void release_low_memory(struct build *b)
         heap_free(b->held[--b->held_count], HELD_ORDER);
 }
 
-static int add_extent(struct build *b, mfn_t first, unsigned order)
+static int add_frames(struct build *b, mfn_t first, unsigned order)
 {
-    uint64_t pfn = b->allocated;
-
-    if (b->extent_count == MAX_EXTENTS || frame_assign(first, order, b->d)) {
+    if (frame_assign(first, order, b->d)) {
         heap_free(first, order);
         return -ENOMEM;
     }
-    for (uint64_t i = 0; i < 1ull << order; i++)
-        arch_m2p_set(mfn_add(first, i), pfn + i);
-    b->extents[b->extent_count++] = (struct extent){pfn, first, 1ull << order};
-    b->allocated += 1ull << order;
+    for (uint64_t i = 0; i < 1ull << order; i++) {
+        arch_m2p_set(mfn_add(first, i), b->allocated);
+        b->frames[b->allocated++] = first.n + i;
+    }
     return 0;
 }
 
@@ -235,7 +185,7 @@ static int allocate_memory(struct build *b, uint64_t end)
             order--;
         first = heap_alloc(order, HEAP_ANY_ADDRESS);
         if (!mfn_equal(first, MFN_INVALID)) {
-            int error = add_extent(b, first, order);
+            int error = add_frames(b, first, order);
 
             if (error)
                 return error;
@@ -248,13 +198,8 @@ static int allocate_memory(struct build *b, uint64_t end)
 
 static mfn_t frame_at(const struct build *b, uint64_t pfn)
 {
-    for (unsigned i = 0; i < b->extent_count; i++) {
-        const struct extent *e = &b->extents[i];
-
-        if (pfn - e->pfn < e->count)
-            return mfn_add(e->first, pfn - e->pfn);
-    }
-    panic("dom0 has no page %#lx", pfn);
+    ASSERT(pfn < b->allocated);
+    return MFN(b->frames[pfn]);
 }
 
 static void *page_at(const struct build *b, uint64_t pfn)
@@ -303,18 +248,6 @@ static void fill_hypercall_page(const struct build *b)
         arch_hypercall_page_fill(page_at(b, offset >> PAGE_SHIFT));
 }
 
-static void write_p2m(const struct build *b)
-{
-    uint64_t per_page = PAGE_SIZE / sizeof(uint64_t);
-    uint64_t *list = NULL;
-
-    for (uint64_t pfn = 0; pfn < b->pages; pfn++) {
-        if (pfn % per_page == 0)
-            list = page_at(b, b->layout.p2m_pfn + pfn / per_page);
-        list[pfn % per_page] = frame_at(b, pfn).n;
-    }
-}
-
 /* --- page tables --------------------------------------------------------- */
 
 /* A run of pfns from which tables are taken. */
@@ -350,30 +283,27 @@ static uint64_t l4_pfn(const struct build *b)
     return (b->layout.page_tables - b->layout.virt_base) >> PAGE_SHIFT;
 }
 
-static void map_initial(const struct build *b)
+/* Maps `count` pages from `va` on, with tables of their own from `pool`. */
+static void map_run(const struct build *b, struct table_pool pool, uint64_t va,
+                    uint64_t pfn, uint64_t count)
 {
-    const struct guest_layout *l = &b->layout;
-    uint64_t first = l4_pfn(b);
-    struct table_pool pool = {first + 1, first + l->page_table_count};
+    for (uint64_t end = pfn + count; pfn < end; pfn++, va += PAGE_SIZE) {
+        uint64_t flags = is_in_tables(&b->layout, va) ? MAP_TABLE : MAP_PAGE;
 
-    for (uint64_t pfn = 0; pfn < l->mapped_pages; pfn++) {
-        uint64_t va = l->virt_base + (pfn << PAGE_SHIFT);
-        uint64_t flags = is_in_tables(l, va) ? MAP_TABLE : MAP_PAGE;
-
-        *entry_for(b, &pool, first, va) = pte_make(frame_at(b, pfn), flags);
+        *entry_for(b, &pool, l4_pfn(b), va) = pte_make(frame_at(b, pfn), flags);
     }
 }
 
-static void map_p2m(const struct build *b)
+static void map_all(const struct build *b)
 {
     const struct guest_layout *l = &b->layout;
-    uint64_t pages = frames_for(b->pages * sizeof(uint64_t));
-    struct table_pool pool = {l->p2m_table_pfn,
-                              l->p2m_table_pfn + l->p2m_table_count};
+    uint64_t root = l4_pfn(b);
 
-    for (uint64_t i = 0; l->p2m_table_count && i < pages; i++)
-        *entry_for(b, &pool, l4_pfn(b), l->p2m + (i << PAGE_SHIFT)) =
-            pte_make(frame_at(b, l->p2m_pfn + i), MAP_PAGE);
+    map_run(b, (struct table_pool){root + 1, root + l->page_table_count},
+            l->virt_base, 0, l->mapped_pages);
+    if (l->p2m_table_count)
+        map_run(b, (struct table_pool){l->p2m_table_pfn, l->p2m_pfn}, l->p2m,
+                l->p2m_pfn, l->p2m_pages);
 }
 
 /* Makes the tables real, and keeps the L4 pinned as guests expect it. */
@@ -422,8 +352,7 @@ static void fill_start_info(const struct build *b)
         info->flags |= SIF_MOD_START_PFN;
     if (l->p2m_table_count) {
         info->first_p2m_pfn = l->p2m_table_pfn;
-        info->nr_p2m_frames =
-            l->p2m_table_count + frames_for(b->pages * sizeof(uint64_t));
+        info->nr_p2m_frames = l->p2m_table_count + l->p2m_pages;
     }
     memcpy(info->cmd_line, o->command_line, length);
 }
@@ -510,8 +439,7 @@ static int plan(struct build *b, const char **why)
 
 static void free_unpacked(struct build *b)
 {
-    if (b->unpacked)
-        free_run(b->unpacked, b->unpacked_frames);
+    heap_zfree(b->unpacked, b->unpacked_size);
     b->unpacked = NULL;
 }
 
@@ -523,8 +451,8 @@ static int fill_memory(struct build *b)
 {
     int error;
 
-    b->extents = frames_alloc(EXTENTS_ORDER);
-    if (!b->extents)
+    b->frames = heap_zalloc(b->pages * sizeof(*b->frames));
+    if (!b->frames)
         return -ENOMEM;
     hold_low_memory(b);
     error = allocate_memory(b, b->layout.used_pages);
@@ -539,7 +467,8 @@ static int fill_memory(struct build *b)
         return error;
     copy_to_pages(b, b->layout.initrd_pfn, 0, b->options->initrd,
                   b->options->initrd_size);
-    write_p2m(b);
+    copy_to_pages(b, b->layout.p2m_pfn, 0, b->frames,
+                  b->pages * sizeof(*b->frames));
     return 0;
 }
 
@@ -551,8 +480,7 @@ static int fill(struct build *b)
         error = fill_memory(b);
     if (error)
         return error;
-    map_initial(b);
-    map_p2m(b);
+    map_all(b);
     fill_start_info(b);
     error = pin_root(b);
     return error ? error : start_vcpu(b);
@@ -577,8 +505,7 @@ int dom0_build(const struct dom0_options *options)
     error = fill(&b);
     free_unpacked(&b);
     release_low_memory(&b);
-    if (b.extents)
-        frames_free(b.extents, EXTENTS_ORDER);
+    heap_zfree(b.frames, b.pages * sizeof(*b.frames));
     if (error)
         log_error("dom0: can't be built: error %d", -error);
     else

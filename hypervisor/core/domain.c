@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domains: creation, the list of them, references, pausing, and how they end.
- * The tools build a domain's memory and grants; this file frees what it
- * made itself, after those who own the rest have let go.
- *
- * The end of a domain: domain_begin_death, then, in restartable steps, events,
- * grants, page tables and memory, then domain_end_death. Whoever still holds
- * a reference keeps the empty record.
+ * Domains: creation, the list of them, references, pausing, and how they shut
+ * down. The tools build a domain's memory and grants; this file frees what it
+ * made itself, after domain_teardown.c has seen to it that all others have let
+ * go. Whoever still holds a reference keeps the empty record.
  */
 #include "core/domain.h"
 
+#include "hypercall_abi/memory.h"
 #include "hypercall_abi/sched.h"
 
 #include "core/arch.h"
@@ -75,8 +73,20 @@ static bool add_to_list(struct domain *d)
     return is_new;
 }
 
-static void remove_from_list(struct domain *d)
+static domid_t virq_handlers[NR_VIRQS]; /* atomic: 0 unless the tools say */
+
+/*
+ * Nobody finds `d` by its number any more, and that means nothing any more.
+ * The list's reference stays.
+ */
+void domain_leave_list(struct domain *d)
 {
+    for (unsigned i = 0; i < NR_VIRQS; i++) {
+        domid_t id = d->id;
+
+        __atomic_compare_exchange_n(&virq_handlers[i], &id, 0, false,
+                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
     spin_lock(&list_lock);
     list_del(&d->link);
     list_del(&d->hash_link);
@@ -107,22 +117,57 @@ struct domain *domain_resolve_get(domid_t id)
     return self;
 }
 
+/*
+ * The domain that `id` names for `caller`: itself, or any if it may administer
+ * Mica, with a reference. 0, -ESRCH, or -EPERM, also where there is none.
+ */
+int domain_get_subject(struct domain *caller, domid_t id, struct domain **out)
+{
+    if (id == DOMID_SELF || id == caller->id) {
+        domain_get(caller);
+        *out = caller;
+        return 0;
+    }
+    if (!caller->is_privileged)
+        return refuse(-EPERM, "domain %u is another", id);
+    *out = domain_find_get(id);
+    return *out ? 0 : refuse(-ESRCH, "no domain %u", id);
+}
+
+static struct domain *next_locked(domid_t from)
+{
+    struct domain *d = find_locked(from);
+
+    if (d)
+        return d;
+    list_for_each(d, &domain_list, link) if (d->id >= from) return d;
+    return NULL;
+}
+
 /* The domain with the lowest id from `from` up, with a reference, or NULL. */
 struct domain *domain_next_get(domid_t from)
 {
-    struct domain *d, *found = NULL;
+    struct domain *d;
 
     spin_lock(&list_lock);
-    list_for_each(d, &domain_list, link)
-    {
-        if (d->id >= from) {
-            found = d;
-            domain_get(d);
-            break;
-        }
-    }
+    d = next_locked(from);
+    if (d)
+        domain_get(d);
     spin_unlock(&list_lock);
-    return found;
+    return d;
+}
+
+/* How many domains there are, dying ones included. */
+unsigned domain_count(void)
+{
+    const struct list *node;
+    unsigned count = 0;
+
+    spin_lock(&list_lock);
+    for (node = domain_list.next; node != &domain_list; node = node->next)
+        count++;
+    spin_unlock(&list_lock);
+    return count;
 }
 
 /* --- creation and its reverse -------------------------------------------- */
@@ -187,6 +232,8 @@ static void free_domain(struct domain *d)
         rangeset_destroy(d->irqs);
     if (d->io_frames)
         rangeset_destroy(d->io_frames);
+    if (d->e820)
+        heap_zfree(d->e820, d->e820_count * sizeof(struct e820_entry));
     if (d->vcpus)
         heap_zfree(d->vcpus, d->max_vcpus * sizeof(*d->vcpus));
     heap_zfree(d, sizeof(*d));
@@ -197,7 +244,7 @@ static void init_members(struct domain *d, domid_t id, unsigned max_vcpus)
     d->id = id;
     d->max_vcpus = max_vcpus;
     d->refs = 1;
-    d->shutdown_code = NO_SHUTDOWN_CODE;
+    d->shutdown_reason = d->shutdown_code = NO_SHUTDOWN_CODE;
     d->sched_weight = SCHED_WEIGHT_DEFAULT;
     list_init(&d->link);
     list_init(&d->hash_link);
@@ -248,7 +295,8 @@ struct vcpu *domain_vcpu(const struct domain *d, uint64_t id)
 
 /* --- pausing ------------------------------------------------------------- */
 
-static void for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v))
+/* Calls `act` for each vCPU there is. */
+void domain_for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v))
 {
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         struct vcpu *v = domain_vcpu(d, i);
@@ -272,9 +320,9 @@ void domain_pause(struct domain *d)
 {
     spin_lock(&d->state_lock);
     d->pause_count++;
-    for_each_vcpu(d, sched_pause);
+    domain_for_each_vcpu(d, sched_pause);
     spin_unlock(&d->state_lock);
-    for_each_vcpu(d, wait_unless_current);
+    domain_for_each_vcpu(d, wait_unless_current);
 }
 
 /* Undoes one domain_pause. */
@@ -283,9 +331,41 @@ void domain_unpause(struct domain *d)
     spin_lock(&d->state_lock);
     if (d->pause_count) {
         d->pause_count--;
-        for_each_vcpu(d, sched_unpause);
+        domain_for_each_vcpu(d, sched_unpause);
     }
     spin_unlock(&d->state_lock);
+}
+
+/* --- global virtual interrupts ------------------------------------------- */
+
+/* Has domain `id` get global virtual interrupt `virq` in place of dom0. */
+void domain_set_virq_handler(unsigned virq, domid_t id)
+{
+    __atomic_store_n(&virq_handlers[virq], id, __ATOMIC_RELAXED);
+}
+
+/* Whether `d` may bind global virtual interrupt `virq`. */
+bool domain_may_handle_virq(const struct domain *d, unsigned virq)
+{
+    return d->is_privileged ||
+           d->id == __atomic_load_n(&virq_handlers[virq], __ATOMIC_RELAXED);
+}
+
+/*
+ * Raises a global virtual interrupt in the domain that handles it, or in dom0
+ * if that domain is no more. With any of a domain's locks.
+ */
+void domain_raise_virq(unsigned virq)
+{
+    domid_t id = __atomic_load_n(&virq_handlers[virq], __ATOMIC_RELAXED);
+    struct domain *d = id ? domain_find_get(id) : NULL;
+
+    if (d && !domain_is_dying(d))
+        evtchn_raise_global_virq(d, virq);
+    else if (dom0)
+        evtchn_raise_global_virq(dom0, virq);
+    if (d)
+        domain_put(d);
 }
 
 /* --- the end ------------------------------------------------------------- */
@@ -331,12 +411,12 @@ void domain_shut_down(struct domain *d, uint32_t reason)
     if (was_alive) {
         d->shutdown_reason = reason;
         __atomic_store_n(&d->state, DOMAIN_SHUT_DOWN, __ATOMIC_RELEASE);
-        for_each_vcpu(d, sched_pause);
+        domain_for_each_vcpu(d, sched_pause);
     }
     spin_unlock(&d->state_lock);
     if (was_alive && dom0) {
         log_info("domain %u %s", d->id, reason_name(reason));
-        evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
+        domain_raise_virq(VIRQ_DOM_EXC);
     }
 }
 
@@ -347,8 +427,9 @@ int domain_resume(struct domain *d)
 
     spin_lock(&d->state_lock);
     if (d->state == DOMAIN_SHUT_DOWN) {
+        d->shutdown_reason = NO_SHUTDOWN_CODE;
         __atomic_store_n(&d->state, DOMAIN_ALIVE, __ATOMIC_RELEASE);
-        for_each_vcpu(d, sched_unpause);
+        domain_for_each_vcpu(d, sched_unpause);
         error = 0;
     }
     spin_unlock(&d->state_lock);
@@ -425,73 +506,9 @@ int domain_set_watchdog(struct domain *d, uint32_t id, uint32_t seconds)
     return result;
 }
 
-static void end_timers(struct vcpu *v)
+/* All watchdogs of a domain that is ending. With its state_lock. */
+void domain_stop_watchdogs(struct domain *d)
 {
-    timer_cancel_sync(&v->singleshot);
-    timer_cancel_sync(&v->periodic);
-    timer_cancel_sync(&v->poll_timer);
-}
-
-/*
- * Starts the end: from now on the domain is dying, its vCPUs and timers don't
- * run, and it gets no new ports. The caller, who may repeat it, has no locks
- * and is no vCPU of the domain.
- */
-void domain_begin_death(struct domain *d)
-{
-    spin_lock(&d->state_lock);
-    if (d->state == DOMAIN_ALIVE)
-        for_each_vcpu(d, sched_pause);
-    __atomic_store_n(&d->state, DOMAIN_DYING, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < WATCHDOGS; i++)
         set_watchdog(&d->watchdogs[i], 0);
-    spin_unlock(&d->state_lock);
-    for_each_vcpu(d, sched_wait_until_saved);
-    for_each_vcpu(d, end_timers);
-    evtchn_refuse_new(d);
-}
-
-/*
- * Closes the ports of a dying domain and lets go of the guest frames that
- * hold event state. 0, or -ERESTART to be called again.
- */
-int domain_release_events(struct domain *d)
-{
-    int error = evtchn_close_all(d);
-
-    if (!error)
-        for_each_vcpu(d, vcpu_release_info);
-    return error;
-}
-
-static int take_back_shared_info(struct domain *d)
-{
-    int error = -ESRCH;
-
-    spin_lock(&d->state_lock);
-    if (!d->is_gone)
-        error = frame_unshare(arch_frame_of(d->shared_info), d);
-    if (!error)
-        d->is_gone = true;
-    spin_unlock(&d->state_lock);
-    return error;
-}
-
-/*
- * The last step for a dying domain without memory and grants: it leaves the
- * list, and is freed with the last reference; the caller has one of its own.
- * 0; -EBUSY while another domain maps its shared_info: come back later;
- * -ESRCH if somebody else did it.
- */
-int domain_end_death(struct domain *d)
-{
-    int error = take_back_shared_info(d);
-
-    if (error)
-        return error;
-    remove_from_list(d);
-    if (dom0)
-        evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
-    domain_put(d);
-    return 0;
 }

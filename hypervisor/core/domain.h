@@ -29,6 +29,7 @@
 struct arch_domain;
 struct evtchn_table;
 struct grant_table;
+struct xen_domctl_getdomaininfo;
 
 enum domain_state {
     DOMAIN_ALIVE,
@@ -43,22 +44,31 @@ struct watchdog {
 };
 
 struct domain {
-    domid_t id;                  /* const after create */
-    bool is_privileged;          /* const after create: may administer Mica */
-    bool may_use_devices;        /* const after build: device memory, caches */
-    bool shares_lower_half;      /* const after build: its kernel lies high,
+    domid_t id;               /* const after create */
+    bool is_privileged;       /* const after create: may administer Mica */
+    bool may_use_devices;     /* const after build: device memory, caches */
+    bool shares_lower_half;   /* const after build: its kernel lies high,
                                     its roots have equal lower halves */
-    uint64_t supported_features; /* const after build: XENFEAT bits */
-    enum domain_state state;     /* atomic, state_lock */
-    uint32_t shutdown_reason;    /* state_lock; valid when DOMAIN_SHUT_DOWN */
-    uint32_t shutdown_code;      /* state_lock: reason to give for a crash */
-    unsigned pause_count;        /* state_lock: pauses by the tools */
-    bool is_gone;                /* state_lock: left the list for good */
+    enum domain_state state;  /* atomic, state_lock */
+    uint32_t shutdown_reason; /* state_lock: NO_SHUTDOWN_CODE: none yet */
+    uint32_t shutdown_code;   /* state_lock: reason to give for a crash */
+    unsigned pause_count;     /* state_lock: pauses by the tools */
+    bool is_gone;             /* state_lock: left the list for good */
+    bool awaits_end;          /* atomic: torn down but for what others use */
+    unsigned teardown_step;   /* domctl lock: where the teardown is */
+    uint64_t teardown_cursor; /* domctl lock: and which frame is next */
     struct watchdog watchdogs[WATCHDOGS];
     uint32_t refs;         /* atomic */
     struct list link;      /* domain list lock: by id */
     struct list hash_link; /* domain list lock */
-    uint8_t uuid[16];      /* const after create */
+    uint8_t uuid[16];      /* tools change it, as a whole or not */
+
+    /* What the tools said and only the tools hear of; domctl lock. */
+    bool is_store;            /* runs the store */
+    bool is_debugged;         /* by gdbsx */
+    bool was_started;         /* its builder is done with it */
+    uint32_t tsc_incarnation; /* how often it was restored */
+    int64_t clock_offset;     /* atomic: seconds, added to its wall clock */
 
     struct spinlock state_lock;
 
@@ -75,8 +85,8 @@ struct domain {
     uint64_t page_count;    /* memory_lock */
     uint64_t max_pages;     /* memory_lock */
     uint64_t *owned_chunks; /* memory_lock: 2 MiB chunks with frames of d */
-    uint64_t e820_count;    /* const after build */
-    void *e820;             /* const after build: for XENMEM_memory_map */
+    uint64_t e820_count;    /* memory_lock */
+    void *e820;             /* memory_lock: for XENMEM_memory_map */
 
     struct spinlock pt_lock;
     uint32_t drain_head; /* pt_lock: tables to be emptied; pt_validate.c */
@@ -97,7 +107,10 @@ struct domain *domain_create(domid_t id, unsigned max_vcpus);
 void domain_put(struct domain *d);
 struct domain *domain_find_get(domid_t id);
 struct domain *domain_resolve_get(domid_t id);
+must_check int domain_get_subject(struct domain *caller, domid_t id,
+                                  struct domain **out);
 struct domain *domain_next_get(domid_t from);
+unsigned domain_count(void);
 void domain_shut_down(struct domain *d, uint32_t reason);
 must_check int domain_resume(struct domain *d);
 must_check int domain_set_watchdog(struct domain *d, uint32_t id,
@@ -106,11 +119,26 @@ must_check int domain_set_shutdown_code(struct domain *d, uint32_t reason);
 void domain_crash(struct domain *d, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 struct vcpu *domain_vcpu(const struct domain *d, uint64_t id);
+void domain_for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v));
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);
+void domain_raise_virq(unsigned virq);
+void domain_set_virq_handler(unsigned virq, domid_t id);
+bool domain_may_handle_virq(const struct domain *d, unsigned virq);
+void domain_stop_watchdogs(struct domain *d);
+void domain_leave_list(struct domain *d);
+
+/* version_op.c */
+void domain_set_assists(struct domain *d, uint64_t wanted);
+
+/* domain_info.c */
+void domain_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *out);
+
+/* domain_teardown.c */
 void domain_begin_death(struct domain *d);
 must_check int domain_release_events(struct domain *d);
 must_check int domain_end_death(struct domain *d);
+must_check int domain_destroy(struct domain *d);
 
 static inline bool domain_is_dying(const struct domain *d)
 {

@@ -17,51 +17,25 @@ enum {
 };
 
 struct file_header {
-    uint8_t magic[4];
-    uint8_t class;
-    uint8_t data;
-    uint8_t ident_version;
-    uint8_t ident_rest[9];
-    uint16_t type;
-    uint16_t machine;
+    uint8_t magic[4], class, data, ident_version, ident_rest[9];
+    uint16_t type, machine;
     uint32_t version;
-    uint64_t entry;
-    uint64_t phoff;
-    uint64_t shoff;
+    uint64_t entry, phoff, shoff;
     uint32_t flags;
-    uint16_t ehsize;
-    uint16_t phentsize;
-    uint16_t phnum;
-    uint16_t shentsize;
-    uint16_t shnum;
-    uint16_t shstrndx;
+    uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
 };
 _Static_assert(sizeof(struct file_header) == 64, "ELF header");
 
 struct program_header {
-    uint32_t type;
-    uint32_t flags;
-    uint64_t offset;
-    uint64_t vaddr;
-    uint64_t paddr;
-    uint64_t filesz;
-    uint64_t memsz;
-    uint64_t align;
+    uint32_t type, flags;
+    uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
 _Static_assert(sizeof(struct program_header) == 56, "ELF program header");
 
 struct note_header {
-    uint32_t owner_size;
-    uint32_t value_size;
-    uint32_t type;
+    uint32_t owner_size, value_size, type;
 };
 _Static_assert(sizeof(struct note_header) == 12, "ELF note header");
-
-static int fail(const char **why, const char *reason)
-{
-    *why = reason;
-    return -ENOEXEC;
-}
 
 static bool is_inside(const struct elf_image *elf, uint64_t offset,
                       uint64_t length)
@@ -69,28 +43,38 @@ static bool is_inside(const struct elf_image *elf, uint64_t offset,
     return offset <= elf->size && length <= elf->size - offset;
 }
 
+/* Refuses for the first of the reasons that holds; 0 when none does. */
+int elf_refuse_any(const struct elf_check *checks, size_t count,
+                   const char **why)
+{
+    for (size_t i = 0; i < count; i++)
+        if (checks[i].is_wrong)
+            return elf_refuse(why, checks[i].reason);
+    return 0;
+}
+
 static int check_header(const struct file_header *h, const char **why)
 {
-    if (memcmp(h->magic, "\177ELF", sizeof(h->magic)))
-        return fail(why, "it is not an ELF file");
-    if (h->class != CLASS_64)
-        return fail(why, "it is a 32-bit ELF file; only 64-bit kernels run");
-    if (h->data != DATA_LITTLE_ENDIAN || h->ident_version != 1)
-        return fail(why, "its ELF header is of an unknown kind");
-    if (h->machine != MACHINE_X86_64)
-        return fail(why, "it was built for another processor than x86-64");
-    if (h->type == TYPE_SHARED)
-        return fail(why, "it is a relocatable (position independent) ELF file; "
-                         "link it at a fixed address");
-    if (h->type != TYPE_EXECUTABLE)
-        return fail(why, "it is an ELF file but not an executable");
-    if (h->phentsize != sizeof(struct program_header))
-        return fail(why, "its ELF program headers have an unknown size");
-    if (h->phnum == 0)
-        return fail(why, "its ELF file has no program headers");
-    if (h->phnum > ELF_MAX_SEGMENTS)
-        return fail(why, "its ELF file has more than 64 program headers");
-    return 0;
+    const struct elf_check checks[] = {
+        {memcmp(h->magic, "\177ELF", sizeof(h->magic)),
+         "it is not an ELF file"},
+        {h->class != CLASS_64,
+         "it is a 32-bit ELF file; only 64-bit kernels run"},
+        {h->data != DATA_LITTLE_ENDIAN || h->ident_version != 1,
+         "its ELF header is of an unknown kind"},
+        {h->machine != MACHINE_X86_64,
+         "it was built for another processor than x86-64"},
+        {h->type == TYPE_SHARED, "it is a relocatable (position independent) "
+                                 "ELF file; link it at a fixed address"},
+        {h->type != TYPE_EXECUTABLE, "it is an ELF file but not an executable"},
+        {h->phentsize != sizeof(struct program_header),
+         "its ELF program headers have an unknown size"},
+        {h->phnum == 0, "its ELF file has no program headers"},
+        {h->phnum > ELF_MAX_SEGMENTS,
+         "its ELF file has more than 64 program headers"},
+    };
+
+    return ELF_REFUSE_ANY(checks, why);
 }
 
 static struct program_header read_header(const struct elf_image *elf,
@@ -110,30 +94,26 @@ static bool is_loaded(const struct program_header *p)
 static int check_segment(const struct elf_image *elf,
                          const struct program_header *p, const char **why)
 {
+    bool is_load = p->type == ELF_SEGMENT_LOAD;
     uint64_t end;
+    const struct elf_check checks[] = {
+        {!is_inside(elf, p->offset, p->filesz),
+         "the ELF file is cut short: a segment lies past its end"},
+        {is_load && p->filesz > p->memsz,
+         "an ELF segment is larger in the file than in memory"},
+        {is_load && (add_overflows(p->paddr, p->memsz, &end) ||
+                     (add_overflows(p->vaddr, p->memsz, &end) && end)),
+         "an ELF segment reaches past the end of the address space"},
+    };
 
-    if (p->type != ELF_SEGMENT_LOAD && p->type != ELF_SEGMENT_NOTE)
-        return 0;
-    if (!is_inside(elf, p->offset, p->filesz))
-        return fail(why, "the ELF file is cut short: a segment lies past its "
-                         "end");
-    if (p->type != ELF_SEGMENT_LOAD)
-        return 0;
-    if (p->filesz > p->memsz)
-        return fail(why, "an ELF segment is larger in the file than in memory");
-    if (add_overflows(p->paddr, p->memsz, &end) ||
-        (add_overflows(p->vaddr, p->memsz, &end) && end != 0))
-        return fail(why, "an ELF segment reaches past the end of the address "
-                         "space");
-    return 0;
+    return is_load || p->type == ELF_SEGMENT_NOTE ? ELF_REFUSE_ANY(checks, why)
+                                                  : 0;
 }
 
 static bool overlaps_earlier(const struct elf_image *elf, unsigned int index,
                              const struct program_header *p)
 {
-    unsigned int i;
-
-    for (i = 0; i < index; i++) {
+    for (unsigned int i = 0; i < index; i++) {
         struct program_header q = read_header(elf, i);
 
         if (is_loaded(&q) && p->paddr < q.paddr + q.memsz &&
@@ -145,26 +125,23 @@ static bool overlaps_earlier(const struct elf_image *elf, unsigned int index,
 
 static int check_segments(struct elf_image *elf, const char **why)
 {
-    unsigned int i;
-    int error;
-
     elf->load_start = UINT64_MAX;
     elf->load_end = 0;
-    for (i = 0; i < elf->segments; i++) {
+    for (unsigned int i = 0; i < elf->segments; i++) {
         struct program_header p = read_header(elf, i);
+        int error = check_segment(elf, &p, why);
 
-        error = check_segment(elf, &p, why);
         if (error)
             return error;
         if (!is_loaded(&p))
             continue;
         if (overlaps_earlier(elf, i, &p))
-            return fail(why, "two of its ELF segments overlap");
+            return elf_refuse(why, "two of its ELF segments overlap");
         elf->load_start = min_u64(elf->load_start, p.paddr);
         elf->load_end = max_u64(elf->load_end, p.paddr + p.memsz);
     }
     if (!elf->load_end)
-        return fail(why, "its ELF file has nothing to load");
+        return elf_refuse(why, "its ELF file has nothing to load");
     return 0;
 }
 
@@ -182,14 +159,15 @@ int elf_open(struct elf_image *elf, const void *image, size_t size,
     elf->bytes = image;
     elf->size = size;
     if (!is_inside(elf, 0, sizeof(h)))
-        return fail(why, "it is too short for an ELF file");
+        return elf_refuse(why, "it is too short for an ELF file");
     memcpy(&h, elf->bytes, sizeof(h));
     error = check_header(&h, why);
     if (error)
         return error;
     if (!is_inside(elf, h.phoff, h.phnum * sizeof(struct program_header)))
-        return fail(why, "the ELF file is cut short: its program headers lie "
-                         "past its end");
+        return elf_refuse(why,
+                          "the ELF file is cut short: its program headers lie "
+                          "past its end");
     elf->entry = h.entry;
     elf->headers = h.phoff;
     elf->segments = h.phnum;
@@ -212,9 +190,6 @@ bool elf_next_segment(const struct elf_image *elf, enum elf_segment_type type,
         if (type == ELF_SEGMENT_LOAD && !is_loaded(&p))
             continue;
         *segment = (struct elf_segment){
-            .type = p.type,
-            .flags = p.flags,
-            .vaddr = p.vaddr,
             .paddr = p.paddr,
             .memory_size = p.memsz,
             .data = elf->bytes + p.offset,
@@ -266,8 +241,8 @@ int elf_next_note(struct elf_note_cursor *cursor, struct elf_note *note,
     cursor->left -= sizeof(h);
     if (!take(cursor, h.owner_size, &owner) ||
         !take(cursor, h.value_size, &value))
-        return fail(why, "one of its ELF notes is longer than the notes "
-                         "segment");
+        return elf_refuse(why, "one of its ELF notes is longer than the notes "
+                               "segment");
     *note = (struct elf_note){
         .type = h.type,
         .owner = (const char *)owner,

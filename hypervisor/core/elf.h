@@ -31,11 +31,7 @@ struct elf_image {
     unsigned int segments; /* number of program headers */
 };
 
-/* A program header with its numbers unpacked. */
 struct elf_segment {
-    uint32_t type;
-    uint32_t flags; /* 1 execute, 2 write, 4 read */
-    uint64_t vaddr;
     uint64_t paddr;
     uint64_t memory_size;
     const uint8_t *data; /* its bytes in the file */
@@ -56,6 +52,23 @@ struct elf_note_cursor {
     size_t left;
 };
 
+/* -ENOEXEC, with the reason in *why. */
+static inline int elf_refuse(const char **why, const char *reason)
+{
+    *why = reason;
+    return -ENOEXEC;
+}
+
+/* A row of a list of what may be wrong. */
+struct elf_check {
+    bool is_wrong;
+    const char *reason;
+};
+
+#define ELF_REFUSE_ANY(checks, why)                                            \
+    elf_refuse_any(checks, ARRAY_LEN(checks), why)
+must_check int elf_refuse_any(const struct elf_check *checks, size_t count,
+                              const char **why);
 must_check int elf_open(struct elf_image *elf, const void *image, size_t size,
                         const char **why);
 bool elf_next_segment(const struct elf_image *elf, enum elf_segment_type type,

@@ -33,12 +33,6 @@ static const struct {
      1u << XENFEAT_auto_translated_physmap |                                   \
      1u << XENFEAT_supervisor_mode_kernel)
 
-static int fail(const char **why, const char *reason)
-{
-    *why = reason;
-    return -ENOEXEC;
-}
-
 static bool is_xen_note(const struct elf_note *note)
 {
     return note->owner_size == 4 && !memcmp(note->owner, "Xen", 4);
@@ -58,18 +52,9 @@ static int read_number(const struct elf_note *note, uint64_t *number,
         *number = narrow;
         return 0;
     }
-    return fail(why, "one of its Xen notes holds a number that is neither 4 "
-                     "nor 8 bytes long");
-}
-
-static int read_flag(const struct elf_note *note, bool *flag, const char **why)
-{
-    uint64_t number;
-    int error = read_number(note, &number, why);
-
-    if (!error)
-        *flag = number != 0;
-    return error;
+    return elf_refuse(why,
+                      "one of its Xen notes holds a number that is neither 4 "
+                      "nor 8 bytes long");
 }
 
 static int read_string(const struct elf_note *note,
@@ -77,35 +62,29 @@ static int read_string(const struct elf_note *note,
 {
     const char *text = (const char *)note->value;
     size_t length = strnlen(text, note->value_size);
-    size_t i;
 
     if (length >= ELF_NOTE_STRING)
-        return fail(why, "one of its Xen notes holds a name of more than 31 "
-                         "characters");
-    for (i = 0; i < length; i++)
+        return elf_refuse(why,
+                          "one of its Xen notes holds a name of more than 31 "
+                          "characters");
+    for (size_t i = 0; i < length; i++)
         string[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
     string[length] = '\0';
     return 0;
 }
 
-/* Does the word of `length` characters at `text` equal `name`? */
-static bool is_word(const char *text, size_t length, const char *name)
-{
-    return strlen(name) == length && !memcmp(text, name, length);
-}
-
+/* One word of FEATURES; an exclamation mark says that it is required. */
 static int read_feature(struct elf_notes *notes, const char *text,
                         size_t length, const char **why)
 {
     bool required = length > 0 && text[0] == '!';
-    size_t i;
 
-    if (required) {
-        text++;
-        length--;
-    }
-    for (i = 0; i < ARRAY_LEN(feature_names); i++) {
-        if (!is_word(text, length, feature_names[i].name))
+    text += required;
+    length -= required;
+    for (size_t i = 0; i < ARRAY_LEN(feature_names); i++) {
+        const char *name = feature_names[i].name;
+
+        if (strlen(name) != length || memcmp(text, name, length))
             continue;
         notes->offered_features |= 1u << feature_names[i].bit;
         if (required)
@@ -113,7 +92,7 @@ static int read_feature(struct elf_notes *notes, const char *text,
         return 0;
     }
     if (required)
-        return fail(why, "it requires a feature of an unknown name");
+        return elf_refuse(why, "it requires a feature of an unknown name");
     return 0;
 }
 
@@ -136,73 +115,60 @@ static int read_features(struct elf_notes *notes, const struct elf_note *note,
     return error;
 }
 
-static int read_supported_features(struct elf_notes *notes,
-                                   const struct elf_note *note,
-                                   const char **why)
+/* Notes that are a number or a name, and where it goes. */
+static const struct {
+    uint8_t type;
+    bool is_name;
+    uint16_t offset;
+} plain_notes[] = {
+#define NOTE(name, is_name, member)                                            \
+    {                                                                          \
+        XEN_ELFNOTE_##name, is_name, offsetof(struct elf_notes, member)        \
+    }
+    NOTE(ENTRY, false, entry),
+    NOTE(HYPERCALL_PAGE, false, hypercall_page),
+    NOTE(VIRT_BASE, false, virt_base),
+    NOTE(PADDR_OFFSET, false, paddr_offset),
+    NOTE(HV_START_LOW, false, hv_start_low),
+    NOTE(INIT_P2M, false, init_p2m),
+    NOTE(XEN_VERSION, true, xen_version),
+    NOTE(GUEST_OS, true, guest_os),
+    NOTE(LOADER, true, loader),
+#undef NOTE
+};
+
+static int read_plain_note(struct elf_notes *notes, const struct elf_note *note,
+                           const char **why)
 {
-    uint64_t bits;
-    int error = read_number(note, &bits, why);
+    for (size_t i = 0; i < ARRAY_LEN(plain_notes); i++) {
+        void *to = (char *)notes + plain_notes[i].offset;
 
-    if (error)
-        return error;
-    notes->has_supported_features = true;
-    notes->offered_features |= (uint32_t)bits;
-    return 0;
-}
-
-/* The value is a list of (mask, value) pairs; the first is the one in use. */
-static int read_l1_mfn_valid(struct elf_notes *notes,
-                             const struct elf_note *note, const char **why)
-{
-    uint64_t pair[2];
-
-    if (note->value_size < sizeof(pair))
-        return fail(why, "its Xen note L1_MFN_VALID is too short");
-    memcpy(pair, note->value, sizeof(pair));
-    notes->has_l1_mfn_valid = true;
-    notes->l1_mfn_mask = pair[0];
-    notes->l1_mfn_value = pair[1];
+        if (plain_notes[i].type == note->type)
+            return plain_notes[i].is_name ? read_string(note, to, why)
+                                          : read_number(note, to, why);
+    }
     return 0;
 }
 
 static int read_note(struct elf_notes *notes, const struct elf_note *note,
                      const char **why)
 {
+    uint64_t number = 0;
+    int error;
+
     switch (note->type) {
-    case XEN_ELFNOTE_ENTRY:
-        return read_number(note, &notes->entry, why);
-    case XEN_ELFNOTE_HYPERCALL_PAGE:
-        notes->has_hypercall_page = true;
-        return read_number(note, &notes->hypercall_page, why);
-    case XEN_ELFNOTE_VIRT_BASE:
-        return read_number(note, &notes->virt_base, why);
-    case XEN_ELFNOTE_PADDR_OFFSET:
-        return read_number(note, &notes->paddr_offset, why);
-    case XEN_ELFNOTE_HV_START_LOW:
-        return read_number(note, &notes->hv_start_low, why);
-    case XEN_ELFNOTE_INIT_P2M:
-        notes->has_init_p2m = true;
-        return read_number(note, &notes->init_p2m, why);
-    case XEN_ELFNOTE_MOD_START_PFN:
-        return read_flag(note, &notes->mod_start_is_pfn, why);
-    case XEN_ELFNOTE_SUSPEND_CANCEL:
-        return read_flag(note, &notes->suspend_cancel, why);
-    case XEN_ELFNOTE_XEN_VERSION:
-        return read_string(note, notes->xen_version, why);
-    case XEN_ELFNOTE_GUEST_OS:
-        return read_string(note, notes->guest_os, why);
-    case XEN_ELFNOTE_GUEST_VERSION:
-        return read_string(note, notes->guest_version, why);
-    case XEN_ELFNOTE_LOADER:
-        return read_string(note, notes->loader, why);
     case XEN_ELFNOTE_FEATURES:
         return read_features(notes, note, why);
+    case XEN_ELFNOTE_MOD_START_PFN:
+        error = read_number(note, &number, why);
+        notes->mod_start_is_pfn = number;
+        return error;
     case XEN_ELFNOTE_SUPPORTED_FEATURES:
-        return read_supported_features(notes, note, why);
-    case XEN_ELFNOTE_L1_MFN_VALID:
-        return read_l1_mfn_valid(notes, note, why);
+        error = read_number(note, &number, why);
+        notes->offered_features |= (uint32_t)number;
+        return error;
     default:
-        return 0;
+        return read_plain_note(notes, note, why);
     }
 }
 
@@ -232,22 +198,22 @@ static int read_segment(struct elf_notes *notes,
 static int check_notes(const struct elf_notes *notes, uint32_t seen,
                        const char **why)
 {
-    if (!seen)
-        return fail(why, "it has no Xen notes, so it isn't built for "
-                         "paravirtual guests (Linux: CONFIG_XEN_PV)");
-    if ((seen & 1u << XEN_ELFNOTE_PHYS32_ENTRY) &&
-        !(seen & 1u << XEN_ELFNOTE_ENTRY))
-        return fail(why, "it can be entered as a PVH guest only, not as a "
-                         "paravirtual one (Linux: CONFIG_XEN_PV)");
-    if (strncmp(notes->xen_version, "xen-3.0", 7))
-        return fail(why, "its Xen notes ask for another interface than "
-                         "xen-3.0");
-    if (strncmp(notes->loader, "generic", 7) && !elf_notes_is_linux(notes))
-        return fail(why, "its Xen notes ask for a loader of its own");
-    if (notes->required_features & FEATURES_NOT_OFFERED)
-        return fail(why, "its Xen note FEATURES requires one that Mica doesn't "
-                         "offer");
-    return 0;
+    const struct elf_check checks[] = {
+        {!seen, "it has no Xen notes, so it isn't built for paravirtual guests "
+                "(Linux: CONFIG_XEN_PV)"},
+        {seen & 1u << XEN_ELFNOTE_PHYS32_ENTRY &&
+             !(seen & 1u << XEN_ELFNOTE_ENTRY),
+         "it can be entered as a PVH guest only, not as a paravirtual one "
+         "(Linux: CONFIG_XEN_PV)"},
+        {strncmp(notes->xen_version, "xen-3.0", 7),
+         "its Xen notes ask for another interface than xen-3.0"},
+        {strncmp(notes->loader, "generic", 7) && !elf_notes_is_linux(notes),
+         "its Xen notes ask for a loader of its own"},
+        {notes->required_features & FEATURES_NOT_OFFERED,
+         "its Xen note FEATURES requires one that Mica doesn't offer"},
+    };
+
+    return ELF_REFUSE_ANY(checks, why);
 }
 
 /*
@@ -268,6 +234,9 @@ int elf_notes_read(struct elf_notes *notes, const struct elf_image *elf,
         if (error)
             return error;
     }
+    notes->has_hypercall_page = seen >> XEN_ELFNOTE_HYPERCALL_PAGE & 1;
+    notes->has_init_p2m = seen >> XEN_ELFNOTE_INIT_P2M & 1;
+    notes->has_supported_features = seen >> XEN_ELFNOTE_SUPPORTED_FEATURES & 1;
     return check_notes(notes, seen, why);
 }
 

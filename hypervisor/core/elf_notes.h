@@ -20,18 +20,13 @@ struct elf_notes {
     uint64_t hypercall_page;    /* virtual address, if has_hypercall_page */
     uint64_t hv_start_low;      /* lowest it leaves to the hypervisor */
     uint64_t init_p2m;          /* virtual address, if has_init_p2m */
-    uint64_t l1_mfn_mask;       /* if has_l1_mfn_valid: an L1 entry with */
-    uint64_t l1_mfn_value;      /* (entry & mask) == value holds a frame */
     uint32_t offered_features;  /* it can use these; bit n: XENFEAT n */
     uint32_t required_features; /* it can't do without these */
     bool has_hypercall_page;
     bool has_init_p2m;
-    bool has_l1_mfn_valid;
     bool has_supported_features; /* it has the note, so its bits are complete */
     bool mod_start_is_pfn;       /* the initrd needs no mapping */
-    bool suspend_cancel;         /* its suspend call understands "cancelled" */
     char guest_os[ELF_NOTE_STRING];
-    char guest_version[ELF_NOTE_STRING];
     char xen_version[ELF_NOTE_STRING];
     char loader[ELF_NOTE_STRING];
 };

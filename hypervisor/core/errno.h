@@ -30,6 +30,7 @@
 #define ENOSYS 38
 #define ENODATA 61
 #define EOPNOTSUPP 95
+#define ENOBUFS 105
 #endif
 
 /*

@@ -5,10 +5,9 @@
  *
  * A port is free, or reserved for a call under way, or bound. The domain's
  * event_lock guards the states; an interdomain channel changes under the locks
- * of both its domains, the one of the lower domid taken first, so either lock
- * keeps it as it is. A port's vCPU and the bindings of virtual interrupts are
- * also read without a lock: raising one takes no lock of a domain and may be
- * done with any of them held.
+ * of both its domains, so either lock keeps it as it is. A port's vCPU and the
+ * bindings of virtual interrupts are also read without a lock: raising one
+ * takes no lock of a domain and may be done with any of them held.
  *
  * A domain that raises an event owns a reference to, or otherwise keeps, the
  * domain that gets it; a bound interdomain channel does that by itself, since
@@ -35,34 +34,24 @@ enum port_state {
     PORT_PIRQ,
 };
 
-/* What a port is, as a copy for others. */
+/* What a port is. */
 struct port_info {
-    enum port_state state;
-    unsigned vcpu;
+    uint8_t state;             /* enum port_state */
     domid_t remote_domain;     /* unbound: who may bind; interdomain */
+    uint32_t vcpu;             /* atomic: whom it notifies */
     evtchn_port_t remote_port; /* interdomain */
-    unsigned irq;              /* VIRQ or PIRQ */
+    uint32_t irq;              /* VIRQ or PIRQ */
+    struct domain *peer;       /* interdomain: remote_domain */
 };
 
 must_check int evtchn_create(struct domain *d);
 void evtchn_destroy(struct domain *d);
 
 /* A port number above 0, or an error. */
-must_check int evtchn_reserve(struct domain *d);
+must_check int evtchn_reserve(struct domain *d, const struct port_info *what);
 void evtchn_unreserve(struct domain *d, evtchn_port_t port);
-
-/* What a reserved port becomes. Those that can fail leave it reserved. */
-void evtchn_publish_unbound(struct domain *d, evtchn_port_t port,
-                            domid_t remote);
-void evtchn_publish_ipi(struct domain *d, evtchn_port_t port, struct vcpu *v);
-must_check int evtchn_publish_virq(struct domain *d, evtchn_port_t port,
-                                   unsigned virq, struct vcpu *v);
-must_check int evtchn_publish_pirq(struct domain *d, evtchn_port_t port,
-                                   unsigned pirq);
-must_check int evtchn_publish_interdomain(struct domain *d, evtchn_port_t port,
-                                          struct domain *remote,
-                                          evtchn_port_t remote_port);
-
+must_check int evtchn_publish(struct domain *d, evtchn_port_t port,
+                              const struct port_info *what);
 must_check int evtchn_close(struct domain *d, evtchn_port_t port);
 must_check int evtchn_close_all(struct domain *d);
 void evtchn_refuse_new(struct domain *d);

@@ -12,11 +12,9 @@ struct sink {
 };
 
 struct conversion {
-    bool left, zeros, alternate;
-    size_t width;
-    bool has_precision;
-    size_t precision;
-    unsigned longs; /* 0: int, else 64 bits */
+    bool left, zeros, alternate, is_long;
+    int width;
+    int precision; /* -1: none */
 };
 
 #define FIELD_MAX 4096 /* bounds padding */
@@ -28,68 +26,61 @@ static void put(struct sink *s, char c)
     s->length++;
 }
 
-static void put_times(struct sink *s, char c, size_t times)
+static void put_times(struct sink *s, char c, int times)
 {
     while (times-- > 0)
         put(s, c);
 }
 
+static void put_text(struct sink *s, const char *text, int length)
+{
+    while (length-- > 0)
+        put(s, *text++);
+}
+
 /* One field: blanks, prefix, zeros, text, as the conversion wants them. */
 static void put_field(struct sink *s, const struct conversion *c,
-                      const char *prefix, size_t zeros, const char *text,
-                      size_t length)
+                      const char *prefix, int zeros, const char *text,
+                      int length)
 {
-    size_t used = strlen(prefix) + zeros + length;
-    size_t blanks = c->width > used ? c->width - used : 0;
+    int blanks = c->width - (int)strlen(prefix) - zeros - length;
 
     if (!c->left)
         put_times(s, ' ', blanks);
-    while (*prefix)
-        put(s, *prefix++);
+    put_text(s, prefix, (int)strlen(prefix));
     put_times(s, '0', zeros);
-    while (length-- > 0)
-        put(s, *text++);
+    put_text(s, text, length);
     if (c->left)
         put_times(s, ' ', blanks);
 }
 
-static void put_number(struct sink *s, const struct conversion *c,
-                       uint64_t value, unsigned base, const char *digits,
-                       const char *prefix)
+static int max_int(int a, int b)
 {
-    char text[24];
-    size_t at = sizeof(text), length, zeros = 0, used;
+    return a > b ? a : b;
+}
+
+static void put_number(struct sink *s, const struct conversion *c,
+                       uint64_t value, char letter, const char *prefix)
+{
+    static const char upper[] = "0123456789ABCDEF";
+    static const char lower[] = "0123456789abcdef";
+    unsigned base = letter == 'x' || letter == 'X' ? 16 : 10;
+    int least = c->precision >= 0 ? c->precision : 1, length;
+    char text[20], *end = text + sizeof(text), *at = end;
 
     for (; value; value /= base)
-        text[--at] = digits[value % base];
-    length = sizeof(text) - at;
-    if (c->has_precision)
-        zeros = c->precision > length ? c->precision - length : 0;
-    else if (length == 0)
-        zeros = 1;
-    used = strlen(prefix) + zeros + length;
-    if (c->zeros && !c->left && !c->has_precision && c->width > used)
-        zeros += c->width - used;
-    put_field(s, c, prefix, zeros, text + at, length);
+        *--at = (letter == 'X' ? upper : lower)[value % base];
+    length = (int)(end - at);
+    if (c->zeros && !c->left && c->precision < 0)
+        least = max_int(least, c->width - (int)strlen(prefix));
+    put_field(s, c, prefix, max_int(least - length, 0), at, length);
 }
 
 static void put_signed(struct sink *s, const struct conversion *c,
                        int64_t value)
 {
-    uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
-
-    put_number(s, c, magnitude, 10, "0123456789", value < 0 ? "-" : "");
-}
-
-static void put_hex(struct sink *s, const struct conversion *c, uint64_t value,
-                    char letter)
-{
-    const char *prefix = "";
-
-    if (c->alternate && value)
-        prefix = letter == 'X' ? "0X" : "0x";
-    put_number(s, c, value, 16,
-               letter == 'X' ? "0123456789ABCDEF" : "0123456789abcdef", prefix);
+    put_number(s, c, value < 0 ? -(uint64_t)value : (uint64_t)value, 'd',
+               value < 0 ? "-" : "");
 }
 
 static void put_string(struct sink *s, const struct conversion *c,
@@ -98,19 +89,27 @@ static void put_string(struct sink *s, const struct conversion *c,
     if (!text)
         text = "(null)";
     put_field(s, c, "", 0, text,
-              c->has_precision ? strnlen(text, c->precision) : strlen(text));
+              (int)(c->precision < 0 ? strlen(text)
+                                     : strnlen(text, (size_t)c->precision)));
 }
 
-static const char *parse_number(const char *fmt, size_t *number)
+/* A width or precision, bounded; moves *fmt behind it. */
+static int take_number(const char **fmt, va_list *args)
 {
-    *number = 0;
-    for (; *fmt >= '0' && *fmt <= '9'; fmt++)
-        if (*number < FIELD_MAX)
-            *number = *number * 10 + (size_t)(*fmt - '0');
-    return fmt;
+    int number = 0;
+
+    if (**fmt == '*') {
+        (*fmt)++;
+        return va_arg(*args, int);
+    }
+    for (; **fmt >= '0' && **fmt <= '9'; (*fmt)++)
+        if (number < FIELD_MAX)
+            number = number * 10 + (**fmt - '0');
+    return number;
 }
 
-static const char *parse_flags(const char *fmt, struct conversion *c)
+/* What stands between a % and its letter. */
+static const char *parse(const char *fmt, struct conversion *c, va_list *args)
 {
     for (;; fmt++) {
         if (*fmt == '-')
@@ -120,86 +119,54 @@ static const char *parse_flags(const char *fmt, struct conversion *c)
         else if (*fmt == '#')
             c->alternate = true;
         else
-            return fmt;
+            break;
     }
-}
-
-/* A va_list that functions can share by address, whatever type it is. */
-struct arguments {
-    va_list list;
-};
-
-static const char *parse_size(const char *fmt, struct arguments *args,
-                              struct conversion *c)
-{
-    if (*fmt == '*') {
-        int width = va_arg(args->list, int);
-
-        c->left |= width < 0;
-        c->width = width < 0 ? -(size_t)width : (size_t)width;
+    c->width = take_number(&fmt, args);
+    if (c->width < 0) {
+        c->left = true;
+        c->width = -c->width;
+    }
+    c->precision = -1;
+    if (*fmt == '.') {
         fmt++;
-    } else {
-        fmt = parse_number(fmt, &c->width);
+        c->precision = take_number(&fmt, args);
     }
-    if (*fmt != '.')
-        return fmt;
-    if (*++fmt == '*') {
-        int precision = va_arg(args->list, int);
-
-        c->has_precision = precision >= 0;
-        c->precision = (size_t)precision;
-        return fmt + 1;
-    }
-    c->has_precision = true;
-    return parse_number(fmt, &c->precision);
-}
-
-static uint64_t next_unsigned(const struct conversion *c,
-                              struct arguments *args)
-{
-    if (c->longs)
-        return va_arg(args->list, uint64_t);
-    return va_arg(args->list, unsigned int);
-}
-
-static int64_t next_signed(const struct conversion *c, struct arguments *args)
-{
-    if (c->longs)
-        return va_arg(args->list, int64_t);
-    return va_arg(args->list, int);
-}
-
-static void put_character(struct sink *s, const struct conversion *c, int value)
-{
-    char text = (char)value;
-
-    put_field(s, c, "", 0, &text, 1);
+    for (; *fmt == 'l' || *fmt == 'z'; fmt++)
+        c->is_long = true;
+    return fmt;
 }
 
 static void convert(struct sink *s, struct conversion *c, char letter,
-                    struct arguments *args)
+                    va_list *args)
 {
+    uint64_t value;
+    char character;
+
     switch (letter) {
     case 's':
-        put_string(s, c, va_arg(args->list, const char *));
+        put_string(s, c, va_arg(*args, const char *));
         break;
     case 'c':
-        put_character(s, c, va_arg(args->list, int));
+        character = (char)va_arg(*args, int);
+        put_field(s, c, "", 0, &character, 1);
         break;
     case 'd':
     case 'i':
-        put_signed(s, c, next_signed(c, args));
-        break;
-    case 'u':
-        put_number(s, c, next_unsigned(c, args), 10, "0123456789", "");
-        break;
-    case 'x':
-    case 'X':
-        put_hex(s, c, next_unsigned(c, args), letter);
+        put_signed(s, c,
+                   c->is_long ? va_arg(*args, int64_t) : va_arg(*args, int));
         break;
     case 'p':
-        c->alternate = true;
-        put_hex(s, c, (uintptr_t)va_arg(args->list, void *), 'x');
+        put_number(s, c, (uintptr_t)va_arg(*args, void *), 'x', "0x");
+        break;
+    case 'u':
+    case 'x':
+    case 'X':
+        value =
+            c->is_long ? va_arg(*args, uint64_t) : va_arg(*args, unsigned int);
+        put_number(s, c, value, letter,
+                   !c->alternate || !value || letter == 'u' ? ""
+                   : letter == 'x'                          ? "0x"
+                                                            : "0X");
         break;
     default: /* also %% */
         put(s, letter);
@@ -213,25 +180,22 @@ static void convert(struct sink *s, struct conversion *c, char letter,
 int format_va(char *out, size_t size, const char *fmt, va_list args)
 {
     struct sink s = {.out = out, .size = size};
-    struct arguments shared;
+    va_list rest;
 
-    va_copy(shared.list, args);
-    while (*fmt) {
+    va_copy(rest, args);
+    for (; *fmt; fmt++) {
         struct conversion c = {0};
 
         if (*fmt != '%') {
-            put(&s, *fmt++);
+            put(&s, *fmt);
             continue;
         }
-        fmt = parse_flags(fmt + 1, &c);
-        fmt = parse_size(fmt, &shared, &c);
-        for (; *fmt == 'l' || *fmt == 'z'; fmt++)
-            c.longs++;
+        fmt = parse(fmt + 1, &c, &rest);
         if (!*fmt)
             break;
-        convert(&s, &c, *fmt++, &shared);
+        convert(&s, &c, *fmt, &rest);
     }
-    va_end(shared.list);
+    va_end(rest);
     if (size)
         out[s.length < size ? s.length : size - 1] = '\0';
     return (int)s.length;

@@ -92,23 +92,27 @@ void frame_domain_destroy(struct domain *d)
 
 /*
  * Gives 2^order frames fresh from the heap to `d`, which then holds one
- * reference to each. -E2BIG beyond the domain's limit.
+ * reference to each. -E2BIG beyond the domain's limit, -ESRCH when it is
+ * dying: whoever ends it takes the lock once and then knows all its frames.
  */
 int frame_assign(mfn_t first, unsigned order, struct domain *d)
 {
     uint64_t count = 1ull << order;
+    int error = 0;
 
     spin_lock(&d->memory_lock);
-    if (d->page_count + count > d->max_pages) {
+    if (domain_is_dying(d))
+        error = -ESRCH;
+    else if (d->page_count + count > d->max_pages)
+        error = -E2BIG;
+    if (error) {
         spin_unlock(&d->memory_lock);
-        return -E2BIG;
+        return error;
     }
     d->page_count += count;
     for (uint64_t n = first.n; n < first.n + count; n += CHUNK_FRAMES)
         bit_set(d->owned_chunks, n / CHUNK_FRAMES);
     bit_set(d->owned_chunks, (first.n + count - 1) / CHUNK_FRAMES);
-    spin_unlock(&d->memory_lock);
-
     for (uint64_t n = first.n; n < first.n + count; n++) {
         struct frame *f = &frame_table[n];
 
@@ -117,6 +121,7 @@ int frame_assign(mfn_t first, unsigned order, struct domain *d)
         /* Not a store: a passing frame_get may hold the count up. */
         __atomic_fetch_or(&f->state, FRAME_ALLOCATED, __ATOMIC_SEQ_CST);
     }
+    spin_unlock(&d->memory_lock);
     return 0;
 }
 
@@ -152,6 +157,20 @@ int frame_unassign(struct frame *f, struct domain *d)
     } while (!state_swap(f, &old, 0));
     release(f, d);
     return 0;
+}
+
+/*
+ * Drops the reference that `d`, which is dying, has to `f` as its own. Those
+ * who still use the frame keep it; the last of them frees it.
+ */
+void frame_give_up(struct frame *f, struct domain *d)
+{
+    if (!frame_get_known(f, d)) /* or it could change hands meanwhile */
+        return;
+    if (__atomic_fetch_and(&f->state, ~FRAME_ALLOCATED, __ATOMIC_SEQ_CST) &
+        FRAME_ALLOCATED)
+        frame_put(f);
+    frame_put(f);
 }
 
 /*

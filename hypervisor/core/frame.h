@@ -149,6 +149,7 @@ void frame_domain_destroy(struct domain *d);
 /* Domain frames: allocation, and the way back to the heap. */
 must_check int frame_assign(mfn_t first, unsigned order, struct domain *d);
 must_check int frame_unassign(struct frame *f, struct domain *d);
+void frame_give_up(struct frame *f, struct domain *d);
 bool frame_next_owned(struct domain *d, uint64_t *cursor, struct frame **out);
 void frame_share(mfn_t mfn, struct domain *d);
 must_check int frame_unshare(mfn_t mfn, struct domain *d);

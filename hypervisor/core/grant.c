@@ -16,7 +16,6 @@
 
 #define NO_HANDLE (~0u)
 #define SWAP_TRIES 5u /* more means that the granter plays games */
-#define RELEASES_PER_CHECK 16u
 
 /* An entry as one word, the way it is read and swapped. */
 #define ENTRY(flags, grantee, frame)                                           \
@@ -61,27 +60,23 @@ struct grant_table {
 static int add_frame(struct domain *d, struct grant_table *t)
 {
     uint64_t *entries = frames_alloc(0);
-    struct usage *usage = frames_alloc(0);
+    struct usage *usage = entries ? frames_alloc(0) : NULL;
 
-    if (!entries || !usage) {
-        if (entries)
-            frames_free(entries, 0);
-        if (usage)
-            frames_free(usage, 0);
+    if (!usage) {
+        frames_free(entries, 0);
         return -ENOMEM;
     }
     frame_share(arch_frame_of(entries), d);
     t->entries[t->frame_count] = entries;
-    t->usage[t->frame_count] = usage;
-    t->frame_count++;
+    t->usage[t->frame_count++] = usage;
     return 0;
 }
 
 /*
- * Makes the table at least `frames` frames long. -E2BIG beyond the limit,
- * -ENOMEM, -EINVAL when the domain is dying.
+ * The frame with entries from `index` * GRANTS_PER_FRAME on: the table grows to
+ * have it. -E2BIG beyond the limit, -ENOMEM, -EINVAL when the domain is dying.
  */
-int grant_grow(struct domain *d, uint32_t frames)
+int grant_frame_at(struct domain *d, uint32_t index, mfn_t *out)
 {
     struct grant_table *t = d->grants;
     int error = 0;
@@ -89,10 +84,12 @@ int grant_grow(struct domain *d, uint32_t frames)
     spin_lock(&d->grant_lock);
     if (t->is_closed)
         error = -EINVAL;
-    else if (frames > t->max_frames)
+    else if (index >= t->max_frames)
         error = -E2BIG;
-    while (!error && t->frame_count < frames)
+    while (!error && t->frame_count <= index)
         error = add_frame(d, t);
+    if (!error)
+        *out = arch_frame_of(t->entries[index_clamp(index, t->frame_count)]);
     spin_unlock(&d->grant_lock);
     return error;
 }
@@ -101,6 +98,7 @@ int grant_grow(struct domain *d, uint32_t frames)
 int grant_create(struct domain *d)
 {
     struct grant_table *t = heap_zalloc(sizeof(*t));
+    mfn_t first;
 
     if (!t)
         return -ENOMEM;
@@ -109,7 +107,7 @@ int grant_create(struct domain *d)
     t->free_map = NO_HANDLE;
     d->grants = t;
     frame_audit_add_source(grant_frame_refs);
-    return grant_grow(d, 1);
+    return grant_frame_at(d, 0, &first);
 }
 
 /*
@@ -130,19 +128,6 @@ int grant_set_limits(struct domain *d, uint32_t frames, uint32_t map_pages)
     }
     spin_unlock(&d->grant_lock);
     return error;
-}
-
-/* The frame with entries from `index` * GRANTS_PER_FRAME, or MFN_INVALID. */
-mfn_t grant_frame(struct domain *d, uint32_t index)
-{
-    struct grant_table *t = d->grants;
-    mfn_t mfn = MFN_INVALID;
-
-    spin_lock(&d->grant_lock);
-    if (index < t->frame_count)
-        mfn = arch_frame_of(t->entries[index_clamp(index, t->frame_count)]);
-    spin_unlock(&d->grant_lock);
-    return mfn;
 }
 
 /* How many frames the table has, and may have. */
@@ -261,23 +246,24 @@ static int begin_use(struct grant_table *t, grant_ref_t ref, domid_t grantee,
 }
 
 /* The table of a dead domain may have no entries any more. */
-static void end_use(struct grant_table *t, grant_ref_t ref,
+static void end_use(struct domain *granter, grant_ref_t ref,
                     enum grant_access access)
 {
     uint64_t done = 0;
     uint64_t *word;
     struct usage *u;
 
-    if (!find_entry(t, ref, &word, &u))
-        return;
-    ASSERT(u->uses && (access == GRANT_READ || u->writers));
-    u->uses--;
-    if (access == GRANT_WRITE && !--u->writers)
-        done |= GTF_writing;
-    if (!u->uses)
-        done |= GTF_reading;
-    if (done)
-        __atomic_and_fetch(word, ~done, __ATOMIC_SEQ_CST);
+    spin_lock(&granter->grant_lock);
+    if (find_entry(granter->grants, ref, &word, &u)) {
+        ASSERT(u->uses && (access == GRANT_READ || u->writers));
+        if (!--u->uses)
+            done |= GTF_reading;
+        if (access == GRANT_WRITE && !--u->writers)
+            done |= GTF_writing;
+        if (done)
+            __atomic_and_fetch(word, ~done, __ATOMIC_SEQ_CST);
+    }
+    spin_unlock(&granter->grant_lock);
 }
 
 /*
@@ -296,35 +282,14 @@ int grant_hold_frame(struct domain *owner, mfn_t mfn, enum grant_access access,
         return refuse(GNTST_bad_page, "frame %#lx is not d%u's", mfn.n,
                       owner->id);
     if (frame_type(f) == FRAME_SHARED)
-        status = GNTST_bad_page;
-    else if (access == GRANT_READ)
-        goto held;
-    else if (frame_get_writable(f))
-        status = GNTST_general_error;
-    frame_put(f); /* a writable reference has one of its own */
-    if (status)
-        return refuse(status, "frame %#lx of d%u is of type %u", mfn.n,
-                      owner->id, frame_type(f));
-held:
+        status = refuse(GNTST_bad_page, "frame %#lx is lent by Mica", mfn.n);
+    else if (access == GRANT_WRITE && frame_get_writable(f))
+        status = refuse(GNTST_general_error, "frame %#lx is of type %u", mfn.n,
+                        frame_type(f));
+    if (status || access == GRANT_WRITE)
+        frame_put(f); /* a writable reference has one of its own */
     *out = f;
-    return GNTST_okay;
-}
-
-/* Gives back what grant_hold_frame gave. */
-void grant_drop_frame(struct frame *f, enum grant_access access)
-{
-    if (access == GRANT_WRITE)
-        frame_put_writable(f);
-    else
-        frame_put(f);
-}
-
-static void end_use_of(struct domain *granter, grant_ref_t ref,
-                       enum grant_access access)
-{
-    spin_lock(&granter->grant_lock);
-    end_use(granter->grants, ref, access);
-    spin_unlock(&granter->grant_lock);
+    return status;
 }
 
 /*
@@ -346,7 +311,7 @@ int grant_hold(struct grant_hold *h, struct domain *granter, grant_ref_t ref,
                       status);
     status = grant_hold_frame(granter, mfn, access, &h->frame);
     if (status) {
-        end_use_of(granter, ref, access);
+        end_use(granter, ref, access);
         return status;
     }
     domain_get(granter);
@@ -358,12 +323,18 @@ int grant_hold(struct grant_hold *h, struct domain *granter, grant_ref_t ref,
 
 /*
  * Ends a use. The caller has made sure that nobody can reach the frame by it:
- * as soon as the flags are clear the granter uses it for something else.
+ * as soon as the flags are clear the granter uses it for something else. A hold
+ * without a granter is a frame from grant_hold_frame.
  */
 void grant_drop(const struct grant_hold *h)
 {
-    grant_drop_frame(h->frame, h->access);
-    end_use_of(h->granter, h->ref, h->access);
+    if (h->access == GRANT_WRITE)
+        frame_put_writable(h->frame);
+    else
+        frame_put(h->frame);
+    if (!h->granter)
+        return;
+    end_use(h->granter, h->ref, h->access);
     domain_put(h->granter);
 }
 
@@ -485,13 +456,6 @@ void grant_frame_refs(struct domain *d, frame_ref_visitor *visit, void *context)
 
 /* --- the end ------------------------------------------------------------- */
 
-static void close_table(struct domain *d)
-{
-    spin_lock(&d->grant_lock);
-    d->grants->is_closed = true;
-    spin_unlock(&d->grant_lock);
-}
-
 /*
  * Drops the translations that processors hold of mappings which are no longer
  * in the page tables of `d`, before what they map is given up.
@@ -518,37 +482,29 @@ static int release_mappings(struct domain *d)
             grant_drop(&m->hold);
             grant_mapping_free(d, handle);
         }
-        if (t->released % RELEASES_PER_CHECK == 0 && t->released < end &&
-            hypercall_should_restart())
+        if (t->released < end && hypercall_should_restart())
             return -ERESTART;
     }
     return 0;
 }
 
-/* Takes back the last frame of entries. -EBUSY while somebody has it mapped. */
-static int release_last_frame(struct domain *d)
-{
-    struct grant_table *t = d->grants;
-    uint32_t last = t->frame_count - 1;
-    int error = frame_unshare(arch_frame_of(t->entries[last]), d);
-
-    if (error)
-        return error;
-    frames_free(t->entries[last], 0);
-    frames_free(t->usage[last], 0);
-    t->entries[last] = NULL;
-    t->usage[last] = NULL;
-    t->frame_count--;
-    return 0;
-}
-
+/* Takes back the table, from its end. -EBUSY while somebody has it mapped. */
 static int release_frames(struct domain *d)
 {
+    struct grant_table *t = d->grants;
     int error = 0;
 
     spin_lock(&d->grant_lock);
-    while (!error && d->grants->frame_count)
-        error = release_last_frame(d);
+    while (t->frame_count) {
+        uint32_t last = t->frame_count - 1;
+
+        error = frame_unshare(arch_frame_of(t->entries[last]), d);
+        if (error)
+            break;
+        frames_free(t->entries[last], 0);
+        frames_free(t->usage[last], 0);
+        t->frame_count--;
+    }
     spin_unlock(&d->grant_lock);
     return error;
 }
@@ -565,7 +521,9 @@ int grant_release_all(struct domain *d)
 {
     int error;
 
-    close_table(d);
+    spin_lock(&d->grant_lock);
+    d->grants->is_closed = true;
+    spin_unlock(&d->grant_lock);
     if (!d->grants->released)
         grant_flush(d);
     error = release_mappings(d);

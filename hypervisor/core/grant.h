@@ -36,7 +36,7 @@ enum grant_access { GRANT_READ, GRANT_WRITE };
 
 /* One use of a granted frame. Const while it is held. */
 struct grant_hold {
-    struct domain *granter;
+    struct domain *granter; /* NULL: the frame is the holder's own */
     struct frame *frame;
     grant_ref_t ref;
     enum grant_access access;
@@ -62,8 +62,7 @@ void grant_destroy(struct domain *d);
 must_check int grant_set_limits(struct domain *d, uint32_t frames,
                                 uint32_t map_pages);
 must_check int grant_release_all(struct domain *d);
-must_check int grant_grow(struct domain *d, uint32_t frames);
-mfn_t grant_frame(struct domain *d, uint32_t index);
+must_check int grant_frame_at(struct domain *d, uint32_t index, mfn_t *out);
 void grant_size(struct domain *d, uint32_t *frames, uint32_t *max_frames);
 must_check int grant_set(struct domain *d, grant_ref_t ref, domid_t grantee,
                          mfn_t mfn, uint16_t flags);
@@ -71,7 +70,6 @@ must_check int grant_set(struct domain *d, grant_ref_t ref, domid_t grantee,
 /* Uses of granted frames; results are GNTST_*. */
 must_check int grant_hold_frame(struct domain *owner, mfn_t mfn,
                                 enum grant_access access, struct frame **out);
-void grant_drop_frame(struct frame *f, enum grant_access access);
 must_check int grant_hold(struct grant_hold *h, struct domain *granter,
                           grant_ref_t ref, domid_t grantee,
                           enum grant_access access);

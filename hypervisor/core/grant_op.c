@@ -16,36 +16,22 @@
 #include "core/hypercall.h"
 #include "core/log.h"
 #include "core/pt_validate.h"
+#include "core/sub_op.h"
 #include "core/vcpu.h"
 
 #define BATCH_ENDINGS 32u /* mappings that end with one flush */
+#define ARGUMENT_ROOM 64u
 #define PARTS (GNTMAP_host_map | GNTMAP_device_map)
 #define PTE_SOFTWARE_SHIFT 9 /* three bits for the guest */
 
-/* An array of arguments that is worked off, perhaps in several calls. */
+/* What a call has done so far and is not finished with. */
 struct batch {
     struct vcpu *v;
-    guest_va at;   /* the next argument */
-    uint64_t left; /* arguments */
     bool must_flush;
     unsigned ended; /* mappings out of the page tables, still busy */
     struct grant_mapping *mappings[BATCH_ENDINGS];
     grant_handle_t handles[BATCH_ENDINGS];
 };
-
-/* Does one argument: 0 whatever its status, or -EFAULT. */
-typedef int batch_step(struct batch *b);
-
-/* Writes the status of the argument at `at`, whose structure is `type`. */
-#define put_status(at, type, value)                                            \
-    put_status_at(guest_va_add(at, offsetof(type, status)), value)
-
-static int put_status_at(guest_va at, int value)
-{
-    int16_t status = (int16_t)value;
-
-    return copy_out(at, &status, sizeof(status)) ? -EFAULT : 0;
-}
 
 /* --- the caller's page tables -------------------------------------------- */
 
@@ -197,13 +183,6 @@ static int unmap_host(const struct vcpu *v, const struct grant_mapping *m,
 
 /* --- unmap --------------------------------------------------------------- */
 
-struct unmap_request {
-    uint64_t host_addr;
-    uint64_t dev_bus_addr;
-    uint64_t new_addr;
-    grant_handle_t handle;
-};
-
 /* Gives up what the batch has unmapped, now that nobody can reach it. */
 static void finish_endings(struct batch *b)
 {
@@ -221,74 +200,62 @@ static void finish_endings(struct batch *b)
 
 /* Takes the parts that a request names away from busy mapping `m`. */
 static int unmap_parts(struct batch *b, struct grant_mapping *m,
-                       const struct unmap_request *r)
+                       const struct gnttab_unmap_grant_ref_args *op,
+                       uint64_t new_addr)
 {
     uint64_t bus_address = frame_mfn(m->hold.frame).n << PAGE_SHIFT;
 
-    if (r->dev_bus_addr && r->dev_bus_addr != bus_address)
+    if (op->dev_bus_addr && op->dev_bus_addr != bus_address)
         return GNTST_bad_dev_addr;
-    if (r->host_addr && m->flags & GNTMAP_host_map) {
-        int status = unmap_host(b->v, m, r->host_addr, r->new_addr);
+    if (op->host_addr && m->flags & GNTMAP_host_map) {
+        int status = unmap_host(b->v, m, op->host_addr, new_addr);
 
         if (status)
             return status;
         m->flags &= (uint16_t)~GNTMAP_host_map;
         b->must_flush = true;
     }
-    if (r->dev_bus_addr)
+    if (op->dev_bus_addr)
         m->flags &= (uint16_t)~GNTMAP_device_map;
     return GNTST_okay;
 }
 
-static int unmap(struct batch *b, const struct unmap_request *r)
+/* With `new_addr` that one's entry takes the place. */
+static int unmap(struct batch *b, const struct gnttab_unmap_grant_ref_args *op,
+                 uint64_t new_addr)
 {
     struct domain *d = b->v->domain;
-    struct grant_mapping *m = grant_mapping_claim(d, r->handle);
+    struct grant_mapping *m = grant_mapping_claim(d, op->handle);
     int status;
 
     if (!m)
-        return refuse(GNTST_bad_handle, "grant handle %u", r->handle);
-    status = unmap_parts(b, m, r);
+        return refuse(GNTST_bad_handle, "grant handle %u", op->handle);
+    status = unmap_parts(b, m, op, new_addr);
     if (m->flags & PARTS) {
         grant_mapping_publish(d, m);
         return status;
     }
     b->mappings[b->ended] = m;
-    b->handles[b->ended++] = r->handle;
+    b->handles[b->ended++] = op->handle;
     if (b->ended == BATCH_ENDINGS)
         finish_endings(b);
     return status;
 }
 
-static int unmap_grant_ref(struct batch *b)
+static int gnttabop_unmap_grant_ref(struct batch *b, void *arg)
 {
-    struct gnttab_unmap_grant_ref_args op;
-    struct unmap_request r;
-
-    if (copy_in(&op, b->at, sizeof(op)))
-        return -EFAULT;
-    r = (struct unmap_request){
-        .host_addr = op.host_addr,
-        .dev_bus_addr = op.dev_bus_addr,
-        .handle = op.handle,
-    };
-    return put_status(b->at, struct gnttab_unmap_grant_ref_args, unmap(b, &r));
+    return unmap(b, arg, 0);
 }
 
-static int unmap_and_replace(struct batch *b)
+static int gnttabop_unmap_and_replace(struct batch *b, void *arg)
 {
-    struct gnttab_unmap_and_replace_args op;
-    struct unmap_request r;
-
-    if (copy_in(&op, b->at, sizeof(op)))
-        return -EFAULT;
-    r = (struct unmap_request){
-        .host_addr = op.host_addr,
-        .new_addr = op.new_addr,
-        .handle = op.handle,
+    const struct gnttab_unmap_and_replace_args *op = arg;
+    struct gnttab_unmap_grant_ref_args plain = {
+        .host_addr = op->host_addr,
+        .handle = op->handle,
     };
-    return put_status(b->at, struct gnttab_unmap_and_replace_args,
-                      unmap(b, &r));
+
+    return unmap(b, &plain, op->new_addr);
 }
 
 /* --- map ----------------------------------------------------------------- */
@@ -332,8 +299,9 @@ static int map_from(const struct vcpu *v, struct domain *granter,
     return GNTST_okay;
 }
 
-static int map(const struct vcpu *v, struct gnttab_map_grant_ref_args *op)
+static int gnttabop_map_grant_ref(struct batch *b, void *arg)
 {
+    struct gnttab_map_grant_ref_args *op = arg;
     struct domain *granter;
     int status;
 
@@ -342,286 +310,271 @@ static int map(const struct vcpu *v, struct gnttab_map_grant_ref_args *op)
     granter = domain_find_get(op->dom);
     if (!granter)
         return refuse(GNTST_bad_domain, "no domain %u", op->dom);
-    status = map_from(v, granter, op);
+    status = map_from(b->v, granter, op);
     domain_put(granter);
     return status;
 }
 
 /* A caller that can't hear of its mapping does not get it. */
-static void unmap_unheard(struct batch *b,
-                          const struct gnttab_map_grant_ref_args *op)
+static void unmap_unheard(struct batch *b, const void *arg)
 {
-    struct unmap_request r = {
+    const struct gnttab_map_grant_ref_args *op = arg;
+    struct gnttab_unmap_grant_ref_args undo = {
         .host_addr = op->host_addr,
         .dev_bus_addr = op->dev_bus_addr,
         .handle = op->handle,
     };
-    int status = unmap(b, &r);
+    int status = unmap(b, &undo, 0);
 
     if (status)
         log_debug("d%u: lost grant handle %u: status %d", b->v->domain->id,
                   op->handle, status);
 }
 
-static int map_grant_ref(struct batch *b)
-{
-    struct gnttab_map_grant_ref_args op;
-
-    if (copy_in(&op, b->at, sizeof(op)))
-        return -EFAULT;
-    op.status = (int16_t)map(b->v, &op);
-    if (!copy_out(b->at, &op, sizeof(op)))
-        return 0;
-    if (op.status == GNTST_okay)
-        unmap_unheard(b, &op);
-    return -EFAULT;
-}
-
 /* --- copy ---------------------------------------------------------------- */
 
-/* One side of a copy: granted or the caller's own. */
-struct copy_side {
-    bool is_granted;
-    struct grant_hold hold; /* of an own frame: only frame and access */
-};
-
-static int open_side(struct domain *caller, const struct gnttab_copy_ptr *p,
-                     enum grant_access access, struct copy_side *side)
+/* Holds one side of a copy: granted, or the caller's own and of no granter. */
+static int hold_side(struct domain *caller, const struct gnttab_copy_ptr *p,
+                     bool is_granted, enum grant_access access,
+                     struct grant_hold *h)
 {
     struct domain *granter;
     int status;
 
-    side->hold.access = access;
-    if (!side->is_granted) {
+    if (!is_granted) {
+        *h = (struct grant_hold){.access = access};
         if (p->domid != DOMID_SELF && p->domid != caller->id)
             return refuse(GNTST_permission_denied, "copy: a frame of d%u",
                           p->domid);
-        return grant_hold_frame(caller, MFN(p->u.gmfn), access,
-                                &side->hold.frame);
+        return grant_hold_frame(caller, MFN(p->u.gmfn), access, &h->frame);
     }
     granter = domain_resolve_get(p->domid);
     if (!granter)
         return refuse(GNTST_bad_domain, "no domain %u", p->domid);
-    status = grant_hold(&side->hold, granter, p->u.ref, caller->id, access);
+    status = grant_hold(h, granter, p->u.ref, caller->id, access);
     domain_put(granter);
     return status;
 }
 
-static void close_side(const struct copy_side *side)
+static char *byte_at(const struct grant_hold *h, unsigned offset)
 {
-    if (side->is_granted)
-        grant_drop(&side->hold);
-    else
-        grant_drop_frame(side->hold.frame, side->hold.access);
+    return (char *)arch_frame_ptr(frame_mfn(h->frame)) + offset;
 }
 
-static char *byte_at(const struct copy_side *side, unsigned offset)
+static int gnttabop_copy(struct batch *b, void *arg)
 {
-    return (char *)arch_frame_ptr(frame_mfn(side->hold.frame)) + offset;
-}
-
-static int copy(struct domain *caller, const struct gnttab_copy_args *op)
-{
-    struct copy_side source = {.is_granted = op->flags & GNTCOPY_source_gref};
-    struct copy_side dest = {.is_granted = op->flags & GNTCOPY_dest_gref};
+    const struct gnttab_copy_args *op = arg;
+    struct domain *caller = b->v->domain;
+    struct grant_hold source, dest;
     int status;
 
     if ((unsigned)op->source.offset + op->len > PAGE_SIZE ||
         (unsigned)op->dest.offset + op->len > PAGE_SIZE)
         return refuse(GNTST_bad_copy_arg, "copy past the end of a page");
-    status = open_side(caller, &op->source, GRANT_READ, &source);
+    status = hold_side(caller, &op->source, op->flags & GNTCOPY_source_gref,
+                       GRANT_READ, &source);
     if (status)
         return status;
-    status = open_side(caller, &op->dest, GRANT_WRITE, &dest);
+    status = hold_side(caller, &op->dest, op->flags & GNTCOPY_dest_gref,
+                       GRANT_WRITE, &dest);
     if (!status) {
         memmove(byte_at(&dest, op->dest.offset),
                 byte_at(&source, op->source.offset), op->len);
-        close_side(&dest);
+        grant_drop(&dest);
     }
-    close_side(&source);
+    grant_drop(&source);
     return status;
 }
 
-static int copy_grant(struct batch *b)
-{
-    struct gnttab_copy_args op;
-
-    if (copy_in(&op, b->at, sizeof(op)))
-        return -EFAULT;
-    return put_status(b->at, struct gnttab_copy_args, copy(b->v->domain, &op));
-}
-
 /* Frames change their owner by grants no more: the caller keeps its own. */
-static int refuse_transfer(struct batch *b)
+static int gnttabop_transfer(struct batch *b, void *arg)
 {
-    struct gnttab_transfer_args op;
-
-    if (copy_in(&op, b->at, sizeof(op)))
-        return -EFAULT;
-    return put_status(b->at, struct gnttab_transfer_args, GNTST_general_error);
-}
-
-/* --- batches ------------------------------------------------------------- */
-
-/* Works through the arguments, of `size` bytes each, while there is time. */
-static long run_batch(struct vcpu *v, const struct hc_args *args,
-                      batch_step *step, size_t size)
-{
-    struct batch b = {
-        .v = v,
-        .at = HC_ARG_VA(args, 1),
-        .left = (uint32_t)args->a[2],
-    };
-    struct hc_args rest = {{args->a[0]}};
-    int error = 0;
-
-    while (b.left) {
-        error = step(&b);
-        if (error)
-            break;
-        b.at = guest_va_add(b.at, size);
-        b.left--;
-        if (b.left && hypercall_should_restart())
-            break;
-    }
-    finish_endings(&b);
-    if (error || !b.left)
-        return error;
-    rest.a[1] = b.at.va;
-    rest.a[2] = b.left;
-    return hypercall_restart(v, HC_grant_table_op, &rest);
+    (void)b;
+    (void)arg;
+    return GNTST_general_error;
 }
 
 /* --- the table itself ---------------------------------------------------- */
 
 /* The domain whose table a call is about, with a reference. GNTST_*. */
-static int find_subject(const struct domain *caller, domid_t id,
-                        struct domain **out)
+static int find_subject(const struct batch *b, domid_t id, struct domain **out)
 {
-    *out = domain_resolve_get(id);
-    if (!*out)
-        return refuse(GNTST_bad_domain, "no domain %u", id);
-    if (*out == caller || caller->is_privileged)
-        return GNTST_okay;
-    domain_put(*out);
-    return refuse(GNTST_permission_denied, "domain %u is another", id);
+    int error = domain_get_subject(b->v->domain, id, out);
+
+    if (error == -EPERM)
+        return GNTST_permission_denied;
+    return error ? GNTST_bad_domain : GNTST_okay;
 }
 
+/* Grows the table to `count` frames and lists them. */
 static int list_frames(struct domain *d, guest_va list, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t frame = grant_frame(d, i).n;
+    mfn_t frame;
 
-        if (copy_out(guest_va_add(list, i * sizeof(frame)), &frame,
-                     sizeof(frame)))
+    if (count && grant_frame_at(d, count - 1, &frame))
+        return refuse(GNTST_general_error, "%u grant frames for d%u", count,
+                      d->id);
+    for (uint32_t i = 0; i < count; i++) {
+        if (grant_frame_at(d, i, &frame))
+            return GNTST_general_error;
+        if (copy_out(guest_va_add(list, i * sizeof(frame.n)), &frame.n,
+                     sizeof(frame.n)))
             return GNTST_bad_virt_addr;
     }
     return GNTST_okay;
 }
 
-/* GNTTABOP_setup_table: bounded by the limit, so it needs no restart. */
-static long setup_table(struct vcpu *v, guest_va arg)
+/* Bounded by the limit, so it needs no restart. */
+static int gnttabop_setup_table(struct batch *b, void *arg)
 {
-    struct gnttab_setup_table_args op;
+    const struct gnttab_setup_table_args *op = arg;
     struct domain *d;
-    int status;
+    int status = find_subject(b, op->dom, &d);
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    status = find_subject(v->domain, op.dom, &d);
-    if (!status) {
-        if (grant_grow(d, op.nr_frames))
-            status = refuse(GNTST_general_error, "%u grant frames for d%u",
-                            op.nr_frames, d->id);
-        else
-            status = list_frames(d, op.frame_list, op.nr_frames);
-        domain_put(d);
-    }
-    return put_status(arg, struct gnttab_setup_table_args, status);
+    if (status)
+        return status;
+    status = list_frames(d, op->frame_list, op->nr_frames);
+    domain_put(d);
+    return status;
 }
 
-static long query_size(struct vcpu *v, guest_va arg)
+static int gnttabop_query_size(struct batch *b, void *arg)
 {
-    struct gnttab_query_size_args op;
+    struct gnttab_query_size_args *op = arg;
     struct domain *d;
+    int status = find_subject(b, op->dom, &d);
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    op.status = (int16_t)find_subject(v->domain, op.dom, &d);
-    if (op.status == GNTST_okay) {
-        grant_size(d, &op.nr_frames, &op.max_nr_frames);
-        domain_put(d);
-    }
-    return copy_out(arg, &op, sizeof(op)) ? -EFAULT : 0;
+    if (status)
+        return status;
+    grant_size(d, &op->nr_frames, &op->max_nr_frames);
+    domain_put(d);
+    return GNTST_okay;
 }
 
-static long set_version(guest_va arg)
-{
-    struct gnttab_set_version_args op;
-    uint32_t asked;
+/* --- batches ------------------------------------------------------------- */
 
-    if (copy_in(&op, arg, sizeof(op)))
+/* Does one argument, which is copied out afterwards: its status. */
+typedef int batch_step(struct batch *b, void *arg);
+
+struct command {
+    batch_step *step; /* NULL: no such command on an array */
+    void (*undo)(struct batch *b, const void *arg); /* of step, or NULL */
+    uint8_t size;                                   /* of an argument */
+    uint8_t status; /* where in the argument it is */
+    bool is_single; /* takes one argument */
+};
+
+#define COMMAND(name, undo, is_single)                                         \
+    [GNTTABOP_##                                                               \
+        name] = {gnttabop_##name, undo, sizeof(struct gnttab_##name##_args),   \
+                 offsetof(struct gnttab_##name##_args, status), is_single}
+
+static const struct command commands[] = {
+    COMMAND(map_grant_ref, unmap_unheard, false),
+    COMMAND(unmap_grant_ref, NULL, false),
+    COMMAND(unmap_and_replace, NULL, false),
+    COMMAND(copy, NULL, false),
+    COMMAND(transfer, NULL, false),
+    COMMAND(setup_table, NULL, true),
+    COMMAND(query_size, NULL, true),
+};
+
+static int do_argument(struct batch *b, const struct command *c, guest_va at)
+{
+    uint64_t arg[ARGUMENT_ROOM / 8];
+    int16_t status;
+
+    ASSERT(c->size <= sizeof(arg));
+    if (copy_in(arg, at, c->size))
         return -EFAULT;
-    asked = op.version;
-    op.version = 1;
-    if (copy_out(arg, &op, sizeof(op)))
-        return -EFAULT;
+    status = (int16_t)c->step(b, arg);
+    memcpy((char *)arg + c->status, &status, sizeof(status));
+    if (!copy_out(at, arg, c->size))
+        return 0;
+    if (c->undo && status == GNTST_okay)
+        c->undo(b, arg);
+    return -EFAULT;
+}
+
+/* Works through the arguments while there is time. */
+static long run_batch(struct vcpu *v, const struct command *c,
+                      const struct hc_args *args)
+{
+    struct batch b = {.v = v};
+    struct hc_args rest = *args;
+    int error = 0;
+
+    rest.a[2] = (uint32_t)args->a[2];
+    while (rest.a[2]) {
+        error = do_argument(&b, c, HC_ARG_VA(&rest, 1));
+        if (error)
+            break;
+        rest.a[1] += c->size;
+        if (--rest.a[2] && hypercall_should_restart())
+            break;
+    }
+    finish_endings(&b);
+    if (error || !rest.a[2])
+        return error;
+    return hypercall_restart(v, HC_grant_table_op, &rest);
+}
+
+/* --- the version --------------------------------------------------------- */
+
+static long gnttabop_set_version(struct sub_call *c, void *arg)
+{
+    struct gnttab_set_version_args *op = arg;
+    uint32_t asked = op->version;
+
+    op->version = 1;
     if (asked == 1)
         return 0;
+    if (sub_op_answer(c))
+        return -EFAULT;
     return refuse(asked == 2 ? -ENOSYS : -EINVAL, "grant table version %u",
                   asked);
 }
 
-static long get_version(struct vcpu *v, guest_va arg)
+static long gnttabop_get_version(struct sub_call *c, void *arg)
 {
-    struct gnttab_get_version_args op;
-    struct domain *d;
-    int status;
+    struct gnttab_get_version_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    status = find_subject(v->domain, op.dom, &d);
-    if (status)
-        return status == GNTST_bad_domain ? -ESRCH : -EPERM;
-    domain_put(d);
-    op.version = 1;
-    return copy_out(arg, &op, sizeof(op)) ? -EFAULT : 0;
+    (void)c;
+    op->version = 1;
+    return 0;
 }
+
+static long gnttabop_cache_flush(struct sub_call *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    return -EOPNOTSUPP;
+}
+
+/* dump_table, get_status_frames and swap_grant_ref are not served. */
+static const struct sub_op ops[] = {
+    [GNTTABOP_set_version] = {gnttabop_set_version,
+                              sizeof(struct gnttab_set_version_args),
+                              OP_ANSWERS},
+    [GNTTABOP_get_version] = {gnttabop_get_version,
+                              sizeof(struct gnttab_get_version_args),
+                              OP_ANSWERS | OP_SUBJECT},
+    [GNTTABOP_cache_flush] = {gnttabop_cache_flush, 0, 0},
+};
+static const struct sub_op_table table = {ops, ARRAY_LEN(ops),
+                                          HC_grant_table_op};
 
 /* grant_table_op(command, arguments, count) */
 long hc_grant_table_op(struct vcpu *v, const struct hc_args *args)
 {
-    guest_va arg = HC_ARG_VA(args, 1);
-    uint32_t count = (uint32_t)args->a[2];
+    uint32_t cmd = (uint32_t)args->a[0], count = (uint32_t)args->a[2];
+    const struct command *c = &commands[index_clamp(cmd, ARRAY_LEN(commands))];
 
     if (count > INT_MAX)
         return -EINVAL;
-    switch ((uint32_t)args->a[0]) {
-    case GNTTABOP_map_grant_ref:
-        return run_batch(v, args, map_grant_ref,
-                         sizeof(struct gnttab_map_grant_ref_args));
-    case GNTTABOP_unmap_grant_ref:
-        return run_batch(v, args, unmap_grant_ref,
-                         sizeof(struct gnttab_unmap_grant_ref_args));
-    case GNTTABOP_unmap_and_replace:
-        return run_batch(v, args, unmap_and_replace,
-                         sizeof(struct gnttab_unmap_and_replace_args));
-    case GNTTABOP_copy:
-        return run_batch(v, args, copy_grant, sizeof(struct gnttab_copy_args));
-    case GNTTABOP_transfer:
-        return run_batch(v, args, refuse_transfer,
-                         sizeof(struct gnttab_transfer_args));
-    case GNTTABOP_setup_table:
-        return count == 1 ? setup_table(v, arg) : -EINVAL;
-    case GNTTABOP_query_size:
-        return count == 1 ? query_size(v, arg) : -EINVAL;
-    case GNTTABOP_set_version:
-        return set_version(arg);
-    case GNTTABOP_get_version:
-        return get_version(v, arg);
-    case GNTTABOP_cache_flush:
-        return -EOPNOTSUPP;
-    default: /* dump_table, get_status_frames and swap_grant_ref as well */
-        return -ENOSYS;
-    }
+    if (cmd >= ARRAY_LEN(commands) || !c->step)
+        return sub_op_run(&table, v, cmd, HC_ARG_VA(args, 1));
+    if (c->is_single && count != 1)
+        return -EINVAL;
+    return run_batch(v, c, args);
 }

@@ -21,11 +21,6 @@ uint64_t guest_table_count(uint64_t start, uint64_t end)
            spans(start, end, 39);
 }
 
-static uint64_t pages_of(uint64_t bytes)
-{
-    return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT;
-}
-
 static uint64_t mapping_end(uint64_t stack_top, uint64_t virt_base)
 {
     uint64_t used = stack_top - virt_base;
@@ -72,7 +67,8 @@ int guest_layout_plan(struct guest_layout *l,
     uint64_t initrd_pages = pages_of(initrd_size);
     uint64_t at = align_up(kernel->virt_end, PAGE_SIZE), pfn;
 
-    *l = (struct guest_layout){.virt_base = kernel->virt_base};
+    *l = (struct guest_layout){.virt_base = kernel->virt_base,
+                               .p2m_pages = p2m_pages};
     *why = "kernel, initrd and tables do not fit in the domain's memory: "
            "give it more with dom0_mem=";
     if (pages > MAX_PAGES || initrd_size >> PAGE_SHIFT >= pages ||

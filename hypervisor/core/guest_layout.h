@@ -23,10 +23,16 @@ struct guest_layout {
     uint64_t mapped_pages;    /* pfns 0 to this are the initial mapping */
     uint64_t initrd_pfn;      /* in any case */
     uint64_t p2m_pfn;         /* in any case: the first frame of the list */
+    uint64_t p2m_pages;       /* how many it has */
     uint64_t p2m_table_pfn;   /* tables of a p2m list mapped elsewhere */
     uint64_t p2m_table_count; /* 0 when the list is in the mapping */
     uint64_t used_pages;      /* pfns beyond are free memory */
 };
+
+static inline uint64_t pages_of(uint64_t bytes)
+{
+    return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT;
+}
 
 /* Tables that map [start, end), without the L4. */
 uint64_t guest_table_count(uint64_t start, uint64_t end);

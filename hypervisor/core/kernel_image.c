@@ -40,12 +40,6 @@ static const struct {
     {{0x28, 0xb5, 0x2f, 0xfd}, 4, UNPACK_ZSTD},
 };
 
-static int fail(const char **why, const char *reason)
-{
-    *why = reason;
-    return -ENOEXEC;
-}
-
 static uint32_t read32(const uint8_t *p)
 {
     uint32_t value;
@@ -57,14 +51,11 @@ static uint32_t read32(const uint8_t *p)
 static bool find_method(const uint8_t *bytes, size_t size,
                         enum unpack_method *method)
 {
-    size_t i;
-
-    for (i = 0; i < ARRAY_LEN(magics); i++) {
-        if (size < magics[i].length ||
-            memcmp(bytes, magics[i].bytes, magics[i].length))
-            continue;
+    for (size_t i = 0; i < ARRAY_LEN(magics); i++) {
         *method = magics[i].method;
-        return true;
+        if (size >= magics[i].length &&
+            !memcmp(bytes, magics[i].bytes, magics[i].length))
+            return true;
     }
     return false;
 }
@@ -82,13 +73,13 @@ static int read_size(struct kernel_image *kernel, const char **why)
         return 0;
     }
     if (kernel->payload_size <= SIZE_TRAILER)
-        return fail(why, "its packed payload is cut short");
+        return elf_refuse(why, "its packed payload is cut short");
     trailer = kernel->payload + kernel->payload_size - SIZE_TRAILER;
     kernel->unpacked_size = read32(trailer);
     if (kernel->method != UNPACK_GZIP)
         kernel->payload_size -= SIZE_TRAILER;
     if (!kernel->unpacked_size)
-        return fail(why, "its packed payload claims to be empty");
+        return elf_refuse(why, "its packed payload claims to be empty");
     return 0;
 }
 
@@ -104,23 +95,23 @@ static int open_bzimage(struct kernel_image *kernel, const uint8_t *file,
     uint64_t start = read32(file + PAYLOAD_OFFSET);
     uint64_t length = read32(file + PAYLOAD_LENGTH);
 
-    kernel->is_bzimage = true;
-    kernel->boot_protocol = (uint16_t)read32(file + PROTOCOL);
-    if (kernel->boot_protocol < PROTOCOL_WITH_PAYLOAD)
-        return fail(why, "it is a Linux kernel from before 2.6.26, whose boot "
-                         "protocol (below 2.08) has no ELF payload");
+    if ((uint16_t)read32(file + PROTOCOL) < PROTOCOL_WITH_PAYLOAD)
+        return elf_refuse(why,
+                          "it is a Linux kernel from before 2.6.26, whose boot "
+                          "protocol (below 2.08) has no ELF payload");
     if (!length)
-        return fail(why, "its bzImage header says there is no payload");
+        return elf_refuse(why, "its bzImage header says there is no payload");
     if (!sectors)
         sectors = SETUP_SECTORS_DEFAULT;
     start += (sectors + 1) * SECTOR;
     if (start > size || length > size - start)
-        return fail(why, "the bzImage is cut short: its payload lies past the "
-                         "end of the file");
+        return elf_refuse(why,
+                          "the bzImage is cut short: its payload lies past the "
+                          "end of the file");
     kernel->payload = file + start;
     kernel->payload_size = length;
     if (!find_method(kernel->payload, kernel->payload_size, &kernel->method))
-        return fail(why, "its payload is packed by an unknown method");
+        return elf_refuse(why, "its payload is packed by an unknown method");
     return read_size(kernel, why);
 }
 
@@ -136,10 +127,11 @@ int kernel_image_open(struct kernel_image *kernel, const void *file,
     if (is_bzimage(file, size))
         return open_bzimage(kernel, file, size, why);
     if (!find_method(file, size, &kernel->method))
-        return fail(why, "it is neither a Linux bzImage nor an ELF file");
+        return elf_refuse(why, "it is neither a Linux bzImage nor an ELF file");
     if (kernel->method != UNPACK_NONE && kernel->method != UNPACK_GZIP)
-        return fail(why, "it is a packed file that doesn't say how large it "
-                         "is; give it unpacked or packed by gzip");
+        return elf_refuse(why,
+                          "it is a packed file that doesn't say how large it "
+                          "is; give it unpacked or packed by gzip");
     return read_size(kernel, why);
 }
 
@@ -160,40 +152,47 @@ static bool is_guest_range(uint64_t start, uint64_t end)
 
 static int check_p2m(const struct elf_notes *notes, const char **why)
 {
-    if (!notes->has_init_p2m)
-        return 0;
-    if (notes->init_p2m % PAGE_SIZE)
-        return fail(why, "its Xen note INIT_P2M isn't page aligned");
-    if (notes->init_p2m >= LOW_HALF_END && notes->init_p2m < HIGH_HALF_START)
-        return fail(why, "its Xen note INIT_P2M is no address that a guest "
-                         "can use");
-    if (notes->init_p2m - notes->virt_base < KERNEL_SPAN_MAX)
-        return fail(why, "its Xen note INIT_P2M lies inside the kernel's own "
-                         "mapping");
-    return 0;
+    uint64_t p2m = notes->init_p2m;
+    const struct elf_check checks[] = {
+        {p2m % PAGE_SIZE, "its Xen note INIT_P2M isn't page aligned"},
+        {!is_guest_range(p2m, p2m + 1),
+         "its Xen note INIT_P2M is no address that a guest can use"},
+        {p2m - notes->virt_base < KERNEL_SPAN_MAX,
+         "its Xen note INIT_P2M lies inside the kernel's own mapping"},
+    };
+
+    return notes->has_init_p2m ? ELF_REFUSE_ANY(checks, why) : 0;
+}
+
+static bool is_in_kernel(const struct kernel_layout *layout, uint64_t va)
+{
+    return va >= layout->virt_start && va < layout->virt_end;
 }
 
 static int check_addresses(const struct kernel_layout *layout,
                            const struct elf_notes *notes, const char **why)
 {
-    if (notes->virt_base % PAGE_SIZE)
-        return fail(why, "its Xen note VIRT_BASE isn't page aligned");
-    if (layout->virt_end - layout->virt_base > KERNEL_SPAN_MAX)
-        return fail(why, "it ends more than 1 GiB above VIRT_BASE");
-    if (!is_guest_range(layout->virt_base, layout->virt_end))
-        return fail(why, "it lies at addresses that a guest can't use "
-                         "(0x800000000000 to 0xffff87ffffffffff)");
-    if (layout->entry < layout->virt_start || layout->entry >= layout->virt_end)
-        return fail(why, "its entry point lies outside the kernel");
-    if (notes->hv_start_low > HYPERVISOR_START)
-        return fail(why, "its Xen note HV_START_LOW leaves no room for the "
-                         "hypervisor at 0xffff800000000000");
-    if (notes->has_hypercall_page &&
-        (notes->hypercall_page % PAGE_SIZE ||
-         notes->hypercall_page < layout->virt_start ||
-         notes->hypercall_page >= layout->virt_end))
-        return fail(why, "its hypercall page isn't a page of the kernel");
-    return check_p2m(notes, why);
+    const struct elf_check checks[] = {
+        {notes->virt_base % PAGE_SIZE,
+         "its Xen note VIRT_BASE isn't page aligned"},
+        {layout->virt_end - layout->virt_base > KERNEL_SPAN_MAX,
+         "it ends more than 1 GiB above VIRT_BASE"},
+        {!is_guest_range(layout->virt_base, layout->virt_end),
+         "it lies at addresses that a guest can't use (0x800000000000 to "
+         "0xffff87ffffffffff)"},
+        {!is_in_kernel(layout, layout->entry),
+         "its entry point lies outside the kernel"},
+        {notes->hv_start_low > HYPERVISOR_START,
+         "its Xen note HV_START_LOW leaves no room for the hypervisor at "
+         "0xffff800000000000"},
+        {notes->has_hypercall_page &&
+             (notes->hypercall_page % PAGE_SIZE ||
+              !is_in_kernel(layout, notes->hypercall_page)),
+         "its hypercall page isn't a page of the kernel"},
+    };
+    int error = ELF_REFUSE_ANY(checks, why);
+
+    return error ? error : check_p2m(notes, why);
 }
 
 /*
@@ -207,12 +206,13 @@ int kernel_layout(struct kernel_layout *layout, const struct elf_image *elf,
     uint64_t start, end;
 
     if (elf->load_start < notes->paddr_offset)
-        return fail(why, "a segment lies below its Xen note PADDR_OFFSET");
+        return elf_refuse(why,
+                          "a segment lies below its Xen note PADDR_OFFSET");
     if (add_overflows(notes->virt_base, elf->load_start - notes->paddr_offset,
                       &start) ||
         add_overflows(notes->virt_base, elf->load_end - notes->paddr_offset,
                       &end))
-        return fail(why, "it reaches past the end of the address space");
+        return elf_refuse(why, "it reaches past the end of the address space");
     *layout = (struct kernel_layout){
         .virt_base = notes->virt_base,
         .virt_start = start & PAGE_MASK,

@@ -24,8 +24,6 @@ struct kernel_image {
     enum unpack_method method;
     /* What the file claims, below 4 GiB if packed; allocate with a bound. */
     uint64_t unpacked_size;
-    bool is_bzimage;
-    uint16_t boot_protocol; /* of a bzImage, for messages */
 };
 
 /* Virtual addresses; pfn = (address - virt_base) / PAGE_SIZE. */

@@ -11,10 +11,7 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_INIT(name)                                                        \
-    {                                                                          \
-        &(name), &(name)                                                       \
-    }
+#define LIST_INIT(name) ((struct list){&(name), &(name)})
 
 static inline void list_init(struct list *l)
 {
@@ -53,10 +50,3 @@ static inline void list_del(struct list *node)
     for (pos = list_entry((head)->next, __typeof__(*pos), member);             \
          &pos->member != (head);                                               \
          pos = list_entry(pos->member.next, __typeof__(*pos), member))
-
-/* As list_for_each, and `pos` may be removed from the list in the body. */
-#define list_for_each_safe(pos, tmp, head, member)                             \
-    for (pos = list_entry((head)->next, __typeof__(*pos), member),             \
-        tmp = list_entry(pos->member.next, __typeof__(*pos), member);          \
-         &pos->member != (head); pos = tmp,                                    \
-        tmp = list_entry(tmp->member.next, __typeof__(*tmp), member))

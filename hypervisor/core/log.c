@@ -16,9 +16,10 @@
 #define LINE_SIZE 1024
 #define GUEST_LINE 160 /* longer lines of guests are cut */
 #define GUEST_LINES 8  /* unprivileged guests whose output is remembered */
+#define BURST 200u     /* lines in a second, where they are limited */
 #define PANIC_SPINS 10000000u
 
-/* Allows `burst` lines at once and `burst` in each second. */
+/* Allows BURST lines at once and BURST in each second. */
 struct rate_limit {
     nsec_t start;     /* of the current second */
     unsigned used;    /* lines since then */
@@ -40,29 +41,38 @@ static struct {
     uint64_t written; /* bytes ever put into the ring */
     uint64_t cleared; /* bytes before this one are forgotten */
     char line[LINE_SIZE];
-    struct rate_limit guests;
-    uint64_t uses; /* counts up, for guest_line.used_at */
+    bool is_inside_line; /* dom0's text on the console has no end of line yet */
+    struct rate_limit guests; /* on the ring */
+    uint64_t uses;            /* counts up, for guest_line.used_at */
     struct guest_line guest_lines[GUEST_LINES];
 } logger;
 
-/* Atomic; apart from the rest, which takes no room in the image. */
-static enum log_level mica_threshold = CONFIG_DEBUG ? LOG_DEBUG : LOG_INFO;
-static enum log_level guest_threshold = CONFIG_DEBUG ? LOG_DEBUG : LOG_WARNING;
+/* What reaches the consoles, of Mica's messages and of those about guests. */
+static struct log_source {
+    struct log_threshold threshold;
+    struct rate_limit limit;
+} mica = {.threshold = LOG_THRESHOLD_DEFAULT},
+  guests = {.threshold = LOG_THRESHOLD_DEFAULT}; /* lock */
 
-/* Levels up to these go to the consoles. */
-void log_set_thresholds(enum log_level mica, enum log_level guests)
+/* Sets how many levels of messages go to the consoles. */
+void log_set_thresholds(struct log_threshold of_mica,
+                        struct log_threshold about_guests)
 {
-    __atomic_store_n(&mica_threshold, mica, __ATOMIC_RELAXED);
-    __atomic_store_n(&guest_threshold, guests, __ATOMIC_RELAXED);
+    spin_lock(&logger.lock);
+    mica.threshold = of_mica;
+    guests.threshold = about_guests;
+    spin_unlock(&logger.lock);
 }
 
-static bool limit_allows(struct rate_limit *limit, nsec_t now, unsigned burst)
+static bool limit_allows(struct rate_limit *limit)
 {
+    nsec_t now = arch_now();
+
     if (now - limit->start >= NSEC_PER_SEC) {
         limit->start = now;
         limit->used = 0;
     }
-    if (limit->used >= burst) {
+    if (limit->used >= BURST) {
         limit->dropped++;
         return false;
     }
@@ -77,38 +87,32 @@ static void ring_put(const char *text, size_t length)
     logger.written += length;
 }
 
-static size_t stamp_line(char *out, size_t size, nsec_t now)
+/* Starts a new line if dom0 left one unfinished, whose prompt may be seen. */
+static void write_line(const char *line, size_t length)
 {
-    return (size_t)format(
-        out, size, "(MICA) [%5llu.%06llu] ",
-        (unsigned long long)(now / NSEC_PER_SEC),
-        (unsigned long long)(now % NSEC_PER_SEC / NSEC_PER_US));
-}
-
-/* Ends what stands in `line` by a newline, cut to size. Its length. */
-static size_t end_line(char *line, size_t length, size_t size)
-{
-    if (length > size - 2)
-        length = size - 2;
-    line[length++] = '\n';
-    line[length] = '\0';
-    return length;
+    if (logger.is_inside_line)
+        arch_console_write("\n", 1);
+    logger.is_inside_line = false;
+    arch_console_write(line, length);
 }
 
 /* Lock held. `who` comes between the time and the message. */
-static void emit_line(bool to_console, const char *who, const char *fmt,
-                      va_list args)
+static void emit_va(bool to_console, const char *who, const char *fmt,
+                    va_list args)
 {
-    size_t length = stamp_line(logger.line, LINE_SIZE, arch_now());
+    nsec_t now = arch_now();
+    char *line = logger.line;
+    size_t length = (size_t)format(
+        line, LINE_SIZE, "(MICA) [%5llu.%06llu] %s",
+        (unsigned long long)(now / NSEC_PER_SEC),
+        (unsigned long long)(now % NSEC_PER_SEC / NSEC_PER_US), who);
 
-    length +=
-        (size_t)format(logger.line + length, LINE_SIZE - length, "%s", who);
-    length +=
-        (size_t)format_va(logger.line + length, LINE_SIZE - length, fmt, args);
-    length = end_line(logger.line, length, LINE_SIZE);
-    ring_put(logger.line, length);
+    length += (size_t)format_va(line + length, LINE_SIZE - length, fmt, args);
+    length = min_u64(length, LINE_SIZE - 1);
+    line[length++] = '\n';
+    ring_put(line, length);
     if (to_console)
-        arch_console_write(logger.line, length);
+        write_line(line, length);
 }
 
 static void emit(bool to_console, const char *who, const char *fmt, ...)
@@ -119,8 +123,15 @@ static void emit(bool to_console, const char *who, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    emit_line(to_console, who, fmt, args);
+    emit_va(to_console, who, fmt, args);
     va_end(args);
+}
+
+/* Whether a message goes to the consoles. */
+static bool is_shown(struct log_source *source, enum log_level level)
+{
+    return level < source->threshold.always ||
+           (level < source->threshold.limited && limit_allows(&source->limit));
 }
 
 /* A message of Mica's. */
@@ -130,7 +141,7 @@ void log_message(enum log_level level, const char *fmt, ...)
 
     va_start(args, fmt);
     spin_lock(&logger.lock);
-    emit_line(level <= mica_threshold, "", fmt, args);
+    emit_va(is_shown(&mica, level), "", fmt, args);
     spin_unlock(&logger.lock);
     va_end(args);
 }
@@ -150,13 +161,13 @@ void log_guest(enum log_level level, const char *fmt, ...)
         format(who, sizeof(who), "d%uv%u: ", v->domain->id, v->id);
     va_start(args, fmt);
     spin_lock(&logger.lock);
-    to_console = level <= guest_threshold;
-    if (limit_allows(&logger.guests, arch_now(), 200)) {
+    if (limit_allows(&logger.guests)) {
+        to_console = is_shown(&guests, level);
         if (logger.guests.dropped)
             emit(to_console, "", "%u messages about guests were dropped",
                  logger.guests.dropped);
         logger.guests.dropped = 0;
-        emit_line(to_console, who, fmt, args);
+        emit_va(to_console, who, fmt, args);
     }
     spin_unlock(&logger.lock);
     va_end(args);
@@ -168,44 +179,37 @@ static void flush_guest_line(struct guest_line *g)
     char out[GUEST_LINE + 48];
     int length;
 
-    if (!limit_allows(&g->limit, arch_now(), 200)) {
-        g->length = 0;
-        return;
+    if (limit_allows(&g->limit)) {
+        if (g->limit.dropped) {
+            length = format(out, sizeof(out), "(d%u) ... %u lines dropped\n",
+                            g->id, g->limit.dropped);
+            write_line(out, (size_t)length);
+        }
+        g->limit.dropped = 0;
+        length = format(out, sizeof(out), "(d%u) %.*s\n", g->id, (int)g->length,
+                        g->text);
+        write_line(out, (size_t)length);
     }
-    if (g->limit.dropped) {
-        length = format(out, sizeof(out), "(d%u) ... %u lines dropped\n", g->id,
-                        g->limit.dropped);
-        arch_console_write(out, (size_t)length);
-    }
-    g->limit.dropped = 0;
-    length = format(out, sizeof(out), "(d%u) %.*s\n", g->id, (int)g->length,
-                    g->text);
-    arch_console_write(out, (size_t)length);
     g->length = 0;
 }
 
 /* The slot of domain `id`; the one longest unused gives way to a new one. */
 static struct guest_line *guest_line_of(domid_t id)
 {
-    struct guest_line *best = &logger.guest_lines[0];
+    struct guest_line *oldest = logger.guest_lines;
+    struct guest_line *g = oldest, *end = oldest + GUEST_LINES;
 
-    for (size_t i = 0; i < GUEST_LINES; i++) {
-        struct guest_line *g = &logger.guest_lines[i];
-
-        if (g->used_at && g->id == id) {
-            best = g;
-            break;
-        }
-        if (g->used_at < best->used_at)
-            best = g;
+    for (; g < end && !(g->used_at && g->id == id); g++)
+        if (g->used_at < oldest->used_at)
+            oldest = g;
+    if (g == end) {
+        g = oldest;
+        if (g->length)
+            flush_guest_line(g);
+        *g = (struct guest_line){.id = id};
     }
-    if (best->id != id || !best->used_at) {
-        if (best->length)
-            flush_guest_line(best);
-        *best = (struct guest_line){.id = id};
-    }
-    best->used_at = ++logger.uses;
-    return best;
+    g->used_at = ++logger.uses;
+    return g;
 }
 
 static void put_guest_character(struct guest_line *g, char c)
@@ -231,6 +235,8 @@ void log_guest_text(domid_t id, const char *text, size_t length)
     spin_lock(&logger.lock);
     if (id == 0) {
         arch_console_write(text, length);
+        if (length)
+            logger.is_inside_line = text[length - 1] != '\n';
     } else {
         struct guest_line *g = guest_line_of(id);
 
@@ -262,6 +268,17 @@ size_t log_ring_read(char *out, size_t size, uint64_t *position)
     *position += n;
     spin_unlock(&logger.lock);
     return n;
+}
+
+/* The number, counted since boot, of the next byte that the ring will get. */
+uint64_t log_ring_end(void)
+{
+    uint64_t end;
+
+    spin_lock(&logger.lock);
+    end = logger.written;
+    spin_unlock(&logger.lock);
+    return end;
 }
 
 /* Forgets what the ring holds. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages. Each call is one line; it goes to the log ring and, when its
- * level is at or below the threshold for its source, to the consoles. Safe
+ * level is within the threshold for its source, to the consoles. Safe
  * from any context but an NMI, also before there is a heap.
  *
  * One lock guards the ring, the line being made and the consoles; it is taken
@@ -24,6 +24,19 @@ enum log_level {
     LOG_DEBUG,
     LOG_LEVELS,
 };
+
+/*
+ * How many levels, from LOG_ERROR on, go to the consoles always, and how many
+ * do while there are not too many messages in a second.
+ */
+struct log_threshold {
+    unsigned always, limited;
+};
+
+#define LOG_THRESHOLD_DEFAULT                                                  \
+    {                                                                          \
+        (CONFIG_DEBUG ? LOG_DEBUG : LOG_INFO) + 1, 0                           \
+    }
 
 #define printf_like(fmt, first) __attribute__((format(printf, fmt, first)))
 
@@ -58,6 +71,8 @@ _Noreturn void panic(const char *fmt, ...) printf_like(1, 2);
             panic("%s:%d: not so: %s", __FILE__, __LINE__, #claim);            \
     } while (0)
 
-void log_set_thresholds(enum log_level mica, enum log_level guests);
+void log_set_thresholds(struct log_threshold of_mica,
+                        struct log_threshold about_guests);
 size_t log_ring_read(char *out, size_t size, uint64_t *position);
+uint64_t log_ring_end(void);
 void log_ring_clear(void);

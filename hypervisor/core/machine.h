@@ -12,6 +12,7 @@
 #pragma once
 
 #include "core/types.h"
+#include "hypercall_abi/abi.h"
 #include "hypercall_abi/memory.h"
 #include "hypercall_abi/platform.h"
 
@@ -66,6 +67,24 @@ struct machine_cpu {
 
 /* Fills *out for pCPU `cpu`, which is below pcpu_count. */
 void machine_cpu_info(unsigned cpu, struct machine_cpu *out);
+
+/* Where pCPU `cpu` is; the numbers of cores count within their socket. */
+struct machine_place {
+    uint32_t core, socket;
+};
+struct machine_place machine_cpu_place(unsigned cpu);
+
+/* What CPUID says: to Mica, or to a guest that uses all extended registers. */
+enum machine_cpuid_view { MACHINE_CPUID_HOST, MACHINE_CPUID_GUEST };
+
+struct machine_cpuid {
+    uint32_t a, b, c, d;
+};
+struct machine_cpuid machine_cpuid(enum machine_cpuid_view view, uint32_t leaf,
+                                   uint32_t subleaf);
+
+/* Does what `key` does on Mica's own side of the console. */
+void machine_press_key(char key);
 
 /*
  * Answers XENPF_firmware_info from what the boot loader and firmware left;
@@ -123,9 +142,8 @@ must_check int machine_pci_window(uint64_t address, uint16_t segment,
 void machine_set_iopl(struct vcpu *v, unsigned iopl);
 
 /*
- * Ports that applications on the running vCPU `v` may use: bit n of `bitmap`
- * clear allows port n of `count`, the rest is refused. The bitmap is a copy,
- * valid during the call, with `count` rounded up to 64. 0, -ENOMEM.
+ * Ports that applications on the running vCPU `v` may use: bit n of the `count`
+ * bits at `bitmap`, which the guest may change at any time, allows port n when
+ * it is clear.
  */
-must_check int machine_set_iobitmap(struct vcpu *v, const uint64_t *bitmap,
-                                    unsigned count);
+void machine_set_iobitmap(struct vcpu *v, guest_va bitmap, unsigned count);

@@ -49,20 +49,16 @@ static uint64_t self_if_io(uint64_t id)
 static int batch_resolve_others(struct batch *b, struct domain *caller,
                                 uint64_t tables, uint64_t frames)
 {
-    b->context.tables = domain_resolve_get((domid_t)tables);
-    if (!b->context.tables)
-        return -ESRCH;
-    b->context.frames = domain_resolve_get((domid_t)frames);
-    if (!b->context.frames) {
-        domain_put(b->context.tables);
-        return -ESRCH;
-    }
-    b->has_references = true;
-    if (caller->is_privileged ||
-        (b->context.tables == caller && b->context.frames == caller))
-        return 0;
-    batch_put(b);
-    return -EPERM;
+    struct pt_context *c = &b->context;
+    int error = domain_get_subject(caller, (domid_t)tables, &c->tables);
+
+    if (error)
+        return error;
+    error = domain_get_subject(caller, (domid_t)frames, &c->frames);
+    if (error)
+        domain_put(c->tables);
+    b->has_references = !error;
+    return error;
 }
 
 /*
@@ -381,10 +377,11 @@ long hc_update_va_mapping_otherdomain(struct vcpu *v,
 
 /* --- mmuext_op ----------------------------------------------------------- */
 
+/* Whoever ends `d` takes its pins away later, with the lock held here. */
 static int pin_table(struct domain *d, mfn_t mfn, unsigned level)
 {
     struct frame *f;
-    int error = pt_get_table(d, mfn, level);
+    int error = domain_is_dying(d) ? -EINVAL : pt_get_table(d, mfn, level);
 
     if (error)
         return error;

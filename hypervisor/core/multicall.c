@@ -11,44 +11,36 @@
 
 #define ENTRY_SIZE sizeof(struct multicall_entry)
 
-/* Leaves the arguments of an entry where it has to go on. */
-static int store_args(guest_va at, const struct hc_args *args)
+/* Writes back the `size` bytes at `offset` of the entry at `at`. */
+static int store(guest_va at, size_t offset, const void *data, size_t size)
 {
-    guest_va where = guest_va_add(at, offsetof(struct multicall_entry, args));
-
-    return copy_out(where, args->a, sizeof(args->a)) ? -EFAULT : 0;
-}
-
-static int store_result(guest_va at, int64_t result)
-{
-    guest_va where = guest_va_add(at, offsetof(struct multicall_entry, result));
-
-    return copy_out(where, &result, sizeof(result)) ? -EFAULT : 0;
+    return copy_out(guest_va_add(at, offset), data, size) ? -EFAULT : 0;
 }
 
 /* An entry that replaces the context of the others makes no sense. */
-static bool is_allowed(uint64_t nr)
+static long run_call(struct vcpu *v, uint64_t nr, const struct hc_args *args)
 {
-    return nr != HC_multicall && nr != HC_iret;
+    if (nr == HC_multicall || nr == HC_iret)
+        return refuse(-EINVAL, "hypercall %lu in a multicall", nr);
+    return hypercall_dispatch(v, nr, args);
 }
 
 static int run_entry(struct vcpu *v, guest_va at, bool *is_restarted)
 {
     struct multicall_entry entry;
     struct hc_args args;
-    int64_t result;
 
-    *is_restarted = false;
     if (copy_in(&entry, at, sizeof(entry)))
         return -EFAULT;
-    if (!is_allowed(entry.op))
-        return store_result(at, refuse(-EINVAL, "hypercall %llu in a multicall",
-                                       (unsigned long long)entry.op));
     memcpy(args.a, entry.args, sizeof(args.a));
     hypercall_entry_begin();
-    result = hypercall_dispatch(v, entry.op, &args);
+    entry.result = run_call(v, entry.op, &args);
     *is_restarted = hypercall_entry_end(&args);
-    return *is_restarted ? store_args(at, &args) : store_result(at, result);
+    if (*is_restarted)
+        return store(at, offsetof(struct multicall_entry, args), args.a,
+                     sizeof(args.a));
+    return store(at, offsetof(struct multicall_entry, result), &entry.result,
+                 sizeof(entry.result));
 }
 
 /* multicall(entries, count): 0, whatever the entries' own results. */

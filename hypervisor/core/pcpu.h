@@ -42,6 +42,8 @@ struct pcpu {
     nsec_t run_clock_at;      /* run_lock: when run_clock was right */
     nsec_t balance_at;        /* atomic: when to compare queues next */
     struct timer slice_timer;
+    nsec_t idle_since; /* run_lock: 0 while a vCPU runs */
+    nsec_t idle_time;  /* run_lock: before that */
 };
 
 extern struct pcpu pcpus[MAX_PCPUS];

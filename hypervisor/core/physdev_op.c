@@ -9,10 +9,10 @@
 #include "core/domain.h"
 #include "core/evtchn.h"
 #include "core/guest_copy.h"
-#include "core/heap.h"
 #include "core/hypercall.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/sub_op.h"
 #include "core/vcpu.h"
 #include "hypercall_abi/physdev.h"
 
@@ -26,11 +26,6 @@ static struct {
     struct spinlock lock;
     uint16_t owners[MAX_PIRQS]; /* domid + 1 */
 } pirqs;
-
-static long put(guest_va arg, const void *data, size_t size)
-{
-    return copy_out(arg, data, size) ? -EFAULT : 0;
-}
 
 /* Whether `pirq` is mapped to `d`. */
 static bool is_mapped(const struct domain *d, uint64_t pirq)
@@ -92,20 +87,6 @@ void physdev_release(struct domain *d)
 
 /* --- mapping ------------------------------------------------------------- */
 
-/* A domain that dom0 names. With a reference. */
-static int get_target(struct vcpu *v, domid_t id, struct domain **out)
-{
-    if (id == DOMID_SELF || id == v->domain->id) {
-        domain_get(v->domain);
-        *out = v->domain;
-        return 0;
-    }
-    if (!v->domain->is_privileged)
-        return -EPERM;
-    *out = domain_find_get(id);
-    return *out ? 0 : -ESRCH;
-}
-
 static int map_gsi(struct domain *d, struct physdev_map_pirq_args *op)
 {
     unsigned count = machine_gsi_count();
@@ -146,25 +127,21 @@ static int parse_msi(const struct physdev_map_pirq_args *op,
     return 0;
 }
 
-/* Gives `d` the `count` pirqs from `first` on, or none of them. */
+/* Gives `d` the `count` new pirqs from `first` on, or none of them. */
 static int add_messages(struct domain *d, unsigned first, unsigned count)
 {
-    unsigned done = 0;
     int error = 0;
 
     if (first >= MAX_PIRQS || count > MAX_PIRQS - first)
         error = -ENOSPC;
     spin_lock(&pirqs.lock);
-    while (!error && done < count) {
-        error = add_to_map(d, first + done);
-        done += !error;
-    }
-    if (error) {
-        for (unsigned i = 0; i < done; i++)
+    for (unsigned i = 0; i < count && !error; i++)
+        error = add_to_map(d, first + i);
+    for (unsigned i = 0; i < count && error; i++)
+        if (is_mapped(d, first + i))
             remove_from_map(d, first + i);
-        for (unsigned i = done; i < count; i++)
+        else
             machine_msi_unmap(first + i);
-    }
     spin_unlock(&pirqs.lock);
     return error;
 }
@@ -211,274 +188,209 @@ static int map_pirq(struct domain *d, struct physdev_map_pirq_args *op)
     }
 }
 
-static long physdevop_map_pirq(struct vcpu *v, guest_va arg)
+static long physdevop_map_pirq(struct sub_call *c, void *arg)
 {
-    struct physdev_map_pirq_args op;
-    struct domain *d;
-    int error;
+    struct physdev_map_pirq_args *op = arg;
+    bool is_multi = op->type == MAP_PIRQ_TYPE_MULTI_MSI;
+    int error = map_pirq(c->d, op);
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    error = get_target(v, op.domid, &d);
-    if (error)
-        return error;
-    error = map_pirq(d, &op);
-    if (!error && copy_out(arg, &op, sizeof(op))) {
-        bool is_multi = op.type == MAP_PIRQ_TYPE_MULTI_MSI;
-
-        unmap(d, (unsigned)op.pirq, is_multi ? (unsigned)op.entry_nr : 1);
+    if (!error && sub_op_answer(c)) {
+        unmap(c->d, (unsigned)op->pirq, is_multi ? (unsigned)op->entry_nr : 1);
         error = -EFAULT;
     }
-    domain_put(d);
     return error;
 }
 
-static long physdevop_unmap_pirq(struct vcpu *v, guest_va arg)
+static long physdevop_unmap_pirq(struct sub_call *c, void *arg)
 {
-    struct physdev_unmap_pirq_args op;
-    struct domain *d;
-    int error;
+    const struct physdev_unmap_pirq_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    error = get_target(v, op.domid, &d);
-    if (error)
-        return error;
-    if (op.pirq >= 0 && is_mapped(d, (unsigned)op.pirq))
-        unmap(d, (unsigned)index_clamp((unsigned)op.pirq, MAX_PIRQS), 1);
-    else
-        error = -EINVAL;
-    domain_put(d);
-    return error;
+    if (op->pirq < 0 || !is_mapped(c->d, (unsigned)op->pirq))
+        return -EINVAL;
+    unmap(c->d, (unsigned)index_clamp((unsigned)op->pirq, MAX_PIRQS), 1);
+    return 0;
 }
 
 /* --- interrupts in use --------------------------------------------------- */
 
-static long physdevop_irq_status_query(struct vcpu *v, guest_va arg)
+static bool needs_eoi(const struct domain *d, uint32_t pirq)
 {
-    struct physdev_irq_status_query_args op;
-
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (op.irq >= MAX_PIRQS)
-        return -EINVAL;
-    op.flags = 0;
-    if (is_mapped(v->domain, op.irq) && machine_pirq_needs_eoi(op.irq))
-        op.flags = XENIRQSTAT_needs_eoi;
-    return put(arg, &op, sizeof(op));
+    return is_mapped(d, pirq) && machine_pirq_needs_eoi(pirq);
 }
 
-static long physdevop_eoi(struct vcpu *v, guest_va arg)
+static long physdevop_irq_status_query(struct sub_call *c, void *arg)
 {
-    struct physdev_eoi_args op;
+    struct physdev_irq_status_query_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (op.irq >= MAX_PIRQS)
-        return -EINVAL;
-    if (is_mapped(v->domain, op.irq) && machine_pirq_needs_eoi(op.irq))
-        arch_pirq_eoi((unsigned)index_clamp(op.irq, MAX_PIRQS));
-    return 0;
+    op->flags = needs_eoi(c->d, op->irq) ? XENIRQSTAT_needs_eoi : 0;
+    return op->irq < MAX_PIRQS ? 0 : -EINVAL;
+}
+
+static long physdevop_eoi(struct sub_call *c, void *arg)
+{
+    const struct physdev_eoi_args *op = arg;
+
+    if (needs_eoi(c->d, op->irq))
+        arch_pirq_eoi((unsigned)index_clamp(op->irq, MAX_PIRQS));
+    return op->irq < MAX_PIRQS ? 0 : -EINVAL;
 }
 
 /* The vector is Mica's business; the caller only wants to hear of success. */
-static long physdevop_alloc_irq_vector(guest_va arg)
+static long physdevop_alloc_irq_vector(struct sub_call *c, void *arg)
 {
-    struct physdev_irq_args op;
+    struct physdev_irq_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (op.irq >= machine_gsi_count())
-        return -EINVAL;
-    op.vector = op.irq;
-    return put(arg, &op, sizeof(op));
+    (void)c;
+    op->vector = op->irq;
+    return op->irq < machine_gsi_count() ? 0 : -EINVAL;
 }
 
-static long physdevop_setup_gsi(guest_va arg)
+static long physdevop_setup_gsi(struct sub_call *c, void *arg)
 {
-    struct physdev_setup_gsi_args op;
+    const struct physdev_setup_gsi_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (op.gsi < 0 || (unsigned)op.gsi >= machine_gsi_count() ||
-        op.triggering > 1 || op.polarity > 1)
+    (void)c;
+    if (op->gsi < 0 || (unsigned)op->gsi >= machine_gsi_count() ||
+        op->triggering > 1 || op->polarity > 1)
         return -EINVAL;
-    return arch_gsi_setup((unsigned)op.gsi, op.triggering == 1,
-                          op.polarity == 1);
+    return arch_gsi_setup((unsigned)op->gsi, op->triggering == 1,
+                          op->polarity == 1);
 }
 
-static long physdevop_apic_read(guest_va arg)
+static long physdevop_apic_read(struct sub_call *c, void *arg)
 {
-    struct physdev_apic_args op;
-    int error;
+    struct physdev_apic_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    error = machine_ioapic_read(op.apic_physbase, op.reg, &op.value);
-    return error ? error : put(arg, &op, sizeof(op));
+    (void)c;
+    return machine_ioapic_read(op->apic_physbase, op->reg, &op->value);
 }
 
 /* --- ports --------------------------------------------------------------- */
 
-static long physdevop_set_iopl(struct vcpu *v, guest_va arg)
+static long physdevop_set_iopl(struct sub_call *c, void *arg)
 {
-    struct physdev_set_iopl_args op;
+    const struct physdev_set_iopl_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (op.iopl > 3)
+    if (op->iopl > 3)
         return -EINVAL;
-    machine_set_iopl(v, op.iopl);
+    machine_set_iopl(c->v, op->iopl);
     return 0;
 }
 
-static long physdevop_set_iobitmap(struct vcpu *v, guest_va arg)
+static long physdevop_set_iobitmap(struct sub_call *c, void *arg)
 {
-    struct physdev_set_iobitmap_args op;
-    uint64_t *bitmap;
-    long result;
+    const struct physdev_set_iobitmap_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (op.nr_ports > IO_PORTS)
+    if (op->nr_ports > IO_PORTS)
         return -EINVAL;
-    if (!op.bitmap.va || !op.nr_ports)
-        return machine_set_iobitmap(v, NULL, 0);
-    bitmap = heap_zalloc(IO_PORTS / 8);
-    if (!bitmap)
-        return -ENOMEM;
-    memset(bitmap, 0xff, IO_PORTS / 8);
-    if (copy_in(bitmap, op.bitmap, (op.nr_ports + 7) / 8))
-        result = -EFAULT;
-    else
-        result = machine_set_iobitmap(v, bitmap, op.nr_ports);
-    heap_zfree(bitmap, IO_PORTS / 8);
-    return result;
+    machine_set_iobitmap(c->v, op->bitmap, op->bitmap.va ? op->nr_ports : 0);
+    return 0;
 }
 
 /* --- PCI devices --------------------------------------------------------- */
 
-static long physdevop_pci_device_add(guest_va arg)
+/* pci_device_add, whose argument begins like the other's, and _remove. */
+static long physdevop_pci_device(struct sub_call *c, void *arg)
 {
-    struct physdev_pci_device_add_args op;
+    const struct physdev_pci_device_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    return machine_pci_device(op.seg, op.bus, op.devfn, true);
+    return machine_pci_device(op->seg, op->bus, op->devfn,
+                              c->cmd == PHYSDEVOP_pci_device_add);
 }
 
-static long pci_device_op(unsigned cmd, guest_va arg)
+static long physdevop_restore_msi_ext(struct sub_call *c, void *arg)
 {
-    struct physdev_pci_device_args op;
+    const struct physdev_pci_device_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    switch (cmd) {
-    case PHYSDEVOP_pci_device_remove:
-        return machine_pci_device(op.seg, op.bus, op.devfn, false);
-    case PHYSDEVOP_restore_msi_ext:
-        return machine_msi_restore(op.seg, op.bus, op.devfn);
-    default:
-        return -ENOSYS;
-    }
+    (void)c;
+    return machine_msi_restore(op->seg, op->bus, op->devfn);
 }
 
-/* The way to say so before there were segments. */
-static long manage_pci_op(unsigned cmd, guest_va arg)
+/*
+ * manage_pci_add, _add_ext and _remove: the way to say so before there were
+ * segments. The extended form begins with the same two members.
+ */
+static long physdevop_manage_pci(struct sub_call *c, void *arg)
 {
-    struct physdev_manage_pci_args op;
+    const struct physdev_manage_pci_args *op = arg;
 
-    /* The extended form begins with the same two members. */
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (cmd == PHYSDEVOP_restore_msi)
-        return machine_msi_restore(0, op.bus, op.devfn);
-    return machine_pci_device(0, op.bus, op.devfn,
-                              cmd != PHYSDEVOP_manage_pci_remove);
+    return machine_pci_device(0, op->bus, op->devfn,
+                              c->cmd != PHYSDEVOP_manage_pci_remove);
 }
 
-static long physdevop_pci_mmcfg_reserved(guest_va arg)
+static long physdevop_restore_msi(struct sub_call *c, void *arg)
 {
-    struct physdev_pci_mmcfg_reserved_args op;
+    const struct physdev_manage_pci_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (!(op.flags & XEN_PCI_MMCFG_RESERVED))
+    (void)c;
+    return machine_msi_restore(0, op->bus, op->devfn);
+}
+
+static long physdevop_pci_mmcfg_reserved(struct sub_call *c, void *arg)
+{
+    const struct physdev_pci_mmcfg_reserved_args *op = arg;
+
+    (void)c;
+    if (!(op->flags & XEN_PCI_MMCFG_RESERVED))
         return 0;
-    return machine_pci_window(op.address, op.segment, op.start_bus, op.end_bus);
+    return machine_pci_window(op->address, op->segment, op->start_bus,
+                              op->end_bus);
 }
 
 /* --- dispatch ------------------------------------------------------------ */
 
-/* What only dom0 may do. */
-static long privileged_op(struct vcpu *v, unsigned cmd, guest_va arg)
+static long nothing_to_do(struct sub_call *c, void *arg)
 {
-    switch (cmd) {
-    case PHYSDEVOP_apic_read:
-        return physdevop_apic_read(arg);
-    case PHYSDEVOP_alloc_irq_vector:
-        return physdevop_alloc_irq_vector(arg);
-    case PHYSDEVOP_free_irq_vector:
-        return 0;
-    case PHYSDEVOP_map_pirq:
-        return physdevop_map_pirq(v, arg);
-    case PHYSDEVOP_setup_gsi:
-        return physdevop_setup_gsi(arg);
-    case PHYSDEVOP_manage_pci_add:
-    case PHYSDEVOP_manage_pci_add_ext:
-    case PHYSDEVOP_manage_pci_remove:
-    case PHYSDEVOP_restore_msi:
-        return manage_pci_op(cmd, arg);
-    case PHYSDEVOP_pci_device_add:
-        return physdevop_pci_device_add(arg);
-    case PHYSDEVOP_pci_device_remove:
-    case PHYSDEVOP_restore_msi_ext:
-        return pci_device_op(cmd, arg);
-    case PHYSDEVOP_pci_mmcfg_reserved:
-        return physdevop_pci_mmcfg_reserved(arg);
-    default:
-        return refuse(-ENOSYS, "physdev_op %u is not served", cmd);
-    }
+    (void)c;
+    (void)arg;
+    return 0;
 }
 
-static long dispatch(struct vcpu *v, unsigned cmd, guest_va arg)
-{
-    switch (cmd) {
-    case PHYSDEVOP_IRQ_UNMASK_NOTIFY:
-        return 0;
-    case PHYSDEVOP_irq_status_query:
-        return physdevop_irq_status_query(v, arg);
-    case PHYSDEVOP_set_iopl:
-        return physdevop_set_iopl(v, arg);
-    case PHYSDEVOP_set_iobitmap:
-        return physdevop_set_iobitmap(v, arg);
-    case PHYSDEVOP_eoi:
-        return physdevop_eoi(v, arg);
-    case PHYSDEVOP_unmap_pirq:
-        return physdevop_unmap_pirq(v, arg);
-    case PHYSDEVOP_pirq_eoi_gmfn_v1:
-    case PHYSDEVOP_pirq_eoi_gmfn_v2:
-        return -ENOSYS; /* the guest then asks with irq_status_query */
-    default:
-        return v->domain->is_privileged ? privileged_op(v, cmd, arg) : -EPERM;
-    }
-}
+#define OP(name, handler, type, flags)                                         \
+    [PHYSDEVOP_##name] = {handler, sizeof(struct physdev_##type##_args), flags}
+
+/* Without pirq_eoi_gmfn_v1 and _v2 guests ask with irq_status_query. */
+static const struct sub_op ops[] = {
+    [PHYSDEVOP_IRQ_UNMASK_NOTIFY] = {nothing_to_do, 0, 0},
+    OP(irq_status_query, physdevop_irq_status_query, irq_status_query,
+       OP_ANSWERS),
+    OP(set_iopl, physdevop_set_iopl, set_iopl, 0),
+    OP(set_iobitmap, physdevop_set_iobitmap, set_iobitmap, 0),
+    OP(apic_read, physdevop_apic_read, apic, OP_DOM0 | OP_ANSWERS),
+    OP(alloc_irq_vector, physdevop_alloc_irq_vector, irq, OP_DOM0 | OP_ANSWERS),
+    [PHYSDEVOP_free_irq_vector] = {nothing_to_do, 0, OP_DOM0},
+    OP(eoi, physdevop_eoi, eoi, 0),
+    OP(map_pirq, physdevop_map_pirq, map_pirq, OP_DOM0 | OP_SUBJECT),
+    OP(unmap_pirq, physdevop_unmap_pirq, unmap_pirq, OP_SUBJECT),
+    OP(manage_pci_add, physdevop_manage_pci, manage_pci, OP_DOM0),
+    OP(manage_pci_add_ext, physdevop_manage_pci, manage_pci, OP_DOM0),
+    OP(manage_pci_remove, physdevop_manage_pci, manage_pci, OP_DOM0),
+    OP(restore_msi, physdevop_restore_msi, manage_pci, OP_DOM0),
+    OP(setup_gsi, physdevop_setup_gsi, setup_gsi, OP_DOM0),
+    OP(pci_mmcfg_reserved, physdevop_pci_mmcfg_reserved, pci_mmcfg_reserved,
+       OP_DOM0),
+    OP(pci_device_add, physdevop_pci_device, pci_device, OP_DOM0),
+    OP(pci_device_remove, physdevop_pci_device, pci_device, OP_DOM0),
+    OP(restore_msi_ext, physdevop_restore_msi_ext, pci_device, OP_DOM0),
+};
+static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_physdev_op};
 
 /* physdev_op(cmd, arg) */
 long hc_physdev_op(struct vcpu *v, const struct hc_args *args)
 {
-    return dispatch(v, (uint32_t)args->a[0], HC_ARG_VA(args, 1));
+    return sub_op_run(&table, v, args->a[0], HC_ARG_VA(args, 1));
 }
 
 /* physdev_op_compat(struct physdev_op *): the oldest commands, as one piece. */
 long hc_physdev_op_compat(struct vcpu *v, const struct hc_args *args)
 {
-    guest_va arg = HC_ARG_VA(args, 0);
+    guest_va op = HC_ARG_VA(args, 0);
     uint32_t cmd;
 
-    if (copy_in(&cmd, arg, sizeof(cmd)))
+    if (copy_in(&cmd, op, sizeof(cmd)))
         return -EFAULT;
     if (cmd > PHYSDEVOP_free_irq_vector)
         return -ENOSYS;
-    return dispatch(v, cmd, guest_va_add(arg, offsetof(struct physdev_op, u)));
+    return sub_op_run(&table, v, cmd,
+                      guest_va_add(op, offsetof(struct physdev_op, u)));
 }

@@ -15,33 +15,23 @@
 
 #define UNKNOWN_ID (~0u)
 
-/* Writes back the arguments of a command, which lie behind the common head. */
-static long put_args(guest_va arg, const void *data, size_t size)
+static long xenpf_settime64(const struct xenpf_settime64_args *op)
 {
-    guest_va where = guest_va_add(arg, offsetof(struct xen_platform_op, u));
-
-    return copy_out(where, data, size) ? -EFAULT : 0;
-}
-
-static long set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time)
-{
-    if (nsecs >= NSEC_PER_SEC)
+    if (op->mbz || op->nsecs >= NSEC_PER_SEC)
         return -EINVAL;
-    machine_set_time(secs, nsecs, system_time);
+    machine_set_time(op->secs, op->nsecs, op->system_time);
     return 0;
 }
 
-static long xenpf_settime64(const struct xenpf_settime64_args *op)
+static long xenpf_settime32(const struct xenpf_settime32_args *op)
 {
-    return op->mbz ? -EINVAL : set_time(op->secs, op->nsecs, op->system_time);
-}
+    struct xenpf_settime64_args wide = {
+        .secs = op->secs,
+        .nsecs = op->nsecs,
+        .system_time = op->system_time,
+    };
 
-static long xenpf_firmware_info(guest_va arg,
-                                struct xenpf_firmware_info_args *op)
-{
-    int error = machine_firmware_info(op);
-
-    return error ? error : put_args(arg, op, sizeof(*op));
+    return xenpf_settime64(&wide);
 }
 
 static long xenpf_enter_acpi_sleep(const struct xenpf_enter_acpi_sleep_args *op)
@@ -53,68 +43,64 @@ static long xenpf_enter_acpi_sleep(const struct xenpf_enter_acpi_sleep_args *op)
     return machine_acpi_sleep(op->sleep_state, op->val_a, op->val_b);
 }
 
-static bool find_cpu(uint32_t number, struct machine_cpu *cpu)
+/* What there is to say of pCPU `number`; false for one that is none. */
+static bool find_cpu(uint32_t number, struct machine_cpu *cpu, bool *is_online)
 {
+    unsigned index = (unsigned)index_clamp(number, pcpu_count);
+
     if (number >= pcpu_count)
         return false;
-    machine_cpu_info((unsigned)index_clamp(number, pcpu_count), cpu);
+    machine_cpu_info(index, cpu);
+    *is_online = pcpu_is_online(index);
     return true;
 }
 
-static bool cpu_is_online(uint32_t number)
-{
-    const struct pcpu *cpu = &pcpus[index_clamp(number, pcpu_count)];
-
-    return number < pcpu_count &&
-           __atomic_load_n(&cpu->online, __ATOMIC_RELAXED);
-}
-
-static long xenpf_get_cpuinfo(guest_va arg, struct xenpf_get_cpuinfo_args *op)
+static long xenpf_get_cpuinfo(struct xenpf_get_cpuinfo_args *op)
 {
     struct machine_cpu cpu;
+    bool is_online;
 
     op->max_present = pcpu_count - 1;
     op->flags = XEN_PCPU_FLAGS_INVALID;
     op->apic_id = op->acpi_id = UNKNOWN_ID;
-    if (find_cpu(op->xen_cpuid, &cpu)) {
-        op->flags = cpu_is_online(op->xen_cpuid) ? XEN_PCPU_FLAGS_ONLINE : 0;
+    if (find_cpu(op->xen_cpuid, &cpu, &is_online)) {
+        op->flags = is_online ? XEN_PCPU_FLAGS_ONLINE : 0;
         op->apic_id = cpu.apic_id;
         op->acpi_id = cpu.acpi_id;
     }
-    return put_args(arg, op, sizeof(*op));
+    return 0;
 }
 
-static long xenpf_get_cpu_version(guest_va arg,
-                                  struct xenpf_get_cpu_version_args *op)
+static long xenpf_get_cpu_version(struct xenpf_get_cpu_version_args *op)
 {
-    struct machine_cpu cpu = {.vendor = {0}};
+    struct machine_cpu cpu;
+    bool is_online;
 
+    if (!find_cpu(op->xen_cpuid, &cpu, &is_online) || !is_online)
+        cpu = (struct machine_cpu){.vendor = {0}};
     op->max_present = pcpu_count - 1;
-    if (cpu_is_online(op->xen_cpuid))
-        find_cpu(op->xen_cpuid, &cpu);
     memcpy(op->vendor_id, cpu.vendor, sizeof(op->vendor_id));
     op->family = cpu.family;
     op->model = cpu.model;
     op->stepping = cpu.stepping;
-    return put_args(arg, op, sizeof(*op));
+    return 0;
 }
 
-static long dispatch(struct xen_platform_op *op, guest_va arg)
+static long dispatch(struct xen_platform_op *op)
 {
     switch (op->cmd) {
     case XENPF_settime32:
-        return set_time(op->u.settime32.secs, op->u.settime32.nsecs,
-                        op->u.settime32.system_time);
+        return xenpf_settime32(&op->u.settime32);
     case XENPF_settime64:
         return xenpf_settime64(&op->u.settime64);
     case XENPF_firmware_info:
-        return xenpf_firmware_info(arg, &op->u.firmware_info);
+        return machine_firmware_info(&op->u.firmware_info);
     case XENPF_enter_acpi_sleep:
         return xenpf_enter_acpi_sleep(&op->u.enter_acpi_sleep);
     case XENPF_get_cpuinfo:
-        return xenpf_get_cpuinfo(arg, &op->u.pcpu_info);
+        return xenpf_get_cpuinfo(&op->u.pcpu_info);
     case XENPF_get_cpu_version:
-        return xenpf_get_cpu_version(arg, &op->u.pcpu_version);
+        return xenpf_get_cpu_version(&op->u.pcpu_version);
     default:
         return refuse(-ENOSYS, "platform_op %u is not served", op->cmd);
     }
@@ -125,6 +111,7 @@ long hc_platform_op(struct vcpu *v, const struct hc_args *args)
 {
     guest_va arg = HC_ARG_VA(args, 0);
     struct xen_platform_op op;
+    long result;
 
     if (!v->domain->is_privileged)
         return -EPERM;
@@ -132,7 +119,10 @@ long hc_platform_op(struct vcpu *v, const struct hc_args *args)
         return -EFAULT;
     if (op.interface_version != XENPF_INTERFACE_VERSION)
         return -EACCES;
-    return dispatch(&op, arg);
+    result = dispatch(&op);
+    if (!result && copy_out(arg, &op, sizeof(op)))
+        return -EFAULT;
+    return result;
 }
 
 /* mca(struct xen_mc *): no machine-check records are kept. */

@@ -34,20 +34,6 @@ struct pcpu *run_queue_lock(const struct vcpu *v)
     }
 }
 
-/* Locks two queues, the one of the lower pCPU first. */
-void run_queue_lock_both(struct pcpu *a, struct pcpu *b)
-{
-    spin_lock(a->id < b->id ? &a->run_lock : &b->run_lock);
-    spin_lock(a->id < b->id ? &b->run_lock : &a->run_lock);
-}
-
-/* Undoes run_queue_lock_both. */
-void run_queue_unlock_both(struct pcpu *a, struct pcpu *b)
-{
-    spin_unlock(&a->run_lock);
-    spin_unlock(&b->run_lock);
-}
-
 /* Brings the queue's virtual time up to `now`. */
 void run_queue_advance(struct pcpu *p, nsec_t now)
 {

@@ -22,10 +22,7 @@
 struct pcpu;
 struct vcpu;
 
-/* Take the lock; those of two queues in the right order. */
 struct pcpu *run_queue_lock(const struct vcpu *v);
-void run_queue_lock_both(struct pcpu *a, struct pcpu *b);
-void run_queue_unlock_both(struct pcpu *a, struct pcpu *b);
 
 /* Virtual time. */
 void run_queue_advance(struct pcpu *p, nsec_t now);

@@ -176,6 +176,28 @@ static struct vcpu *switch_current(struct pcpu *p, nsec_t now)
     return next;
 }
 
+/* With run_lock, as all of a pCPU's. */
+static void account_idle(struct pcpu *p, bool is_idle, nsec_t now)
+{
+    if (p->idle_since)
+        p->idle_time += now - p->idle_since;
+    p->idle_since = is_idle ? now : 0;
+}
+
+/* How long pCPU `cpu` has had no vCPU to run, since it first looked for one. */
+nsec_t sched_idle_time(unsigned cpu)
+{
+    struct pcpu *p = &pcpus[cpu];
+    nsec_t total;
+
+    spin_lock(&p->run_lock);
+    total = p->idle_time;
+    if (p->idle_since)
+        total += arch_now() - p->idle_since;
+    spin_unlock(&p->run_lock);
+    return total;
+}
+
 static struct vcpu *pick_here(struct pcpu *p, nsec_t now)
 {
     struct vcpu *next;
@@ -183,6 +205,7 @@ static struct vcpu *pick_here(struct pcpu *p, nsec_t now)
     spin_lock(&p->run_lock);
     next = switch_current(p, now);
     sched_set_idle(p->id, !next);
+    account_idle(p, !next, now);
     if (!next)
         timer_cancel(&p->slice_timer);
     spin_unlock(&p->run_lock);
@@ -208,13 +231,18 @@ struct vcpu *sched_pick(nsec_t now)
 
 /*
  * The registers of `v`, which this pCPU had, are where any pCPU can find them.
- * With no lock held.
+ * With no lock held. Whoever ends its domain waits for no more than that, so
+ * afterwards the caller must not use `v`.
  */
 void sched_unloaded(struct vcpu *v)
 {
+    struct domain *d = v->domain;
+
+    domain_get(d);
     __atomic_store_n(&v->loaded_on, NO_PCPU, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&v->state, __ATOMIC_SEQ_CST) == VCPU_RUNNABLE)
         settle(v);
+    domain_put(d);
 }
 
 static void slice_is_over(struct timer *t, nsec_t now)
@@ -242,6 +270,7 @@ void sched_init_vcpu(struct vcpu *v, uint32_t weight, unsigned pauses)
     v->loaded_on = NO_PCPU;
     list_init(&v->run_link);
     memset(v->affinity, 0xff, sizeof(v->affinity));
+    memset(v->soft_affinity, 0xff, sizeof(v->soft_affinity));
     v->runstate.state = RUNSTATE_offline;
     v->runstate.state_entry_time = arch_now();
 }
@@ -336,8 +365,8 @@ void sched_bring_up(struct vcpu *v)
     settle(v);
 }
 
-/* Takes a vCPU off its queue, or has its pCPU do it. With its lock. */
-static void stop_running(struct pcpu *p, struct vcpu *v)
+/* Takes a vCPU off its queue or pCPU, if it is on one. With its lock. */
+static void evict(struct pcpu *p, struct vcpu *v)
 {
     if (v->is_queued) {
         run_queue_advance(p, arch_now());
@@ -346,7 +375,12 @@ static void stop_running(struct pcpu *p, struct vcpu *v)
     }
     if (is_current(v, p))
         sched_request(p);
-    else
+}
+
+static void stop_running(struct pcpu *p, struct vcpu *v)
+{
+    evict(p, v);
+    if (!is_current(v, p))
         vcpu_set_runstate(v, idle_runstate(v), arch_now());
 }
 
@@ -450,15 +484,8 @@ int sched_set_affinity(struct vcpu *v, const uint64_t *pcpus_allowed)
         return -EINVAL;
     p = run_queue_lock(v);
     memcpy(v->affinity, pcpus_allowed, sizeof(v->affinity));
-    if (!sched_may_run_on(v, p->id)) {
-        if (v->is_queued) {
-            run_queue_advance(p, arch_now());
-            run_queue_remove(p, v);
-            run_queue_leave(p, v);
-        }
-        if (is_current(v, p))
-            sched_request(p);
-    }
+    if (!sched_may_run_on(v, p->id))
+        evict(p, v);
     spin_unlock(&p->run_lock);
     settle(v);
     return 0;

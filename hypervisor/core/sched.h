@@ -32,6 +32,7 @@ void sched_init_pcpu(struct pcpu *p);
 void sched_init_vcpu(struct vcpu *v, uint32_t weight, unsigned pauses);
 
 struct vcpu *sched_pick(nsec_t now);
+nsec_t sched_idle_time(unsigned cpu);
 void sched_unloaded(struct vcpu *v);
 
 void sched_wake(struct vcpu *v);

@@ -42,17 +42,10 @@ static bool claim_idle(unsigned cpu)
 /* An idle pCPU where `v` may run, no longer marked idle, or NO_PCPU. */
 static unsigned claim_any_idle(const struct vcpu *v)
 {
-    for (size_t word = 0; word < ARRAY_LEN(idle_pcpus); word++) {
-        uint64_t left = v->affinity[word] &
-                        __atomic_load_n(&idle_pcpus[word], __ATOMIC_RELAXED);
-
-        for (; left; left &= left - 1) {
-            unsigned cpu =
-                (unsigned)(word * 64) + (unsigned)__builtin_ctzll(left);
-
-            if (pcpu_is_online(cpu) && claim_idle(cpu))
-                return cpu;
-        }
+    bitmap_for_each(cpu, idle_pcpus, pcpu_count)
+    {
+        if (sched_may_run_on(v, (unsigned)cpu) && claim_idle((unsigned)cpu))
+            return (unsigned)cpu;
     }
     return NO_PCPU;
 }
@@ -62,13 +55,14 @@ static uint64_t load_of(unsigned cpu)
     return __atomic_load_n(&pcpus[cpu].run_weight, __ATOMIC_RELAXED);
 }
 
-/* The pCPU with the smallest load where `v` may run, or NO_PCPU. */
-static unsigned least_loaded(const struct vcpu *v)
+/*
+ * The pCPU with the smallest load where `v`, or with NULL anybody, may run;
+ * `best` unless there is one with less.
+ */
+static unsigned least_loaded(const struct vcpu *v, unsigned best)
 {
-    unsigned best = NO_PCPU;
-
     for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
-        if (sched_may_run_on(v, cpu) &&
+        if ((v ? sched_may_run_on(v, cpu) : pcpu_is_online(cpu)) &&
             (best == NO_PCPU || load_of(cpu) < load_of(best)))
             best = cpu;
     return best;
@@ -91,7 +85,7 @@ unsigned sched_choose_pcpu(const struct vcpu *v)
         return at;
     if (sched_may_run_on(v, last))
         return last;
-    at = least_loaded(v);
+    at = least_loaded(v, NO_PCPU);
     return at != NO_PCPU ? at : last;
 }
 
@@ -138,11 +132,11 @@ static bool move_one(struct pcpu *from, struct pcpu *to, nsec_t now)
 {
     struct vcpu *v;
 
-    run_queue_lock_both(from, to);
+    spin_lock_both(&from->run_lock, &to->run_lock);
     v = find_movable(from, to, UINT64_MAX);
     if (v)
         move_queued(from, to, v, now);
-    run_queue_unlock_both(from, to);
+    spin_unlock_both(&from->run_lock, &to->run_lock);
     return v != NULL;
 }
 
@@ -180,26 +174,16 @@ static bool has_more_than_one(const struct pcpu *p)
 /* Gives what waits here to idle pCPUs. */
 static void push_to_idle(struct pcpu *p, nsec_t now)
 {
-    size_t cpu = bitmap_next(idle_pcpus, pcpu_count, 0);
+    unsigned left = SEARCH_LIMIT;
 
-    for (unsigned i = 0; i < SEARCH_LIMIT && cpu < pcpu_count; i++) {
-        if (!has_more_than_one(p))
+    bitmap_for_each(cpu, idle_pcpus, pcpu_count)
+    {
+        if (!left-- || !has_more_than_one(p))
             return;
         if (pcpu_is_online((unsigned)cpu) && cpu != p->id &&
             claim_idle((unsigned)cpu) && !move_one(p, &pcpus[cpu], now))
             atomic_bit_set(idle_pcpus, cpu);
-        cpu = bitmap_next(idle_pcpus, pcpu_count, cpu + 1);
     }
-}
-
-static unsigned least_loaded_pcpu(void)
-{
-    unsigned best = this_pcpu()->id;
-
-    for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
-        if (pcpu_is_online(cpu) && load_of(cpu) < load_of(best))
-            best = cpu;
-    return best;
 }
 
 /* Whether the current vCPU of `p` rather than `v` should go to `to`. */
@@ -220,20 +204,20 @@ static bool current_is_due(const struct pcpu *p, const struct vcpu *v,
  */
 static bool push_to_least_loaded(struct pcpu *p, nsec_t now)
 {
-    struct pcpu *to = &pcpus[least_loaded_pcpu()];
+    struct pcpu *to = &pcpus[least_loaded(NULL, p->id)];
     bool settled = true;
     struct vcpu *v;
 
     if (to == p)
         return true;
-    run_queue_lock_both(p, to);
+    spin_lock_both(&p->run_lock, &to->run_lock);
     v = find_movable(p, to,
                      p->run_weight - min_u64(to->run_weight, p->run_weight));
     if (v && current_is_due(p, v, to))
         settled = false;
     else if (v)
         move_queued(p, to, v, now);
-    run_queue_unlock_both(p, to);
+    spin_unlock_both(&p->run_lock, &to->run_lock);
     return settled;
 }
 

@@ -10,13 +10,8 @@
 #include "core/hypercall.h"
 #include "core/log.h"
 #include "core/sched.h"
+#include "core/sub_op.h"
 #include "core/vcpu.h"
-
-static long schedop_yield(void)
-{
-    sched_yield_current();
-    return 0;
-}
 
 /*
  * SCHEDOP_block: unmasks events and sleeps until one. Whoever raises an event
@@ -46,33 +41,29 @@ static long shut_down(struct domain *d, uint32_t reason)
 }
 
 /* SCHEDOP_shutdown: the end of the calling domain. */
-static long schedop_shutdown(struct domain *d, guest_va arg)
+static long schedop_shutdown(struct sub_call *c, void *arg)
 {
-    struct sched_shutdown_args op;
+    const struct sched_shutdown_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    return shut_down(d, op.reason);
+    return shut_down(c->d, op->reason);
 }
 
 /* SCHEDOP_shutdown_code: the reason to give should the domain crash. */
-static long schedop_shutdown_code(struct domain *d, guest_va arg)
+static long schedop_shutdown_code(struct sub_call *c, void *arg)
 {
-    struct sched_shutdown_args op;
+    const struct sched_shutdown_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    return domain_set_shutdown_code(d, op.reason);
+    return domain_set_shutdown_code(c->d, op->reason);
 }
 
-static bool any_is_pending(const struct domain *d, const evtchn_port_t *ports,
-                           uint32_t count)
+static bool is_over(const struct vcpu *v, const evtchn_port_t *ports,
+                    uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         if (evtchn_is_pending(
-                d, (evtchn_port_t)index_clamp(ports[i], EVTCHN_PORTS)))
+                v->domain, (evtchn_port_t)index_clamp(ports[i], EVTCHN_PORTS)))
             return true;
-    return false;
+    return vcpu_has_event(v);
 }
 
 static int read_ports(evtchn_port_t *ports, const struct sched_poll_args *op)
@@ -87,107 +78,84 @@ static int read_ports(evtchn_port_t *ports, const struct sched_poll_args *op)
     return 0;
 }
 
-/* From here on an event on the ports wakes `v`, which is about to block. */
-static void register_poller(struct vcpu *v, const evtchn_port_t *ports,
-                            uint32_t count)
-{
-    evtchn_port_t one = POLL_ANY;
-
-    if (count == 1 && ports[0])
-        one = ports[0];
-    __atomic_store_n(&v->poll_port, one, __ATOMIC_SEQ_CST);
-    atomic_bit_set(v->domain->pollers, v->id);
-}
-
 /*
  * SCHEDOP_poll: sleeps until a port is pending, masked or not. An event that
  * comes while we look is seen here or its sender sees the poller. Events due
  * for an upcall end it too: the sender of one may hold what we wait for.
  */
-static long schedop_poll(struct vcpu *v, guest_va arg)
+static long schedop_poll(struct sub_call *c, void *arg)
 {
+    const struct sched_poll_args *op = arg;
     evtchn_port_t ports[SCHED_POLL_MAX_PORTS];
-    struct sched_poll_args op;
-    int error;
+    struct vcpu *v = c->v;
+    int error = read_ports(ports, op);
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    error = read_ports(ports, &op);
     if (error)
         return error;
-    if (any_is_pending(v->domain, ports, op.nr_ports) || vcpu_has_event(v))
+    if (is_over(v, ports, op->nr_ports))
         return 0;
-    register_poller(v, ports, op.nr_ports);
-    if (op.timeout)
-        timer_arm(&v->poll_timer, min_u64(op.timeout, NSEC_NEVER - 1));
+    __atomic_store_n(&v->poll_port,
+                     op->nr_ports == 1 && ports[0] ? ports[0] : POLL_ANY,
+                     __ATOMIC_SEQ_CST);
+    atomic_bit_set(c->d->pollers, v->id);
+    if (op->timeout)
+        timer_arm(&v->poll_timer, min_u64(op->timeout, NSEC_NEVER - 1));
     sched_block_current();
-    if (any_is_pending(v->domain, ports, op.nr_ports) || vcpu_has_event(v))
+    if (is_over(v, ports, op->nr_ports))
         sched_wake(v);
     return 0;
 }
 
 /* SCHEDOP_remote_shutdown: dom0 says that another domain has ended. */
-static long schedop_remote_shutdown(struct domain *caller, guest_va arg)
+static long schedop_remote_shutdown(struct sub_call *c, void *arg)
 {
-    struct sched_remote_shutdown_args op;
-    struct domain *d;
-    long result;
+    const struct sched_remote_shutdown_args *op = arg;
 
-    if (!caller->is_privileged)
-        return refuse(-EPERM, "domain %u is not privileged", caller->id);
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    d = domain_find_get(op.domain_id);
-    if (!d)
-        return refuse(-ESRCH, "no domain %u", op.domain_id);
-    result = d == caller ? -EINVAL : shut_down(d, op.reason);
-    domain_put(d);
-    return result;
+    return c->d == c->v->domain ? -EINVAL : shut_down(c->d, op->reason);
 }
 
 /* SCHEDOP_watchdog: ends the domain unless it comes back in time. */
-static long schedop_watchdog(struct domain *d, guest_va arg)
+static long schedop_watchdog(struct sub_call *c, void *arg)
 {
-    struct sched_watchdog_args op;
+    const struct sched_watchdog_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    return domain_set_watchdog(d, op.id, op.timeout);
+    return domain_set_watchdog(c->d, op->id, op->timeout);
 }
+
+#define OP(name, type, flags)                                                  \
+    [SCHEDOP_##                                                                \
+        name] = {schedop_##name, sizeof(struct sched_##type##_args), flags}
+
+static const struct sub_op ops[] = {
+    OP(shutdown, shutdown, 0),
+    OP(poll, poll, 0),
+    OP(remote_shutdown, remote_shutdown, OP_DOM0 | OP_SUBJECT),
+    OP(shutdown_code, shutdown, 0),
+    OP(watchdog, watchdog, 0),
+};
+static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_sched_op};
 
 /* sched_op(cmd, arg). */
 long hc_sched_op(struct vcpu *v, const struct hc_args *args)
 {
-    guest_va arg = HC_ARG_VA(args, 1);
-
-    switch (args->a[0]) {
+    switch ((uint32_t)args->a[0]) {
     case SCHEDOP_yield:
-        return schedop_yield();
+        sched_yield_current();
+        return 0;
     case SCHEDOP_block:
         return schedop_block(v);
-    case SCHEDOP_shutdown:
-        return schedop_shutdown(v->domain, arg);
-    case SCHEDOP_poll:
-        return schedop_poll(v, arg);
-    case SCHEDOP_remote_shutdown:
-        return schedop_remote_shutdown(v->domain, arg);
-    case SCHEDOP_shutdown_code:
-        return schedop_shutdown_code(v->domain, arg);
-    case SCHEDOP_watchdog:
-        return schedop_watchdog(v->domain, arg);
     default:
-        return -ENOSYS;
+        return sub_op_run(&table, v, args->a[0], HC_ARG_VA(args, 1));
     }
 }
 
 /* sched_op_compat(cmd, arg): three commands, of which shutdown's arg is it. */
 long hc_sched_op_compat(struct vcpu *v, const struct hc_args *args)
 {
-    switch (args->a[0]) {
+    switch ((uint32_t)args->a[0]) {
     case SCHEDOP_yield:
-        return schedop_yield();
     case SCHEDOP_block:
-        return schedop_block(v);
+        return hc_sched_op(v, args);
     case SCHEDOP_shutdown:
         return shut_down(v->domain, (uint32_t)min_u64(args->a[1], UINT32_MAX));
     default:

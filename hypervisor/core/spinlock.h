@@ -5,7 +5,7 @@
  * (arch_spin_wait), so that a holder may wait for an acknowledgement.
  *
  * Order, outermost first: domain list, a domain's event lock, its grant lock,
- * its page-table lock (of two domains, the lower domid first), heap, log;
+ * its page-table lock (of two of a kind the lower address first), heap, log;
  * scheduler and timer locks nest inside any of them but the heap's and the
  * log's. docs/locking.md has the whole table.
  */
@@ -34,6 +34,21 @@ static inline void spin_lock(struct spinlock *l)
 static inline void spin_unlock(struct spinlock *l)
 {
     __atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
+}
+
+/* Two of a kind, the one at the lower address first; they may be the same. */
+static inline void spin_lock_both(struct spinlock *a, struct spinlock *b)
+{
+    spin_lock(a < b ? a : b);
+    if (a != b)
+        spin_lock(a < b ? b : a);
+}
+
+static inline void spin_unlock_both(struct spinlock *a, struct spinlock *b)
+{
+    spin_unlock(a);
+    if (a != b)
+        spin_unlock(b);
 }
 
 static inline bool spin_is_locked(const struct spinlock *l)

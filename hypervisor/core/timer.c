@@ -113,13 +113,6 @@ void timer_cancel_sync(struct timer *t)
     timer_cancel(t);
 }
 
-/* Locks two queues, the one of the lower pCPU first. */
-static void lock_both(struct pcpu *a, struct pcpu *b)
-{
-    spin_lock(a->id < b->id ? &a->timer_lock : &b->timer_lock);
-    spin_lock(a->id < b->id ? &b->timer_lock : &a->timer_lock);
-}
-
 /* Has pCPU `cpu` serve `t` from now on, armed or not. */
 void timer_move(struct timer *t, unsigned cpu)
 {
@@ -131,11 +124,10 @@ void timer_move(struct timer *t, unsigned cpu)
         from = &pcpus[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
         if (from == to)
             return;
-        lock_both(from, to);
+        spin_lock_both(&from->timer_lock, &to->timer_lock);
         if (__atomic_load_n(&t->cpu, __ATOMIC_RELAXED) == from->id)
             break;
-        spin_unlock(&from->timer_lock);
-        spin_unlock(&to->timer_lock);
+        spin_unlock_both(&from->timer_lock, &to->timer_lock);
     }
     deadline = t->deadline;
     if (deadline != NSEC_NEVER) {
@@ -144,8 +136,7 @@ void timer_move(struct timer *t, unsigned cpu)
         is_first = prioq_first(&to->timers) == &t->node;
     }
     __atomic_store_n(&t->cpu, cpu, __ATOMIC_RELAXED);
-    spin_unlock(&from->timer_lock);
-    spin_unlock(&to->timer_lock);
+    spin_unlock_both(&from->timer_lock, &to->timer_lock);
     if (is_first)
         serve(to, deadline);
 }

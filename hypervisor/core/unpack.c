@@ -6,6 +6,10 @@
  */
 #include "core/unpack.h"
 
+#define LEFT_OUT(name, option)                                                 \
+    "it is packed with " name ", which this build can't unpack (" option ")"
+#define UNSUPPORTED(name) "it is packed with " name ", which Mica can't unpack"
+
 enum {
     ARENA_ALIGNMENT = 64,
     KIB = 1024,
@@ -18,35 +22,22 @@ enum {
  */
 static const struct {
     const char *name;
-    const char *refusal;
     size_t arena_size;
     unpack_fn *unpack;
+    const char *refusal; /* where there is no decoder */
 } methods[UNPACK_METHODS] = {
-    [UNPACK_NONE] = {"no packing", "it isn't packed", 0, NULL},
-    [UNPACK_GZIP] = {"gzip",
-                     "it is packed with gzip, which this build can't "
-                     "unpack (CONFIG_KERNEL_GZIP)",
-                     64 * KIB, CONFIG_KERNEL_GZIP ? unpack_gzip : NULL},
-    [UNPACK_BZIP2] = {"bzip2",
-                      "it is packed with bzip2, which Mica can't "
-                      "unpack",
-                      0, NULL},
-    [UNPACK_LZMA] = {"lzma",
-                     "it is packed with lzma, which this build can't "
-                     "unpack (CONFIG_KERNEL_XZ)",
-                     65 * MIB, CONFIG_KERNEL_XZ ? unpack_lzma : NULL},
-    [UNPACK_XZ] = {"xz",
-                   "it is packed with xz, which this build can't unpack "
-                   "(CONFIG_KERNEL_XZ)",
-                   33 * MIB, CONFIG_KERNEL_XZ ? unpack_xz : NULL},
-    [UNPACK_LZO] = {"lzo", "it is packed with lzo, which Mica can't unpack", 0,
-                    NULL},
-    [UNPACK_LZ4] = {"lz4", "it is packed with lz4, which Mica can't unpack", 0,
-                    NULL},
-    [UNPACK_ZSTD] = {"zstd",
-                     "it is packed with zstd, which this build can't "
-                     "unpack (CONFIG_KERNEL_ZSTD)",
-                     256 * KIB, CONFIG_KERNEL_ZSTD ? unpack_zstd : NULL},
+    [UNPACK_NONE] = {"no packing", 0, NULL, "it isn't packed"},
+    [UNPACK_GZIP] = {"gzip", 64 * KIB, CONFIG_KERNEL_GZIP ? unpack_gzip : NULL,
+                     LEFT_OUT("gzip", "CONFIG_KERNEL_GZIP")},
+    [UNPACK_BZIP2] = {"bzip2", 0, NULL, UNSUPPORTED("bzip2")},
+    [UNPACK_LZMA] = {"lzma", 65 * MIB, CONFIG_KERNEL_XZ ? unpack_lzma : NULL,
+                     LEFT_OUT("lzma", "CONFIG_KERNEL_XZ")},
+    [UNPACK_XZ] = {"xz", 33 * MIB, CONFIG_KERNEL_XZ ? unpack_xz : NULL,
+                   LEFT_OUT("xz", "CONFIG_KERNEL_XZ")},
+    [UNPACK_LZO] = {"lzo", 0, NULL, UNSUPPORTED("lzo")},
+    [UNPACK_LZ4] = {"lz4", 0, NULL, UNSUPPORTED("lz4")},
+    [UNPACK_ZSTD] = {"zstd", 256 * KIB, CONFIG_KERNEL_ZSTD ? unpack_zstd : NULL,
+                     LEFT_OUT("zstd", "CONFIG_KERNEL_ZSTD")},
 };
 
 /* The method's name for messages. */
@@ -83,12 +74,25 @@ int unpack(enum unpack_method method, const struct unpack_job *job,
     return methods[method].unpack(job, why);
 }
 
+int unpack_check_size(const struct unpack_job *job, uint64_t produced,
+                      uint64_t left, const char **why)
+{
+    if (produced > job->out_size)
+        return unpack_refuse(why, "its packed data unpack to more than the "
+                                  "declared size");
+    if (produced < job->out_size)
+        return unpack_refuse(why, "its packed data unpack to less than the "
+                                  "declared size");
+    return left ? unpack_refuse(why, "something follows its packed data") : 0;
+}
+
 /*
  * Room for `count` objects of `size` bytes, aligned for any of them, or NULL
  * if the arena has no more.
  */
-void *arena_alloc(struct arena *arena, size_t count, size_t size)
+void *arena_alloc(void *from, size_t count, size_t size)
 {
+    struct arena *arena = from;
     uint64_t bytes, first, end;
 
     if (mul_overflows(count, size, &bytes))
@@ -99,4 +103,11 @@ void *arena_alloc(struct arena *arena, size_t count, size_t size)
         return NULL;
     arena->used = end;
     return arena->base + first;
+}
+
+/* Does nothing: the arena goes back to the caller as a whole. */
+void arena_release(void *arena, void *memory)
+{
+    (void)arena;
+    (void)memory;
 }

@@ -53,4 +53,22 @@ bool unpack_is_supported(enum unpack_method method);
 size_t unpack_arena_size(enum unpack_method method);
 must_check int unpack(enum unpack_method method, const struct unpack_job *job,
                       const char **why);
-void *arena_alloc(struct arena *arena, size_t count, size_t size);
+
+/* -EINVAL, with the reason in *why. */
+static inline int unpack_refuse(const char **why, const char *reason)
+{
+    *why = reason;
+    return -EINVAL;
+}
+
+/*
+ * For decoders of a whole stream: 0 when it filled the job's output exactly
+ * and nothing is left behind it; else -EINVAL.
+ */
+must_check int unpack_check_size(const struct unpack_job *job,
+                                 uint64_t produced, uint64_t left,
+                                 const char **why);
+
+/* As libraries call them; `arena` is a struct arena. */
+void *arena_alloc(void *arena, size_t count, size_t size);
+void arena_release(void *arena, void *memory);

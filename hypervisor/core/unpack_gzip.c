@@ -17,13 +17,6 @@ static voidpf allocate(voidpf arena, uInt count, uInt size)
     return arena_alloc(arena, count, size);
 }
 
-/* The arena goes back to the caller as a whole. */
-static void release(voidpf arena, voidpf memory)
-{
-    (void)arena;
-    (void)memory;
-}
-
 /*
  * Once the output is full the decoder must still see the trailer; it gets one
  * byte of room for data that must not come.
@@ -46,19 +39,11 @@ static int judge(const z_stream *stream, int result,
         *why = "unpacking it (gzip) takes more memory than is set aside";
         return -ENOMEM;
     }
-    if (stream->total_out > job->out_size)
-        *why = "its gzip data unpack to more than the declared size";
-    else if (result == Z_OK || result == Z_BUF_ERROR)
-        *why = "its gzip data are cut short";
-    else if (result != Z_STREAM_END)
-        *why = "its gzip data are damaged";
-    else if (stream->total_out < job->out_size)
-        *why = "its gzip data unpack to less than the declared size";
-    else if (stream->avail_in > 0)
-        *why = "something follows its gzip data";
-    else
-        return 0;
-    return -EINVAL;
+    if (stream->total_out <= job->out_size && result != Z_STREAM_END)
+        return unpack_refuse(why, result == Z_OK || result == Z_BUF_ERROR
+                                      ? "its gzip data are cut short"
+                                      : "its gzip data are damaged");
+    return unpack_check_size(job, stream->total_out, stream->avail_in, why);
 }
 
 /* Unpack one gzip member; see unpack(). */
@@ -70,7 +55,7 @@ int unpack_gzip(const struct unpack_job *job, const char **why)
         .next_out = job->out,
         .avail_out = (uInt)job->out_size,
         .zalloc = allocate,
-        .zfree = release,
+        .zfree = arena_release,
         .opaque = job->arena,
     };
     Bytef spare;

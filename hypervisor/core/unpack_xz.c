@@ -12,24 +12,6 @@
 
 #include <lzma.h>
 
-static void *allocate(void *arena, size_t count, size_t size)
-{
-    return arena_alloc(arena, count, size);
-}
-
-/* The arena goes back to the caller as a whole. */
-static void release(void *arena, void *memory)
-{
-    (void)arena;
-    (void)memory;
-}
-
-static int fail(const char **why, const char *reason)
-{
-    *why = reason;
-    return -EINVAL;
-}
-
 /*
  * Run the decoder to its end. Once the output is full it must still see the
  * end of the stream; it gets one byte of room for data that must not come.
@@ -60,72 +42,60 @@ static int judge(const lzma_stream *stream, lzma_ret result,
         *why = "unpacking it (xz or lzma) takes more memory than is set aside";
         return -ENOMEM;
     }
-    if (stream->total_out > job->out_size)
-        return fail(why, "its packed data (xz or lzma) unpack to more than "
-                         "the declared size");
-    if (result == LZMA_BUF_ERROR)
-        return fail(why, "its packed data (xz or lzma) are cut short");
-    if (result == LZMA_OPTIONS_ERROR)
-        return fail(why, "its packed data (xz or lzma) need a newer decoder");
-    if (result != LZMA_STREAM_END)
-        return fail(why, "its packed data (xz or lzma) are damaged");
-    if (stream->total_out < job->out_size)
-        return fail(why, "its packed data (xz or lzma) unpack to less than "
-                         "the declared size");
-    if (stream->avail_in > 0)
-        return fail(why, "something follows its packed data (xz or lzma)");
-    return 0;
+    if (stream->total_out <= job->out_size && result != LZMA_STREAM_END)
+        return unpack_refuse(
+            why, result == LZMA_BUF_ERROR || result == LZMA_OK
+                     ? "its packed data (xz or lzma) are cut short"
+                 : result == LZMA_OPTIONS_ERROR
+                     ? "its packed data (xz or lzma) need a newer decoder"
+                     : "its packed data (xz or lzma) are damaged");
+    return unpack_check_size(job, stream->total_out, stream->avail_in, why);
 }
 
-/* Decode by a decoder that `stream` was just given, with result `init`. */
-static int run(lzma_stream *stream, lzma_ret init, const struct unpack_job *job,
-               const char **why)
+/* Decodes with what `start` makes of a new stream. */
+static int run(const struct unpack_job *job, const char **why,
+               lzma_ret (*start)(lzma_stream *stream, uint64_t memory_limit))
 {
-    uint8_t spare;
-
-    if (init == LZMA_OK)
-        init = decode_all(stream, &spare);
-    lzma_end(stream);
-    return judge(stream, init, job, why);
-}
-
-static lzma_stream make_stream(const struct unpack_job *job,
-                               const lzma_allocator *allocator)
-{
+    const lzma_allocator allocator = {arena_alloc, arena_release, job->arena};
     lzma_stream stream = LZMA_STREAM_INIT;
+    uint8_t spare;
+    lzma_ret result;
 
     stream.next_in = job->packed;
     stream.avail_in = job->packed_size;
     stream.next_out = job->out;
     stream.avail_out = job->out_size;
-    stream.allocator = allocator;
-    return stream;
+    stream.allocator = &allocator;
+    result = start(&stream, job->arena->size);
+    if (result == LZMA_OK)
+        result = decode_all(&stream, &spare);
+    lzma_end(&stream);
+    return judge(&stream, result, job, why);
+}
+
+static lzma_ret start_xz(lzma_stream *stream, uint64_t memory_limit)
+{
+    return lzma_stream_decoder(stream, memory_limit, 0);
 }
 
 /* Unpack one xz stream; see unpack(). */
 int unpack_xz(const struct unpack_job *job, const char **why)
 {
-    const lzma_allocator allocator = {allocate, release, job->arena};
-    lzma_stream stream = make_stream(job, &allocator);
     lzma_stream_flags flags;
 
     if (job->packed_size < LZMA_STREAM_HEADER_SIZE)
-        return fail(why, "its xz data are cut short");
+        return unpack_refuse(why, "its xz data are cut short");
     if (lzma_stream_header_decode(&flags, job->packed) != LZMA_OK)
-        return fail(why, "the header of its xz data is damaged");
+        return unpack_refuse(why, "the header of its xz data is damaged");
     if (flags.check != LZMA_CHECK_NONE && flags.check != LZMA_CHECK_CRC32)
-        return fail(why, "its xz data carry another check than CRC32 (pack "
-                         "with xz --check=crc32)");
-    return run(&stream, lzma_stream_decoder(&stream, job->arena->size, 0), job,
-               why);
+        return unpack_refuse(why,
+                             "its xz data carry another check than CRC32 (pack "
+                             "with xz --check=crc32)");
+    return run(job, why, start_xz);
 }
 
 /* Unpack one stream of the older lzma format; see unpack(). */
 int unpack_lzma(const struct unpack_job *job, const char **why)
 {
-    const lzma_allocator allocator = {allocate, release, job->arena};
-    lzma_stream stream = make_stream(job, &allocator);
-
-    return run(&stream, lzma_alone_decoder(&stream, job->arena->size), job,
-               why);
+    return run(job, why, lzma_alone_decoder);
 }

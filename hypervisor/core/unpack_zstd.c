@@ -14,33 +14,21 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-static int fail(const char **why, const char *reason)
-{
-    *why = reason;
-    return -EINVAL;
-}
-
-static bool has_magic(const struct unpack_job *job)
-{
-    const uint8_t *p = job->packed;
-
-    return job->packed_size >= 4 && p[0] == 0x28 && p[1] == 0xb5 &&
-           p[2] == 0x2f && p[3] == 0xfd;
-}
-
 static int check_frame(const struct unpack_job *job, const char **why)
 {
+    static const uint8_t magic[] = {0x28, 0xb5, 0x2f, 0xfd};
     size_t length;
 
-    if (!has_magic(job))
-        return fail(why, "its zstd data don't begin like zstd data");
+    if (job->packed_size < sizeof(magic) ||
+        memcmp(job->packed, magic, sizeof(magic)))
+        return unpack_refuse(why, "its zstd data don't begin like zstd data");
     length = ZSTD_findFrameCompressedSize(job->packed, job->packed_size);
     if (ZSTD_getErrorCode(length) == ZSTD_error_srcSize_wrong)
-        return fail(why, "its zstd data are cut short");
+        return unpack_refuse(why, "its zstd data are cut short");
     if (ZSTD_isError(length))
-        return fail(why, "its zstd data are damaged");
+        return unpack_refuse(why, "its zstd data are damaged");
     if (length != job->packed_size)
-        return fail(why, "something follows its zstd data");
+        return unpack_refuse(why, "something follows its zstd data");
     return 0;
 }
 
@@ -63,10 +51,9 @@ int unpack_zstd(const struct unpack_job *job, const char **why)
     result = ZSTD_decompressDCtx(decoder, job->out, job->out_size, job->packed,
                                  job->packed_size);
     if (ZSTD_getErrorCode(result) == ZSTD_error_dstSize_tooSmall)
-        return fail(why, "its zstd data unpack to more than the declared size");
+        return unpack_refuse(
+            why, "its zstd data unpack to more than the declared size");
     if (ZSTD_isError(result))
-        return fail(why, "its zstd data are damaged");
-    if (result != job->out_size)
-        return fail(why, "its zstd data unpack to less than the declared size");
-    return 0;
+        return unpack_refuse(why, "its zstd data are damaged");
+    return unpack_check_size(job, result, 0, why);
 }

@@ -63,6 +63,14 @@ void vcpu_stop_timers(struct vcpu *v)
     timer_cancel(&v->periodic);
 }
 
+/* Stops all timers of a vCPU that is ending; no handler runs afterwards. */
+void vcpu_end_timers(struct vcpu *v)
+{
+    timer_cancel_sync(&v->singleshot);
+    timer_cancel_sync(&v->periodic);
+    timer_cancel_sync(&v->poll_timer);
+}
+
 /* Ticks every `period` nanoseconds from now on; 0 stops. */
 void vcpu_set_period(struct vcpu *v, nsec_t period)
 {
@@ -133,9 +141,7 @@ void vcpu_release_info(struct vcpu *v)
 /* Frees a vCPU that runs no more; nobody may be looking at it. */
 void vcpu_destroy(struct vcpu *v)
 {
-    timer_cancel_sync(&v->singleshot);
-    timer_cancel_sync(&v->periodic);
-    timer_cancel_sync(&v->poll_timer);
+    vcpu_end_timers(v);
     vcpu_release_info(v);
     arch_vcpu_destroy(v);
     heap_zfree(v, sizeof(*v));
@@ -221,8 +227,7 @@ int vcpu_register_info(struct vcpu *v, mfn_t frame, unsigned offset)
         return refuse(-EINVAL, "vCPU %u is running", v->id);
     f = frame_get(frame, v->domain);
     if (!f)
-        return refuse(-EINVAL, "frame %#llx is not the domain's",
-                      (unsigned long long)frame.n);
+        return refuse(-EINVAL, "frame %#lx is not the domain's", frame.n);
     error = frame_get_writable(f);
     frame_put(f);
     if (error)
@@ -268,36 +273,33 @@ void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
     account(out, arch_now());
 }
 
-static bool write_entry_time(uint64_t area, uint64_t value)
+/*
+ * With the flag on, a reader waits until the record is whole again: its time of
+ * entry is marked before anything else changes and set right at last.
+ */
+static bool write_area(struct vcpu *v, guest_va area)
 {
-    uint64_t at = area + offsetof(struct vcpu_runstate_info, state_entry_time);
-
-    return !copy_out((guest_va){at}, &value, sizeof(value));
-}
-
-/* With the flag, a reader waits until the record is whole again. */
-static bool write_flagged(uint64_t area, const struct vcpu_runstate_info *r)
-{
-    struct vcpu_runstate_info flagged = *r;
+    bool is_flagged =
+        domain_has_assist(v->domain, VMASST_TYPE_runstate_update_flag);
+    guest_va time_at = guest_va_add(
+        area, offsetof(struct vcpu_runstate_info, state_entry_time));
+    struct vcpu_runstate_info r;
+    uint64_t entered_at;
     bool done;
 
-    flagged.state_entry_time |= XEN_RUNSTATE_UPDATE;
-    if (!write_entry_time(area, flagged.state_entry_time))
-        return false;
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    done = !copy_out((guest_va){area}, &flagged, sizeof(flagged));
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    return write_entry_time(area, r->state_entry_time) && done;
-}
-
-static bool write_area(struct vcpu *v, uint64_t area)
-{
-    struct vcpu_runstate_info r;
-
     snapshot(v, &r);
-    if (domain_has_assist(v->domain, VMASST_TYPE_runstate_update_flag))
-        return write_flagged(area, &r);
-    return !copy_out((guest_va){area}, &r, sizeof(r));
+    entered_at = r.state_entry_time;
+    if (is_flagged) {
+        r.state_entry_time |= XEN_RUNSTATE_UPDATE;
+        if (copy_out(time_at, &r.state_entry_time, sizeof(entered_at)))
+            return false;
+    }
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    done = !copy_out(area, &r, sizeof(r));
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    if (is_flagged && copy_out(time_at, &entered_at, sizeof(entered_at)))
+        return false;
+    return done;
 }
 
 /*
@@ -306,7 +308,7 @@ static bool write_area(struct vcpu *v, uint64_t area)
  */
 int vcpu_set_runstate_area(struct vcpu *v, uint64_t va)
 {
-    if (va && !write_area(v, va))
+    if (va && !write_area(v, (guest_va){va}))
         return -EFAULT;
     __atomic_store_n(&v->runstate_area, va, __ATOMIC_RELAXED);
     return 0;
@@ -323,7 +325,7 @@ void vcpu_runstate_publish(struct vcpu *v)
 
     if (!__atomic_exchange_n(&v->runstate_stale, false, __ATOMIC_RELAXED))
         return;
-    if (area && !write_area(v, area))
-        log_debug("d%uv%u: no runstate area at %#llx", v->domain->id, v->id,
-                  (unsigned long long)area);
+    if (area && !write_area(v, (guest_va){area}))
+        log_debug("d%uv%u: no runstate area at %#lx", v->domain->id, v->id,
+                  area);
 }

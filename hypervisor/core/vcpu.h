@@ -62,6 +62,10 @@ struct vcpu {
     nsec_t moved_at;   /* when it last moved to another queue */
     uint64_t affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)];
 
+    /* the tools' own, domctl lock */
+    uint64_t soft_affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)]; /* no effect */
+    unsigned debug_pauses; /* by gdbsx, of those in pause_count */
+
     /* runstate: written under run_lock by whoever changes the state */
     struct vcpu_runstate_info runstate;
     uint64_t runstate_area; /* atomic: guest address registered, or 0 */
@@ -113,6 +117,7 @@ must_check int vcpu_register_info(struct vcpu *v, mfn_t frame, unsigned offset);
 must_check int vcpu_up(struct vcpu *v);
 void vcpu_down(struct vcpu *v);
 void vcpu_stop_timers(struct vcpu *v);
+void vcpu_end_timers(struct vcpu *v);
 void vcpu_set_period(struct vcpu *v, nsec_t period);
 void vcpu_set_runstate(struct vcpu *v, int runstate, nsec_t now);
 void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out);

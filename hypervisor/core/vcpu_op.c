@@ -10,6 +10,7 @@
 #include "core/hypercall.h"
 #include "core/log.h"
 #include "core/pcpu.h"
+#include "core/sub_op.h"
 #include "core/vcpu.h"
 
 #define LEAST_PERIOD NSEC_PER_MS
@@ -55,90 +56,64 @@ static long vcpuop_initialise(struct vcpu *v, struct vcpu *target,
 }
 
 /* VCPUOP_get_runstate_info: how a vCPU has spent its time. */
-static long vcpuop_get_runstate_info(struct vcpu *target, guest_va arg)
+static long vcpuop_get_runstate_info(struct sub_call *c, void *arg)
 {
-    struct vcpu_runstate_info info;
-
-    vcpu_get_runstate(target, &info);
-    return copy_out(arg, &info, sizeof(info)) ? -EFAULT : 0;
-}
-
-/* VCPUOP_register_runstate_memory_area: the same, kept in guest memory. */
-static long vcpuop_register_runstate_memory_area(struct vcpu *target,
-                                                 guest_va arg)
-{
-    struct vcpu_register_runstate_memory_area_args op;
-
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    return vcpu_set_runstate_area(target, op.addr.va);
-}
-
-/* VCPUOP_set_periodic_timer: VIRQ_TIMER again and again. */
-static long vcpuop_set_periodic_timer(struct vcpu *target, guest_va arg)
-{
-    struct vcpu_set_periodic_timer_args op;
-
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (op.period_ns < LEAST_PERIOD || op.period_ns > LONGEST_PERIOD)
-        return refuse(-EINVAL, "a tick every %llu ns",
-                      (unsigned long long)op.period_ns);
-    vcpu_set_period(target, op.period_ns);
+    vcpu_get_runstate(c->v, arg);
     return 0;
 }
 
-static long vcpuop_stop_periodic_timer(struct vcpu *target)
+/* VCPUOP_register_runstate_memory_area: the same, kept in guest memory. */
+static long vcpuop_register_runstate_memory_area(struct sub_call *c, void *arg)
 {
-    vcpu_set_period(target, 0);
+    const struct vcpu_register_runstate_memory_area_args *op = arg;
+
+    return vcpu_set_runstate_area(c->v, op->addr.va);
+}
+
+/* VCPUOP_set_periodic_timer: VIRQ_TIMER again and again. */
+static long vcpuop_set_periodic_timer(struct sub_call *c, void *arg)
+{
+    const struct vcpu_set_periodic_timer_args *op = arg;
+
+    if (op->period_ns < LEAST_PERIOD || op->period_ns > LONGEST_PERIOD)
+        return refuse(-EINVAL, "a tick every %lu ns", op->period_ns);
+    vcpu_set_period(c->v, op->period_ns);
     return 0;
 }
 
 /* VCPUOP_set_singleshot_timer: VIRQ_TIMER once, soon if the time is past. */
-static long vcpuop_set_singleshot_timer(struct vcpu *v, struct vcpu *target,
-                                        guest_va arg)
+static long vcpuop_set_singleshot_timer(struct sub_call *c, void *arg)
 {
-    struct vcpu_set_singleshot_timer_args op;
+    const struct vcpu_set_singleshot_timer_args *op = arg;
 
-    if (target != v)
-        return refuse(-EINVAL, "vCPU %u is not the caller", target->id);
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (op.flags & VCPU_SSHOTTMR_future && op.timeout_abs_ns < arch_now())
+    if (c->v != current_vcpu())
+        return refuse(-EINVAL, "vCPU %u is not the caller", c->v->id);
+    if (op->flags & VCPU_SSHOTTMR_future && op->timeout_abs_ns < arch_now())
         return -ETIME;
-    timer_arm(&v->singleshot, min_u64(op.timeout_abs_ns, NSEC_NEVER - 1));
-    return 0;
-}
-
-static long vcpuop_stop_singleshot_timer(struct vcpu *v, struct vcpu *target)
-{
-    if (target != v)
-        return refuse(-EINVAL, "vCPU %u is not the caller", target->id);
-    timer_cancel(&v->singleshot);
+    timer_arm(&c->v->singleshot, min_u64(op->timeout_abs_ns, NSEC_NEVER - 1));
     return 0;
 }
 
 /* VCPUOP_register_vcpu_info: where the guest wants its vcpu_info. */
-static long vcpuop_register_vcpu_info(struct vcpu *target, guest_va arg)
+static long vcpuop_register_vcpu_info(struct sub_call *c, void *arg)
 {
-    struct vcpu_register_vcpu_info_args op;
+    const struct vcpu_register_vcpu_info_args *op = arg;
 
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    return vcpu_register_info(target, MFN(op.mfn), op.offset);
+    return vcpu_register_info(c->v, MFN(op->mfn), op->offset);
 }
 
-static long vcpuop_down(struct vcpu *target)
-{
-    vcpu_down(target);
-    return 0;
-}
+#define OP(name, type, flags)                                                  \
+    [VCPUOP_##name] = {vcpuop_##name, sizeof(struct type), flags}
 
-static long vcpuop_send_nmi(struct vcpu *target)
-{
-    arch_vcpu_nmi(target);
-    return 0;
-}
+static const struct sub_op ops[] = {
+    OP(get_runstate_info, vcpu_runstate_info, OP_ANSWERS),
+    OP(register_runstate_memory_area, vcpu_register_runstate_memory_area_args,
+       0),
+    OP(set_periodic_timer, vcpu_set_periodic_timer_args, 0),
+    OP(set_singleshot_timer, vcpu_set_singleshot_timer_args, 0),
+    OP(register_vcpu_info, vcpu_register_vcpu_info_args, 0),
+};
+static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_vcpu_op};
 
 /*
  * vcpu_op(cmd, vCPU, arg). A guest may ask for thousands of vCPUs that do not
@@ -147,39 +122,34 @@ static long vcpuop_send_nmi(struct vcpu *target)
 long hc_vcpu_op(struct vcpu *v, const struct hc_args *args)
 {
     struct vcpu *target = domain_vcpu(v->domain, args->a[1]);
-    guest_va arg = HC_ARG_VA(args, 2);
 
     if (!target)
         return -ENOENT;
-    switch (args->a[0]) {
+    switch ((uint32_t)args->a[0]) {
     case VCPUOP_initialise:
         return vcpuop_initialise(v, target, args);
     case VCPUOP_up:
         return vcpu_up(target);
     case VCPUOP_down:
-        return vcpuop_down(target);
+        vcpu_down(target);
+        return 0;
     case VCPUOP_is_up:
         return vcpu_is_up(target);
-    case VCPUOP_get_runstate_info:
-        return vcpuop_get_runstate_info(target, arg);
-    case VCPUOP_register_runstate_memory_area:
-        return vcpuop_register_runstate_memory_area(target, arg);
-    case VCPUOP_set_periodic_timer:
-        return vcpuop_set_periodic_timer(target, arg);
     case VCPUOP_stop_periodic_timer:
-        return vcpuop_stop_periodic_timer(target);
-    case VCPUOP_set_singleshot_timer:
-        return vcpuop_set_singleshot_timer(v, target, arg);
+        vcpu_set_period(target, 0);
+        return 0;
     case VCPUOP_stop_singleshot_timer:
-        return vcpuop_stop_singleshot_timer(v, target);
-    case VCPUOP_register_vcpu_info:
-        return vcpuop_register_vcpu_info(target, arg);
+        if (target != v)
+            return refuse(-EINVAL, "vCPU %u is not the caller", target->id);
+        timer_cancel(&v->singleshot);
+        return 0;
     case VCPUOP_send_nmi:
-        return vcpuop_send_nmi(target);
+        arch_vcpu_nmi(target);
+        return 0;
     case VCPUOP_get_physid:
         return refuse(-EINVAL, "vCPU %u is tied to no processor", target->id);
     default:
-        return -ENOSYS;
+        return sub_op_run(&table, target, args->a[0], HC_ARG_VA(args, 2));
     }
 }
 

@@ -46,17 +46,16 @@ static long put_text(guest_va arg, const char *text, size_t size)
 
 static long xenver_compile_info(guest_va arg)
 {
-    struct xenver_compile_info_args info = {{0}, {0}, {0}, {0}};
+    struct xenver_compile_info_args info = {.compile_by = "mica"};
 
     /* Who and when is left out: the same source gives the same bits. */
     format(info.compiler, sizeof(info.compiler), "%s", __VERSION__);
-    format(info.compile_by, sizeof(info.compile_by), "mica");
     return put(arg, &info, sizeof(info));
 }
 
 static long xenver_platform_parameters(guest_va arg)
 {
-    struct xenver_platform_parameters_args parameters = {
+    static const struct xenver_platform_parameters_args parameters = {
         .virt_start = HYPERVISOR_VIRT_START,
     };
 
@@ -75,22 +74,15 @@ static long xenver_get_features(const struct domain *d, guest_va arg)
     return put(arg, &op, sizeof(op));
 }
 
-static long xenver_commandline(const struct domain *d, guest_va arg)
-{
-    if (!d->is_privileged)
-        return -EPERM;
-    return put_text(arg, machine_command_line, XENVER_COMMANDLINE_LEN);
-}
-
 /* xen_version(cmd, arg) */
 long hc_xen_version(struct vcpu *v, const struct hc_args *args)
 {
     const struct domain *d = v->domain;
     guest_va arg = HC_ARG_VA(args, 1);
 
-    if ((uint32_t)args->a[0] == XENVER_version)
-        return VERSION;
     switch ((uint32_t)args->a[0]) {
+    case XENVER_version:
+        return VERSION;
     case XENVER_extraversion:
         return put_text(arg, "-mica", XENVER_EXTRAVERSION_LEN);
     case XENVER_compile_info:
@@ -108,12 +100,20 @@ long hc_xen_version(struct vcpu *v, const struct hc_args *args)
     case XENVER_guest_handle:
         return put(arg, d->uuid, sizeof(d->uuid));
     case XENVER_commandline:
-        return xenver_commandline(d, arg);
+        if (!d->is_privileged)
+            return -EPERM;
+        return put_text(arg, machine_command_line, XENVER_COMMANDLINE_LEN);
     case XENVER_build_id:
         return -ENODATA;
     default:
         return -ENOSYS;
     }
+}
+
+/* Of the behaviours of vm_assist those in `wanted` are on from now on. */
+void domain_set_assists(struct domain *d, uint64_t wanted)
+{
+    __atomic_store_n(&d->vm_assist, wanted & ASSISTS, __ATOMIC_RELAXED);
 }
 
 /* vm_assist(cmd, type) */
@@ -123,8 +123,7 @@ long hc_vm_assist(struct vcpu *v, const struct hc_args *args)
     uint64_t *assists = &v->domain->vm_assist;
 
     if (type >= 64 || !(ASSISTS >> type & 1))
-        return refuse(-EINVAL, "vm_assist type %llu is not served",
-                      (unsigned long long)type);
+        return refuse(-EINVAL, "vm_assist type %lu is not served", type);
     switch ((uint32_t)args->a[0]) {
     case VMASST_CMD_enable:
         atomic_bit_set(assists, type);

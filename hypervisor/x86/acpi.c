@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parser of ACPI tables. Every table is copied from by offset with its
- * length checked first: firmware aligns nothing and lies sometimes.
+ * The parser of ACPI tables. Every table is read with its length checked
+ * first: firmware aligns nothing and lies sometimes.
  */
 #include "x86/acpi.h"
 
 #include "core/log.h"
 
+#include "x86/bytes.h"
 #include "x86/machine_early.h"
 
 #define HEADER_SIZE 36u
@@ -22,137 +23,76 @@
 #define RSDP1_SIZE 20u
 
 #define MADT_ENTRIES 44u
-#define MADT_PCAT_COMPAT 1u
 #define MADT_CPU_ENABLED 1u
 #define MADT_CPU_ONLINE_CAPABLE 2u
-#define FADT_TIMER_IS_32BIT (1u << 8)
 #define FADT_HAS_RESET (1u << 10)
-
-/* A table as mapped: `size` bytes are there and their sum is right. */
-struct table {
-    const uint8_t *bytes;
-    uint32_t size;
-};
 
 static struct acpi_info info;
 
-static uint16_t get16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return get16(p) | (uint32_t)get16(p + 2) << 16;
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-    return get32(p) | (uint64_t)get32(p + 4) << 32;
-}
-
-/* Fields that lie beyond a table's end, in older revisions, read as zero. */
-static uint32_t field(const struct table *t, uint32_t offset, unsigned bytes)
-{
-    uint32_t value = 0;
-
-    for (unsigned i = 0; i < bytes; i++)
-        if (offset + i < t->size)
-            value |= (uint32_t)t->bytes[offset + i] << (8 * i);
-    return value;
-}
-
-static uint64_t field64(const struct table *t, uint32_t offset)
-{
-    return field(t, offset, 4) | (uint64_t)field(t, offset + 4, 4) << 32;
-}
-
-static bool sums_to_zero(const uint8_t *bytes, size_t size)
+static bool sums_to_zero(struct bytes b)
 {
     uint8_t sum = 0;
 
-    for (size_t i = 0; i < size; i++)
-        sum = (uint8_t)(sum + bytes[i]);
+    for (size_t i = 0; i < b.size; i++)
+        sum = (uint8_t)(sum + b.at[i]);
     return !sum;
 }
 
 /* A generic address structure. */
-static struct acpi_register field_register(const struct table *t,
-                                           uint32_t offset)
+static struct acpi_register wide_register(struct bytes t, uint32_t offset)
 {
     return (struct acpi_register){
-        .space = (uint8_t)field(t, offset, 1),
-        .bits = (uint8_t)field(t, offset + 1, 1),
-        .address = field64(t, offset + 4),
+        .space = bytes_8(t, offset),
+        .address = bytes_64(t, offset + 4),
     };
 }
 
 /* The wide form of a register if the table has it, else the old port form. */
-static struct acpi_register either_register(const struct table *t,
-                                            uint32_t wide, uint32_t narrow,
-                                            uint8_t bits)
+static struct acpi_register either_register(struct bytes t, uint32_t wide,
+                                            uint32_t narrow)
 {
-    struct acpi_register r = field_register(t, wide);
+    struct acpi_register r = wide_register(t, wide);
 
     if (r.address)
         return r;
-    return (struct acpi_register){
-        .space = ACPI_SPACE_PORT,
-        .bits = bits,
-        .address = field(t, narrow, 4),
-    };
+    return (struct acpi_register){ACPI_SPACE_PORT, bytes_32(t, narrow)};
 }
 
-static void parse_fadt(const struct table *t)
+static void parse_fadt(struct bytes t)
 {
-    info.sci = (uint16_t)field(t, 46, 2);
-    info.fadt_flags = field(t, 112, 4);
-    info.pm1a_control = either_register(t, 172, 64, 16);
-    info.pm1b_control = either_register(t, 184, 68, 16);
-    info.pm_timer = either_register(t, 208, 76, 32);
-    info.pm_timer_is_32bit = info.fadt_flags & FADT_TIMER_IS_32BIT;
-    info.reset = field_register(t, 116);
-    info.reset_value = (uint8_t)field(t, 128, 1);
-    info.has_reset = info.fadt_flags & FADT_HAS_RESET && info.reset.address;
+    info.pm1a_control = either_register(t, 172, 64);
+    info.pm1b_control = either_register(t, 184, 68);
+    info.pm_timer = either_register(t, 208, 76);
+    info.reset = wide_register(t, 116);
+    info.reset_value = bytes_8(t, 128);
+    info.has_reset = bytes_32(t, 112) & FADT_HAS_RESET && info.reset.address;
 }
 
-static void parse_hpet(const struct table *t)
+static void parse_hpet(struct bytes t)
 {
-    struct acpi_register r = field_register(t, 40);
+    struct acpi_register r = wide_register(t, 40);
 
-    if (!info.hpet_address && r.space == ACPI_SPACE_MEMORY)
+    if (r.space == ACPI_SPACE_MEMORY)
         info.hpet_address = r.address;
 }
 
-static void parse_mcfg(const struct table *t)
+static void parse_mcfg(struct bytes t)
 {
-    for (uint32_t at = HEADER_SIZE + 8; at + 16 <= t->size; at += 16) {
-        const uint8_t *e = t->bytes + at;
-
-        if (info.mcfg_count == ACPI_MAX_MCFGS)
-            return;
+    for (uint32_t at = HEADER_SIZE + 8;
+         at + 16 <= t.size && info.mcfg_count < ACPI_MAX_MCFGS; at += 16)
         info.mcfgs[info.mcfg_count++] = (struct acpi_mcfg){
-            .base = get64(e),
-            .segment = get16(e + 8),
-            .first_bus = e[10],
-            .last_bus = e[11],
+            .base = bytes_64(t, at),
+            .segment = bytes_16(t, at + 8),
+            .first_bus = bytes_8(t, at + 10),
+            .last_bus = bytes_8(t, at + 11),
         };
-    }
-}
-
-static bool cpu_is_known(uint32_t apic_id)
-{
-    for (unsigned i = 0; i < info.cpu_count; i++)
-        if (info.cpus[i].apic_id == apic_id)
-            return true;
-    return false;
 }
 
 static void add_cpu(uint32_t apic_id, uint32_t acpi_id, uint32_t flags)
 {
     if (!(flags & (MADT_CPU_ENABLED | MADT_CPU_ONLINE_CAPABLE)))
         return;
-    if (apic_id == UINT32_MAX || cpu_is_known(apic_id))
+    if (apic_id == UINT32_MAX || acpi_find_cpu(apic_id))
         return;
     if (info.cpu_count == ACPI_MAX_CPUS) {
         info.cpus_left_out++;
@@ -167,71 +107,64 @@ static void add_cpu(uint32_t apic_id, uint32_t acpi_id, uint32_t flags)
 
 static void add_ioapic(uint8_t id, uint32_t address, uint32_t gsi_base)
 {
-    if (info.ioapic_count == ACPI_MAX_IOAPICS || !address)
-        return;
-    info.ioapics[info.ioapic_count++] = (struct acpi_ioapic){
-        .id = id,
-        .address = address,
-        .gsi_base = gsi_base,
-    };
+    if (info.ioapic_count < ACPI_MAX_IOAPICS && address)
+        info.ioapics[info.ioapic_count++] =
+            (struct acpi_ioapic){id, address, gsi_base};
 }
 
 /* Flags: polarity in bits 1:0, trigger in 3:2; 0 is the ISA bus's, edge high */
 static void add_override(uint8_t source, uint32_t gsi, uint16_t flags)
 {
-    if (source >= ACPI_ISA_IRQS)
+    if (source < ACPI_ISA_IRQS)
+        info.isa[source] = (struct acpi_isa_irq){
+            .gsi = gsi,
+            .is_active_low = (flags & 3) == 3,
+            .is_level = (flags >> 2 & 3) == 3,
+        };
+}
+
+enum {
+    MADT_LOCAL_APIC = 0,
+    MADT_IOAPIC = 1,
+    MADT_OVERRIDE = 2,
+    MADT_LOCAL_X2APIC = 9,
+};
+
+static void parse_madt_entry(struct bytes e)
+{
+    static const uint8_t sizes[] = {[MADT_LOCAL_APIC] = 8,
+                                    [MADT_IOAPIC] = 12,
+                                    [MADT_OVERRIDE] = 10,
+                                    [MADT_LOCAL_X2APIC] = 16};
+    uint8_t type = bytes_8(e, 0);
+
+    if (type >= ARRAY_LEN(sizes) || e.size < sizes[type])
         return;
-    info.isa[source] = (struct acpi_isa_irq){
-        .gsi = gsi,
-        .is_active_low = (flags & 3) == 3,
-        .is_level = (flags >> 2 & 3) == 3,
-    };
+    if (type == MADT_LOCAL_APIC && bytes_8(e, 3) != 0xff)
+        add_cpu(bytes_8(e, 3), bytes_8(e, 2), bytes_32(e, 4));
+    else if (type == MADT_LOCAL_X2APIC)
+        add_cpu(bytes_32(e, 4), bytes_32(e, 12), bytes_32(e, 8));
+    else if (type == MADT_IOAPIC)
+        add_ioapic(bytes_8(e, 2), bytes_32(e, 4), bytes_32(e, 8));
+    else if (type == MADT_OVERRIDE && bytes_8(e, 2) == 0)
+        add_override(bytes_8(e, 3), bytes_32(e, 4), bytes_16(e, 8));
 }
 
-/* One MADT entry; `e` holds at least `length` bytes. */
-static void parse_madt_entry(const uint8_t *e, unsigned length)
+static void parse_madt(struct bytes t)
 {
-    switch (e[0]) {
-    case 0: /* local APIC */
-        if (length >= 8 && e[3] != 0xff)
-            add_cpu(e[3], e[2], get32(e + 4));
-        break;
-    case 1: /* IO-APIC */
-        if (length >= 12)
-            add_ioapic(e[2], get32(e + 4), get32(e + 8));
-        break;
-    case 2: /* interrupt source override */
-        if (length >= 10 && e[2] == 0)
-            add_override(e[3], get32(e + 4), get16(e + 8));
-        break;
-    case 5: /* local APIC address override */
-        if (length >= 12)
-            info.lapic_address = get64(e + 4);
-        break;
-    case 9: /* local x2APIC */
-        if (length >= 16)
-            add_cpu(get32(e + 4), get32(e + 12), get32(e + 8));
-        break;
-    }
-}
+    uint8_t length;
 
-static void parse_madt(const struct table *t)
-{
-    info.lapic_address = field(t, 36, 4);
-    info.has_pic = field(t, 40, 4) & MADT_PCAT_COMPAT;
-    for (uint32_t at = MADT_ENTRIES; at + 2 <= t->size;) {
-        unsigned length = t->bytes[at + 1];
-
-        if (length < 2 || length > t->size - at)
+    for (size_t at = MADT_ENTRIES; at + 2 <= t.size; at += length) {
+        length = bytes_8(t, at + 1);
+        if (length < 2 || length > t.size - at)
             return;
-        parse_madt_entry(t->bytes + at, length);
-        at += length;
+        parse_madt_entry(bytes_part(t, at, length));
     }
 }
 
 static const struct parser {
     char signature[5];
-    void (*parse)(const struct table *t);
+    void (*parse)(struct bytes t);
 } parsers[] = {
     {"APIC", parse_madt},
     {"FACP", parse_fadt},
@@ -239,115 +172,98 @@ static const struct parser {
     {"MCFG", parse_mcfg},
 };
 
-/*
- * Maps a whole table. False when its address or length cannot be or its
- * checksum is wrong; the first byte's mapping is cheap, so look there first.
- */
-static bool map_table(uint64_t address, struct table *t)
+/* Nothing where `size` bytes at `address` cannot be. */
+static struct bytes map(uint64_t address, size_t size)
 {
-    const uint8_t *header;
+    const uint8_t *bytes = NULL;
     uint64_t end;
 
-    if (!address || add_overflows(address, MAX_TABLE_SIZE, &end))
-        return false;
-    header = map_firmware(address, HEADER_SIZE);
-    if (!header)
-        return false;
-    t->size = get32(header + 4);
-    if (t->size < HEADER_SIZE || t->size > MAX_TABLE_SIZE)
-        return false;
-    t->bytes = map_firmware(address, t->size);
-    return t->bytes && sums_to_zero(t->bytes, t->size);
+    if (address && !add_overflows(address, size, &end))
+        bytes = map_firmware(address, size);
+    return (struct bytes){bytes, bytes ? size : 0};
 }
 
-static const struct parser *find_parser(uint64_t address)
+static bool has_signature(struct bytes b, const char *signature)
 {
-    const uint8_t *header;
-    uint64_t end;
+    return b.size >= 4 && !memcmp(b.at, signature, 4);
+}
 
-    if (!address || add_overflows(address, HEADER_SIZE, &end))
-        return NULL;
-    header = map_firmware(address, HEADER_SIZE);
-    for (size_t i = 0; header && i < ARRAY_LEN(parsers); i++)
-        if (!memcmp(header, parsers[i].signature, 4))
-            return &parsers[i];
-    return NULL;
+/* A whole table; nothing when its length cannot be or its sum is wrong. */
+static struct bytes map_table(uint64_t address)
+{
+    uint32_t size = bytes_32(map(address, HEADER_SIZE), 4);
+    struct bytes nothing = {NULL, 0}, t = nothing;
+
+    if (size >= HEADER_SIZE && size <= MAX_TABLE_SIZE)
+        t = map(address, size);
+    return sums_to_zero(t) ? t : nothing;
+}
+
+static bool parse_table(uint64_t address, const struct parser *p)
+{
+    struct bytes t = map_table(address);
+
+    if (t.size)
+        p->parse(t);
+    else
+        log_warning("ACPI table %s at %#llx is broken, ignored", p->signature,
+                    (unsigned long long)address);
+    return t.size;
 }
 
 /* A table that occurs twice is parsed once, as the first one. */
-static void parse_root(const struct table *root, unsigned entry_size)
+static bool parse_root(uint64_t address, const char *signature,
+                       unsigned entry_size)
 {
-    uint32_t count = (root->size - HEADER_SIZE) / entry_size;
+    struct bytes root = map_table(address);
     bool seen[ARRAY_LEN(parsers)] = {false};
 
-    if (count > MAX_ROOT_ENTRIES)
-        count = MAX_ROOT_ENTRIES;
-    for (uint32_t i = 0; i < count; i++) {
-        const uint8_t *e = root->bytes + HEADER_SIZE + i * entry_size;
-        uint64_t address = entry_size == 8 ? get64(e) : get32(e);
-        const struct parser *p = find_parser(address);
-        struct table t;
-
-        if (!p || seen[p - parsers])
-            continue;
-        if (!map_table(address, &t)) {
-            log_warning("ACPI table %s at %#llx is broken, ignored",
-                        p->signature, (unsigned long long)address);
-            continue;
-        }
-        seen[p - parsers] = true;
-        p->parse(&t);
-    }
-}
-
-static bool parse_root_at(uint64_t address, const char *signature,
-                          unsigned entry_size)
-{
-    struct table root;
-
-    if (!map_table(address, &root) || memcmp(root.bytes, signature, 4))
+    if (!has_signature(root, signature))
         return false;
-    parse_root(&root, entry_size);
+    root = bytes_part(root, HEADER_SIZE, MAX_ROOT_ENTRIES * entry_size);
+    for (size_t at = 0; at + entry_size <= root.size; at += entry_size) {
+        uint64_t table = bytes_number(root, at, entry_size);
+        struct bytes header = map(table, HEADER_SIZE);
+
+        for (size_t i = 0; i < ARRAY_LEN(parsers); i++)
+            if (!seen[i] && has_signature(header, parsers[i].signature))
+                seen[i] = parse_table(table, &parsers[i]);
+    }
     return true;
 }
 
-static bool rsdp_is_valid(const uint8_t *rsdp, size_t size)
+static bool rsdp_is_valid(struct bytes rsdp)
 {
-    return size >= RSDP1_SIZE && !memcmp(rsdp, "RSD PTR ", 8) &&
-           sums_to_zero(rsdp, RSDP1_SIZE);
+    return rsdp.size >= RSDP1_SIZE && !memcmp(rsdp.at, "RSD PTR ", 8) &&
+           sums_to_zero(bytes_part(rsdp, 0, RSDP1_SIZE));
 }
 
 /* The XSDT is preferred where there is a sound one. */
-static bool parse_from_rsdp(const uint8_t *rsdp, size_t size)
+static bool parse_from_rsdp(struct bytes rsdp)
 {
-    if (!rsdp_is_valid(rsdp, size))
+    rsdp = bytes_part(rsdp, 0, ACPI_RSDP_SIZE);
+    if (!rsdp_is_valid(rsdp))
         return false;
-    if (size >= ACPI_RSDP_SIZE && rsdp[15] >= 2 &&
-        sums_to_zero(rsdp, ACPI_RSDP_SIZE) &&
-        parse_root_at(get64(rsdp + 24), "XSDT", 8))
+    if (rsdp.size == ACPI_RSDP_SIZE && bytes_8(rsdp, 15) >= 2 &&
+        sums_to_zero(rsdp) && parse_root(bytes_64(rsdp, 24), "XSDT", 8))
         return true;
-    return parse_root_at(get32(rsdp + 16), "RSDT", 4);
+    return parse_root(bytes_32(rsdp, 16), "RSDT", 4);
 }
 
 /* Looks for the root pointer in [first, end), on 16-byte boundaries. */
 static bool scan(uint32_t first, uint32_t end)
 {
-    const uint8_t *bytes = map_firmware(first, end - first);
+    struct bytes range = map(first, end - first);
 
-    for (uint32_t at = 0; bytes && at + RSDP1_SIZE <= end - first; at += 16) {
-        if (!rsdp_is_valid(bytes + at, RSDP1_SIZE))
-            continue;
-        info.rsdp = first + at;
-        if (parse_from_rsdp(bytes + at, end - first - at))
+    for (size_t at = 0; at < range.size; at += 16)
+        if (parse_from_rsdp(bytes_part(range, at, ACPI_RSDP_SIZE)))
             return true;
-    }
     return false;
 }
 
 static bool scan_bios(void)
 {
-    const uint8_t *pointer = map_firmware(EBDA_SEGMENT_AT, 2);
-    uint32_t ebda = pointer ? (uint32_t)get16(pointer) << 4 : 0;
+    uint32_t ebda = (uint32_t)bytes_16(map(EBDA_SEGMENT_AT, 2), 0) << 4;
 
     if (ebda >= EBDA_FIRST && ebda <= EBDA_END - EBDA_SCAN &&
         scan(ebda, ebda + EBDA_SCAN))
@@ -355,24 +271,16 @@ static bool scan_bios(void)
     return scan(BIOS_FIRST, BIOS_END);
 }
 
-static void set_defaults(void)
-{
-    memset(&info, 0, sizeof(info));
-    info.has_pic = true;
-    for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)
-        info.isa[i].gsi = i;
-}
-
 /*
  * Reads the tables, starting from the loader's copy of the root pointer
- * (`rsdp_size` bytes; NULL when it gave none), else from where BIOSes put it.
+ * (empty when it gave none), else from where BIOSes put it.
  */
-void acpi_init(const void *rsdp, size_t rsdp_size)
+void acpi_init(struct bytes rsdp)
 {
-    set_defaults();
-    info.is_found = rsdp && parse_from_rsdp(rsdp, rsdp_size);
-    if (!info.is_found)
-        info.is_found = scan_bios();
+    memset(&info, 0, sizeof(info));
+    for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)
+        info.isa[i].gsi = i;
+    info.is_found = parse_from_rsdp(rsdp) || scan_bios();
     if (!info.is_found) {
         log_warning("No ACPI tables found: one processor, no IO-APIC");
         return;
@@ -388,4 +296,13 @@ void acpi_init(const void *rsdp, size_t rsdp_size)
 const struct acpi_info *acpi_info(void)
 {
     return &info;
+}
+
+/* The processor with this APIC id, or NULL. */
+const struct acpi_cpu *acpi_find_cpu(uint32_t apic_id)
+{
+    for (unsigned i = 0; i < info.cpu_count; i++)
+        if (info.cpus[i].apic_id == apic_id)
+            return &info.cpus[i];
+    return NULL;
 }

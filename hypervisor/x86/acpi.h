@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "core/types.h"
+#include "x86/bytes.h"
 
 #define ACPI_MAX_CPUS CONFIG_MAX_PCPUS
 #define ACPI_MAX_IOAPICS 32
@@ -41,10 +41,16 @@ enum acpi_space {
 };
 
 struct acpi_register {
-    uint8_t space;
-    uint8_t bits;
+    uint8_t space;    /* enum acpi_space */
     uint64_t address; /* 0: there is none */
 };
+
+/* Whether `size` bytes of the register are I/O ports. */
+static inline bool acpi_is_port(const struct acpi_register *r, unsigned size)
+{
+    return r->space == ACPI_SPACE_PORT && r->address &&
+           r->address <= 0x10000 - size;
+}
 
 struct acpi_mcfg {
     uint64_t base;
@@ -54,9 +60,6 @@ struct acpi_mcfg {
 
 struct acpi_info {
     bool is_found; /* there are tables at all */
-    uint64_t rsdp; /* where the root pointer lies, if it was scanned */
-    uint64_t lapic_address;
-    bool has_pic; /* a pair of 8259s too */
 
     unsigned cpu_count;
     unsigned cpus_left_out;
@@ -68,12 +71,9 @@ struct acpi_info {
 
     struct acpi_register pm1a_control, pm1b_control;
     struct acpi_register pm_timer;
-    bool pm_timer_is_32bit;
     struct acpi_register reset;
     uint8_t reset_value;
     bool has_reset;
-    uint32_t fadt_flags;
-    uint16_t sci;
 
     uint64_t hpet_address; /* 0: there is none */
 
@@ -83,5 +83,6 @@ struct acpi_info {
 
 #define ACPI_RSDP_SIZE 36 /* of revision 2; the first 20 are revision 1 */
 
-void acpi_init(const void *rsdp, size_t rsdp_size);
+void acpi_init(struct bytes rsdp);
 const struct acpi_info *acpi_info(void);
+const struct acpi_cpu *acpi_find_cpu(uint32_t apic_id);

@@ -22,7 +22,6 @@ enum apic_reg {
     REG_TPR = 0x08,
     REG_EOI = 0x0b,
     REG_SPURIOUS = 0x0f,
-    REG_IRR = 0x20,
     REG_ERROR_STATUS = 0x28,
     REG_ICR = 0x30,
     REG_ICR_HIGH = 0x31,
@@ -54,7 +53,6 @@ enum apic_reg {
 
 #define MAX_XAPIC_ID 254u
 #define MAX_BUSY_POLLS 1000000u
-#define CPUID_1_EBX_APIC_ID_SHIFT 24
 
 static bool use_x2apic;              /* const after apic_init */
 static uint64_t base_address;        /* const after apic_init */
@@ -79,15 +77,11 @@ static void reg_write(enum apic_reg reg, uint32_t value)
 static bool wants_x2apic(uint64_t base)
 {
     const struct acpi_info *acpi = acpi_info();
+    bool is_wanted = base & BASE_X2APIC || cpu_features()->hypervisor;
 
-    if (!cpu_features()->x2apic)
-        return false;
-    if (base & BASE_X2APIC || cpu_features()->hypervisor)
-        return true;
     for (unsigned i = 0; i < acpi->cpu_count; i++)
-        if (acpi->cpus[i].apic_id > MAX_XAPIC_ID)
-            return true;
-    return false;
+        is_wanted |= acpi->cpus[i].apic_id > MAX_XAPIC_ID;
+    return is_wanted && cpu_features()->x2apic;
 }
 
 /*
@@ -113,14 +107,12 @@ void apic_init(void)
 
 static void enable(void)
 {
-    uint64_t base = base_address | (rdmsr(MSR_APIC_BASE) & ~BASE_ADDRESS);
+    uint64_t base =
+        base_address | (rdmsr(MSR_APIC_BASE) & ~BASE_ADDRESS) | BASE_ENABLE;
 
     /* x2APIC can be entered from the enabled xAPIC only. */
-    if (!(base & BASE_ENABLE)) {
-        base |= BASE_ENABLE;
-        wrmsr(MSR_APIC_BASE, base);
-    }
-    if (use_x2apic && !(base & BASE_X2APIC))
+    wrmsr(MSR_APIC_BASE, base);
+    if (use_x2apic)
         wrmsr(MSR_APIC_BASE, base | BASE_X2APIC);
 }
 
@@ -165,10 +157,10 @@ void apic_eoi(void)
     reg_write(REG_EOI, 0);
 }
 
-/* Whether the APICs are driven through MSRs. */
-bool apic_is_x2apic(void)
+/* Whether a processor with this id can be reached as the APICs are driven. */
+bool apic_can_reach(uint32_t apic_id)
 {
-    return use_x2apic;
+    return use_x2apic || apic_id <= MAX_XAPIC_ID;
 }
 
 /* The physical address of the APIC page, which no guest may map. */
@@ -189,20 +181,12 @@ uint32_t apic_id_of_cpu(unsigned cpu)
     return __atomic_load_n(&cpu_ids[cpu], __ATOMIC_RELAXED);
 }
 
-/* The pCPU with this APIC id, or MAX_PCPUS. */
-unsigned apic_cpu_of_id(uint32_t apic_id)
-{
-    for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
-        if (apic_id_of_cpu(cpu) == apic_id)
-            return cpu;
-    return MAX_PCPUS;
-}
-
+/* x2APICs take a command at once. */
 static void wait_for_icr(void)
 {
     unsigned polls = MAX_BUSY_POLLS;
 
-    while (reg_read(REG_ICR) & ICR_BUSY && --polls)
+    while (!use_x2apic && reg_read(REG_ICR) & ICR_BUSY && --polls)
         pause();
 }
 
@@ -229,32 +213,18 @@ void apic_send_ipi(unsigned cpu, unsigned vector)
     icr_write(apic_id_of_cpu(cpu), ICR_ASSERT | vector);
 }
 
-/* Interrupts every other processor whose APIC is enabled. */
-void apic_send_ipi_others(unsigned vector)
-{
-    icr_write(0, ICR_TO_OTHERS | ICR_ASSERT | vector);
-}
-
-/* Sends pCPU `cpu` an NMI. */
-void apic_send_nmi(unsigned cpu)
-{
-    icr_write(apic_id_of_cpu(cpu), ICR_ASSERT | DELIVER_NMI);
-}
-
 /* Resets a processor; it then waits for apic_send_startup. */
 void apic_send_init(uint32_t apic_id)
 {
     icr_write(apic_id, ICR_ASSERT | DELIVER_INIT);
-    if (!use_x2apic)
-        wait_for_icr();
+    wait_for_icr();
 }
 
 /* Starts a processor in real mode at the first byte of frame `page` < 256. */
 void apic_send_startup(uint32_t apic_id, unsigned page)
 {
     icr_write(apic_id, ICR_ASSERT | DELIVER_STARTUP | (page & 0xff));
-    if (!use_x2apic)
-        wait_for_icr();
+    wait_for_icr();
 }
 
 /* Stops every other processor for good; for panics and power-off. */
@@ -292,14 +262,6 @@ uint32_t apic_timer_count(void)
 void apic_timer_set_deadline(uint64_t tsc)
 {
     wrmsr(MSR_TSC_DEADLINE, tsc);
-}
-
-/* Whether the timer's interrupt waits to be taken. */
-bool apic_timer_is_pending(void)
-{
-    return reg_read((enum apic_reg)(REG_IRR + VECTOR_TIMER / 32)) >>
-               (VECTOR_TIMER % 32) &
-           1;
 }
 
 /* Serves VECTOR_ERROR: logs what the APIC reports. The caller sends the EOI. */

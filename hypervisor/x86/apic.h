@@ -27,16 +27,13 @@ void apic_init(void);
 void apic_init_cpu(void);
 uint32_t apic_read_id(void);
 void apic_eoi(void);
-bool apic_is_x2apic(void);
+bool apic_can_reach(uint32_t apic_id);
 uint64_t apic_base(void);
 
 void apic_set_cpu_id(unsigned cpu, uint32_t apic_id);
 uint32_t apic_id_of_cpu(unsigned cpu);
-unsigned apic_cpu_of_id(uint32_t apic_id);
 
 void apic_send_ipi(unsigned cpu, unsigned vector);
-void apic_send_ipi_others(unsigned vector);
-void apic_send_nmi(unsigned cpu);
 void apic_send_init(uint32_t apic_id);
 void apic_send_startup(uint32_t apic_id, unsigned page);
 void apic_stop_others(void);
@@ -45,6 +42,5 @@ void apic_timer_setup(enum apic_timer_mode mode);
 void apic_timer_start(uint32_t ticks);
 uint32_t apic_timer_count(void);
 void apic_timer_set_deadline(uint64_t tsc);
-bool apic_timer_is_pending(void);
 
 void apic_error_report(void);

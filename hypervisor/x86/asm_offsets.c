@@ -18,9 +18,7 @@ void asm_offsets(void);
 
 void asm_offsets(void)
 {
-    DEFINE(REGS_RAX, offsetof(struct regs, rax));
     DEFINE(REGS_VECTOR, offsetof(struct regs, vector));
-    DEFINE(REGS_RIP, offsetof(struct regs, rip));
     DEFINE(REGS_CS, offsetof(struct regs, cs));
     DEFINE(REGS_SIZE, sizeof(struct regs));
     DEFINE(CONST_STACK, offsetof(struct gate_const, stack));

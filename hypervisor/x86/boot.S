@@ -195,6 +195,8 @@ boot_stack_end:
 
         .section .bss
         .balign STACK_SIZE
-        .globl  boot_cpu_stack
+        .skip   STACK_SIZE - 4096
+        .globl  boot_stack_guard, boot_cpu_stack
+boot_stack_guard: .skip 4096                    # not mapped once paging.c ran
 boot_cpu_stack: .skip STACK_SIZE
         .section .note.GNU-stack, "", @progbits

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each counter is an opener, a reader and a rate. A reading is bracketed by
- * two readings of the TSC and repeated; the tightest bracket wins, so that an
- * interruption by a host or by system management does not spoil it.
+ * Each counter is an opener, which tells its rate, a reader and a closer. A
+ * reading is bracketed by two readings of the TSC and repeated; the tightest
+ * bracket wins, so that an interruption by a host or by system management
+ * does not spoil it.
  */
 #include "x86/clock_source.h"
 
@@ -13,18 +14,19 @@
 #include "x86/insn.h"
 #include "x86/machine_early.h"
 
-#define WINDOW_NS 40000000ull
+#define WINDOWS_PER_SEC 25u
 #define BRACKETS 8u
 /* TSC cycles without progress after which a counter counts as dead. */
 #define MAX_SILENCE (1ull << 33)
-#define FEMTO_PER_NANO 1000000u
 
 #define HPET_SIZE 0x400u
 #define HPET_PERIOD 0x004u
 #define HPET_CONFIG 0x010u
 #define HPET_COUNTER 0x0f0u
 #define HPET_ENABLE 1u
+#define HPET_MIN_PERIOD 1000000u
 #define HPET_MAX_PERIOD 100000000u
+#define FEMTO_PER_SEC 1000000000000000ull
 
 #define PM_TIMER_HZ 3579545u
 #define PIT_HZ 1193182u
@@ -38,10 +40,10 @@
 
 struct counter {
     const char *name;
-    bool (*open)(void);
+    uint32_t mask;
+    uint64_t (*open)(void); /* its rate in Hz, 0 when there is none */
     uint32_t (*read)(void);
     void (*close)(void);
-    uint32_t mask;
 };
 
 struct sample {
@@ -52,28 +54,26 @@ struct sample {
 static volatile uint8_t *hpet;
 static uint32_t hpet_config;
 static uint8_t speaker;
-static uint64_t ticks_per_second; /* of the open counter, 0: use the period */
-static uint32_t period_fs;        /* of the HPET */
 
 static volatile uint32_t *hpet_reg(unsigned offset)
 {
     return (volatile uint32_t *)(hpet + offset);
 }
 
-static bool hpet_open(void)
+static uint64_t hpet_open(void)
 {
     uint64_t address = acpi_info()->hpet_address;
+    uint32_t period;
 
     if (!address)
-        return false;
+        return 0;
     hpet = map_device(address, HPET_SIZE);
-    period_fs = *hpet_reg(HPET_PERIOD);
-    if (!period_fs || period_fs > HPET_MAX_PERIOD)
-        return false;
-    ticks_per_second = 0;
+    period = *hpet_reg(HPET_PERIOD);
+    if (period < HPET_MIN_PERIOD || period > HPET_MAX_PERIOD)
+        return 0;
     hpet_config = *hpet_reg(HPET_CONFIG);
     *hpet_reg(HPET_CONFIG) = hpet_config | HPET_ENABLE;
-    return true;
+    return FEMTO_PER_SEC / period;
 }
 
 static uint32_t hpet_read(void)
@@ -86,12 +86,11 @@ static void hpet_close(void)
     *hpet_reg(HPET_CONFIG) = hpet_config;
 }
 
-static bool pm_timer_open(void)
+static uint64_t pm_timer_open(void)
 {
     const struct acpi_register *r = &acpi_info()->pm_timer;
 
-    ticks_per_second = PM_TIMER_HZ;
-    return r->space == ACPI_SPACE_PORT && r->address && r->address <= 0xfffc;
+    return acpi_is_port(r, 4) ? PM_TIMER_HZ : 0;
 }
 
 static uint32_t pm_timer_read(void)
@@ -99,20 +98,19 @@ static uint32_t pm_timer_read(void)
     return inl((uint16_t)acpi_info()->pm_timer.address);
 }
 
-static void close_nothing(void)
+static void pm_timer_close(void)
 {
 }
 
 /* Channel 2 counts down from 65535 once, which takes 55 ms. */
-static bool pit_open(void)
+static uint64_t pit_open(void)
 {
-    ticks_per_second = PIT_HZ;
     speaker = inb(SPEAKER);
     outb(SPEAKER, (uint8_t)((speaker & ~SPEAKER_DATA) | SPEAKER_GATE));
     outb(PIT_COMMAND, PIT_CHANNEL2_ONE_SHOT);
     outb(PIT_CHANNEL2, 0xff);
     outb(PIT_CHANNEL2, 0xff);
-    return true;
+    return PIT_HZ;
 }
 
 static uint32_t pit_read(void)
@@ -130,17 +128,10 @@ static void pit_close(void)
 }
 
 static const struct counter counters[] = {
-    {"HPET", hpet_open, hpet_read, hpet_close, UINT32_MAX},
-    {"ACPI timer", pm_timer_open, pm_timer_read, close_nothing, 0xffffff},
-    {"PIT", pit_open, pit_read, pit_close, 0xffff},
+    {"HPET", UINT32_MAX, hpet_open, hpet_read, hpet_close},
+    {"ACPI timer", 0xffffff, pm_timer_open, pm_timer_read, pm_timer_close},
+    {"PIT", 0xffff, pit_open, pit_read, pit_close},
 };
-
-static uint64_t ticks_to_ns(uint32_t ticks)
-{
-    if (ticks_per_second)
-        return ticks * NSEC_PER_SEC / ticks_per_second;
-    return (uint64_t)ticks * period_fs / FEMTO_PER_NANO;
-}
 
 static void take_sample(const struct counter *c, struct sample *out)
 {
@@ -155,18 +146,17 @@ static void take_sample(const struct counter *c, struct sample *out)
         if (after - before >= best)
             continue;
         best = after - before;
-        out->tsc = before + best / 2;
-        out->count = count;
-        out->apic = apic;
+        *out = (struct sample){before + best / 2, count, apic};
     }
 }
 
-/* Waits until the window has passed; false for a counter that stands still. */
-static bool wait_for_window(const struct counter *c, uint32_t first)
+/* Waits for `ticks` to pass; false for a counter that stands still. */
+static bool wait_for_ticks(const struct counter *c, uint32_t first,
+                           uint64_t ticks)
 {
     uint64_t start = rdtsc();
 
-    while (ticks_to_ns((c->read() - first) & c->mask) < WINDOW_NS) {
+    while (((c->read() - first) & c->mask) < ticks) {
         if (rdtsc() - start > MAX_SILENCE)
             return false;
         pause();
@@ -174,31 +164,24 @@ static bool wait_for_window(const struct counter *c, uint32_t first)
     return true;
 }
 
-/* Events per second, from events in `ns`, without overflow. */
-static uint64_t rate(uint64_t events, uint64_t ns)
+static bool measure(const struct counter *c, uint64_t hz,
+                    struct clock_rates *out)
 {
-    uint64_t product;
-
-    if (mul_overflows(events, NSEC_PER_SEC, &product))
-        return events / ns * NSEC_PER_SEC;
-    return product / ns;
-}
-
-static bool measure(const struct counter *c, struct clock_rates *out)
-{
+    uint64_t window = hz / WINDOWS_PER_SEC;
     struct sample first, last;
-    uint64_t ns;
+    uint32_t ticks;
 
     take_sample(c, &first);
-    if (!wait_for_window(c, first.count))
+    if (!wait_for_ticks(c, first.count, window))
         return false;
     take_sample(c, &last);
-    ns = ticks_to_ns((last.count - first.count) & c->mask);
-    if (ns < WINDOW_NS / 2)
+    ticks = (last.count - first.count) & c->mask;
+    if (ticks < window / 2)
         return false;
     out->source = c->name;
-    out->tsc_hz = rate(last.tsc - first.tsc, ns);
-    out->apic_hz = rate(first.apic - last.apic, ns);
+    /* No overflow: at most MAX_SILENCE cycles, and no counter beyond 1 GHz. */
+    out->tsc_hz = (last.tsc - first.tsc) * hz / ticks;
+    out->apic_hz = (uint64_t)(first.apic - last.apic) * hz / ticks;
     return out->tsc_hz >= 1000000;
 }
 
@@ -211,12 +194,13 @@ void clock_source_measure(struct clock_rates *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(counters); i++) {
         const struct counter *c = &counters[i];
+        uint64_t hz = c->open();
         bool is_measured;
 
-        if (!c->open())
+        if (!hz)
             continue;
         apic_timer_start(UINT32_MAX);
-        is_measured = measure(c, out);
+        is_measured = measure(c, hz, out);
         apic_timer_start(0);
         c->close();
         if (is_measured)

@@ -10,14 +10,11 @@
 #include "hypercall_abi/event_channel.h"
 
 #include "x86/debug_keys.h"
-#include "x86/uart.h"
 #include "x86/vga.h"
 
 #define SWITCH_KEY '\x01' /* Ctrl-A */
 #define SWITCH_PRESSES 3u
 #define QUEUE_SIZE 1024u /* a power of two */
-
-static bool keep_screen; /* const after console_init */
 
 static struct spinlock input_lock = SPINLOCK_INIT;
 static struct {
@@ -27,34 +24,18 @@ static struct {
     unsigned presses;  /* of SWITCH_KEY in a row, not passed on yet */
 } input;               /* input_lock */
 
-static void start_uart(enum uart_id id, const struct cmdline_serial *settings)
+/* Starts output to the serial ports of a set, and ends it to others. */
+void console_init_serial(unsigned consoles, const struct cmdline_serial *ports)
 {
-    int error = uart_init(id, settings->is_set ? settings : NULL);
-
-    if (error == -EINVAL)
-        log_error("com%u: these settings cannot be had", id + 1);
-}
-
-/*
- * Starts output, as early as the options are known; a screen needs map_device
- * too. What was logged before is for the caller to print again.
- */
-void console_init(const struct console_options *options)
-{
-    keep_screen = options->keep_screen;
-    if (options->outputs.com1)
-        start_uart(UART_COM1, &options->com1);
-    if (options->outputs.com2)
-        start_uart(UART_COM2, &options->com2);
-    if (options->outputs.vga && options->has_text_screen)
-        vga_init();
+    for (unsigned id = 0; id < UART_COUNT; id++)
+        uart_init(id, consoles & 1u << id ? &ports[id] : NULL);
 }
 
 /* Writes to every console that is on; called with the log's lock held. */
 void arch_console_write(const char *text, size_t length)
 {
-    uart_write(UART_COM1, text, length);
-    uart_write(UART_COM2, text, length);
+    for (unsigned id = 0; id < UART_COUNT; id++)
+        uart_write(id, text, length);
     vga_write(text, length);
 }
 
@@ -119,25 +100,21 @@ static void receive(char c)
 void console_input_start(void)
 {
     for (unsigned id = 0; id < UART_COUNT; id++) {
-        int error;
+        int error = uart_is_on(id) ? uart_input_start(id, receive) : 0;
 
-        if (!uart_is_on((enum uart_id)id))
-            continue;
-        error = uart_input_start((enum uart_id)id, receive);
         if (error)
             log_warning("No input from com%u: error %d", id + 1, -error);
     }
 }
 
-/* dom0 is about to run: it gets the input, and the screen unless kept. */
+/* dom0 is about to run: it gets the input and the screen. */
 void console_give_to_dom0(void)
 {
     spin_lock(&input_lock);
     input.for_dom0 = true;
     spin_unlock(&input_lock);
     announce_side(true);
-    if (!keep_screen)
-        vga_release();
+    vga_release();
 }
 
 /* Takes up to `size` characters typed for dom0; the number taken. */

@@ -8,16 +8,11 @@
  */
 #pragma once
 
-#include "core/cmdline.h"
-#include "core/types.h"
+#include "x86/uart.h"
 
-struct console_options {
-    struct cmdline_console outputs;
-    struct cmdline_serial com1, com2; /* not set: the usual settings */
-    bool has_text_screen;             /* the screen is in VGA text mode */
-    bool keep_screen;                 /* Mica writes to it beside dom0 */
-};
+/* Bits of a set of consoles; serial port n is bit n. */
+#define CONSOLE_VGA (1u << UART_COUNT)
 
-void console_init(const struct console_options *options);
+void console_init_serial(unsigned consoles, const struct cmdline_serial *ports);
 void console_input_start(void);
 void console_give_to_dom0(void);

@@ -14,23 +14,15 @@
 #include "x86/insn.h"
 #include "x86/machine_early.h"
 #include "x86/memory_layout.h"
+#include "x86/msr.h"
 #include "x86/paging.h"
 #include "x86/selectors.h"
 #include "x86/sides.h"
-
-#define DESCRIPTOR_CODE64_RING0 0x00af9b000000ffffull
-#define DESCRIPTOR_DATA_RING0 0x00cf93000000ffffull
-#define DESCRIPTOR_CODE64_RING1 0x00afbb000000ffffull
-#define DESCRIPTOR_DATA_RING1 0x00cfb3000000ffffull
-#define DESCRIPTOR_CODE32_RING3 0x00cffb000000ffffull
-#define DESCRIPTOR_DATA_RING3 0x00cff3000000ffffull
-#define DESCRIPTOR_CODE64_RING3 0x00affb000000ffffull
 
 #define SYSTEM_TSS 0x89
 #define GDT_LIMIT 0xefff /* to the end of Mica's page */
 #define IDT_GATE 0x8e00u
 #define STUB_BYTES 16
-#define HOST_PAT 0x0000050100070406ull
 #define SYSCALL_FLAG_MASK                                                      \
     (RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | \
      RFLAGS_VM | RFLAGS_AC)
@@ -54,13 +46,15 @@ void cpu_init_record(unsigned id, uint32_t apic_id, void *stack)
         (struct stack_info *)((char *)stack + STACK_SIZE) - 1;
 
     pcpu_init(id);
-    cpus[id].id = id;
-    cpus[id].apic_id = apic_id;
-    cpus[id].core = &pcpus[id];
-    cpus[id].loaded_root = MFN_INVALID;
-    cpus[id].core->clean = true;
+    cpus[id] = (struct cpu){
+        .core = &pcpus[id],
+        .id = id,
+        .apic_id = apic_id,
+        .stack = info,
+        .loaded_root = MFN_INVALID,
+    };
+    pcpus[id].clean = true;
     info->cpu = &cpus[id];
-    cpus[id].stack = info;
 }
 
 /* Maps `frame` at byte `offset` of the gate of `c`. */
@@ -84,26 +78,32 @@ static void *gate_page_alloc(struct cpu *c, unsigned offset, unsigned pages,
     return memory;
 }
 
-static void gate_address(const struct cpu *c, const char *symbol, uint64_t *out)
+/* Where the gate of `c` has `symbol` of the gate's code. */
+static uint64_t gate_address(const struct cpu *c, const char *symbol)
 {
-    *out = c->gate + GATE_CODE + (uint64_t)(symbol - gate_text_start);
+    return c->gate + GATE_CODE + (uint64_t)(symbol - gate_text_start);
 }
 
 static void fill_idt(struct cpu *c)
 {
-    uint64_t *idt = c->idt, stub;
+    /*
+     * Of #DB since a breakpoint met in `mov ss` is reported one instruction
+     * later: after SYSCALL, on the guest's stack pointer (Intel SDM 3A, 6.8.3).
+     */
+    static const uint8_t stacks[256] = {
+        [EXC_NMI] = IST_NMI,
+        [EXC_MC] = IST_MC,
+        [EXC_DF] = IST_DF,
+        [EXC_DB] = IST_DB,
+    };
+    uint64_t *idt = c->idt, stub = gate_address(c, gate_stubs);
 
-    gate_address(c, gate_stubs, &stub);
     for (unsigned v = 0; v < 256; v++, stub += STUB_BYTES) {
         uint64_t dpl = v == EXC_BP || v == EXC_OF || v == 0x80 ? 3 : 0;
-        uint64_t ist = v == EXC_NMI  ? IST_NMI
-                       : v == EXC_MC ? IST_MC
-                       : v == EXC_DF ? IST_DF
-                       : v == EXC_DB ? IST_DB
-                                     : IST_NONE;
 
-        idt[2 * v] = (stub & 0xffff) | (uint64_t)SEL_OWN_CS << 16 | ist << 32 |
-                     (IDT_GATE | dpl << 13) << 32 | (stub >> 16 & 0xffff) << 48;
+        idt[2 * v] = (stub & 0xffff) | (uint64_t)SEL_OWN_CS << 16 |
+                     (uint64_t)stacks[v] << 32 | (IDT_GATE | dpl << 13) << 32 |
+                     (stub >> 16 & 0xffff) << 48;
         idt[2 * v + 1] = stub >> 32;
     }
 }
@@ -126,13 +126,21 @@ void cpu_set_system_descriptor(struct cpu *c, unsigned selector, unsigned type,
 
 static void fill_gdt(struct cpu *c)
 {
-    set_descriptor(c, SEL_OWN_CS, DESCRIPTOR_CODE64_RING0);
-    set_descriptor(c, SEL_OWN_SS, DESCRIPTOR_DATA_RING0);
-    set_descriptor(c, SEL_KERNEL_CS_RING1 & ~3, DESCRIPTOR_CODE64_RING1);
-    set_descriptor(c, SEL_KERNEL_SS_RING1 & ~3, DESCRIPTOR_DATA_RING1);
-    set_descriptor(c, SEL_GUEST_CS32 & ~3, DESCRIPTOR_CODE32_RING3);
-    set_descriptor(c, SEL_GUEST_SS & ~3, DESCRIPTOR_DATA_RING3);
-    set_descriptor(c, SEL_GUEST_CS & ~3, DESCRIPTOR_CODE64_RING3);
+    static const struct {
+        uint16_t selector;
+        uint64_t value;
+    } descriptors[] = {
+        {SEL_OWN_CS, 0x00af9b000000ffff},          /* 64-bit code, ring 0 */
+        {SEL_OWN_SS, 0x00cf93000000ffff},          /* data, ring 0 */
+        {SEL_KERNEL_CS_RING1, 0x00afbb000000ffff}, /* 64-bit code, ring 1 */
+        {SEL_KERNEL_SS_RING1, 0x00cfb3000000ffff}, /* data, ring 1 */
+        {SEL_GUEST_CS32, 0x00cffb000000ffff},      /* 32-bit code, ring 3 */
+        {SEL_GUEST_SS, 0x00cff3000000ffff},        /* data, ring 3 */
+        {SEL_GUEST_CS, 0x00affb000000ffff},        /* 64-bit code, ring 3 */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(descriptors); i++)
+        set_descriptor(c, descriptors[i].selector & ~3u, descriptors[i].value);
     cpu_set_system_descriptor(c, SEL_TSS, SYSTEM_TSS, c->gate + GATE_TSS,
                               sizeof(struct tss) - 1);
 }
@@ -167,7 +175,7 @@ uint16_t verw_selector;
 
 static void fill_constants(struct cpu *c)
 {
-    char *stack = frames_alloc(STACK_ORDER);
+    char *stack = stack_alloc();
     struct stack_info *info;
 
     if (!stack)
@@ -224,22 +232,17 @@ static void load_tables(struct cpu *c)
 
 static void set_syscall_msrs(const struct cpu *c)
 {
-    uint64_t entry;
-
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
     wrmsr(MSR_STAR,
           (uint64_t)SEL_GUEST_CS32 << 48 | (uint64_t)SEL_OWN_CS << 32);
-    gate_address(c, gate_syscall, &entry);
-    wrmsr(MSR_LSTAR, entry);
-    gate_address(c, gate_syscall32, &entry);
-    wrmsr(MSR_CSTAR, entry);
+    wrmsr(MSR_LSTAR, gate_address(c, gate_syscall));
+    wrmsr(MSR_CSTAR, gate_address(c, gate_syscall32));
     wrmsr(MSR_FMASK, SYSCALL_FLAG_MASK);
     if (!cpu_features()->is_intel)
         return;
-    gate_address(c, gate_sysenter, &entry);
     wrmsr(MSR_SYSENTER_CS, SEL_OWN_CS);
     wrmsr(MSR_SYSENTER_ESP, c->constants->gate_stack);
-    wrmsr(MSR_SYSENTER_EIP, entry);
+    wrmsr(MSR_SYSENTER_EIP, gate_address(c, gate_sysenter));
 }
 
 static void set_control_registers(void)
@@ -252,9 +255,9 @@ static void set_control_registers(void)
     if (f->xsave)
         cr4 |= CR4_OSXSAVE;
     write_cr4(cr4);
+    wrmsr(MSR_PAT, PAT_VALUE);
     if (f->clear_buffers)
         verw_selector = SEL_OWN_SS;
-    wrmsr(MSR_PAT, HOST_PAT);
 }
 
 /* Makes the calling processor, whose record exists, ready for guests. */

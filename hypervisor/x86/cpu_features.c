@@ -9,30 +9,7 @@
 
 #include "x86/insn.h"
 
-#define LEAF_1_ECX_PCID 17
-#define LEAF_1_ECX_X2APIC 21
-#define LEAF_1_ECX_TSC_DEADLINE 24
-#define LEAF_1_ECX_XSAVE 26
-#define LEAF_1_ECX_HYPERVISOR 31
-#define LEAF_7_EBX_FSGSBASE 0
-#define LEAF_7_EBX_SMEP 7
-#define LEAF_7_EBX_INVPCID 10
-#define LEAF_7_EBX_RTM 11
-#define LEAF_7_EBX_SMAP 20
-#define LEAF_7_ECX_UMIP 2
-#define LEAF_7_EDX_MD_CLEAR 10
-#define LEAF_7_EDX_IBRS_IBPB 26
-#define LEAF_7_EDX_STIBP 27
-#define LEAF_7_EDX_ARCH_CAPABILITIES 29
-#define LEAF_X1_EDX_HUGE_1G 26
-#define LEAF_X1_EDX_RDTSCP 27
-#define LEAF_X7_EDX_INVARIANT_TSC 8
-#define LEAF_X8_EBX_IBPB 12
-#define LEAF_X8_EBX_IBRS 14
-#define LEAF_X8_EBX_STIBP 15
-
 #define ARCH_CAP_RDCL_NO (1ul << 0)
-#define ARCH_CAP_IBRS_ALL (1ul << 1)
 #define ARCH_CAP_MDS_NO (1ul << 5)
 #define ARCH_CAP_TAA_NO (1ul << 8)
 #define ARCH_CAP_FB_CLEAR (1ul << 17)
@@ -45,55 +22,77 @@
 #define FXSAVE_SIZE 512
 
 static struct cpu_features features;
+static bool has_arch_capabilities, has_md_clear, has_rtm;
 
-struct requirement {
+enum cpuid_register { EBX, ECX, EDX };
+
+/* A feature that Mica needs, or (with a flag) uses where it is. */
+static const struct feature {
     uint32_t leaf;
-    bool in_ecx; /* else in edx */
+    enum cpuid_register where;
     uint8_t bit;
     const char *name;
-};
+    bool *flag;
+} feature_table[] = {
+    {1, EDX, 3, "4 MiB pages (PSE)", NULL},
+    {1, EDX, 4, "the time stamp counter (TSC)", NULL},
+    {1, EDX, 5, "model specific registers (MSR)", NULL},
+    {1, EDX, 6, "physical address extension (PAE)", NULL},
+    {1, EDX, 8, "CMPXCHG8B", NULL},
+    {1, EDX, 9, "a local APIC", NULL},
+    {1, EDX, 13, "global pages (PGE)", NULL},
+    {1, EDX, 15, "conditional moves (CMOV)", NULL},
+    {1, EDX, 24, "FXSAVE and FXRSTOR", NULL},
+    {1, EDX, 25, "SSE", NULL},
+    {1, EDX, 26, "SSE2", NULL},
+    {0x80000001, EDX, 11, "SYSCALL and SYSRET", NULL},
+    {0x80000001, EDX, 20, "no-execute pages (NX)", NULL},
+    {0x80000001, EDX, 29, "64-bit mode", NULL},
 
-static const struct requirement requirements[] = {
-    {1, false, 3, "4 MiB pages (PSE)"},
-    {1, false, 4, "the time stamp counter (TSC)"},
-    {1, false, 5, "model specific registers (MSR)"},
-    {1, false, 6, "physical address extension (PAE)"},
-    {1, false, 8, "CMPXCHG8B"},
-    {1, false, 9, "a local APIC"},
-    {1, false, 13, "global pages (PGE)"},
-    {1, false, 15, "conditional moves (CMOV)"},
-    {1, false, 24, "FXSAVE and FXRSTOR"},
-    {1, false, 25, "SSE"},
-    {1, false, 26, "SSE2"},
-    {0x80000001, false, 11, "SYSCALL and SYSRET"},
-    {0x80000001, false, 20, "no-execute pages (NX)"},
-    {0x80000001, false, 29, "64-bit mode"},
+    {1, ECX, 31, "virtual", &features.hypervisor},
+    {1, ECX, 21, "x2apic", &features.x2apic},
+    {1, ECX, 24, "tsc-deadline", &features.tsc_deadline},
+    {1, ECX, 26, "xsave", &features.xsave},
+    {7, EBX, 7, "smep", &features.smep},
+    {7, EBX, 11, "rtm", &has_rtm},
+    {7, EDX, 10, "md-clear", &has_md_clear},
+    {7, EDX, 26, "ibpb", &features.ibpb},
+    {7, EDX, 29, "arch-capabilities", &has_arch_capabilities},
+    {0x80000001, EDX, 27, "rdtscp", &features.rdtscp},
+    {0x80000007, EDX, 8, "invariant-tsc", &features.invariant_tsc},
+    {0x80000008, EBX, 12, "ibpb", &features.ibpb},
 };
-
-static bool bit(uint32_t value, unsigned number)
-{
-    return value >> number & 1;
-}
 
 /* A leaf beyond the highest one reads as zeros, whatever CPUID says. */
 static struct cpuid_leaf leaf_or_zero(uint32_t leaf, uint32_t subleaf)
 {
-    struct cpuid_leaf highest = cpuid(leaf & 0x80000000, 0);
-
-    if (leaf > highest.eax)
+    if (leaf > cpuid(leaf & 0x80000000, 0).eax)
         return (struct cpuid_leaf){0, 0, 0, 0};
     return cpuid(leaf, subleaf);
 }
 
-static void require_all(void)
+static void detect_table(void)
 {
-    for (size_t i = 0; i < ARRAY_LEN(requirements); i++) {
-        const struct requirement *r = &requirements[i];
-        struct cpuid_leaf l = leaf_or_zero(r->leaf, 0);
+    char names[160] = "";
+    size_t length = 0;
 
-        if (!bit(r->in_ecx ? l.ecx : l.edx, r->bit))
-            panic("This processor lacks %s, which Mica needs", r->name);
+    for (size_t i = 0; i < ARRAY_LEN(feature_table); i++) {
+        const struct feature *f = &feature_table[i];
+        struct cpuid_leaf l = leaf_or_zero(f->leaf, 0);
+        uint32_t bits = f->where == EBX   ? l.ebx
+                        : f->where == ECX ? l.ecx
+                                          : l.edx;
+        bool is_there = bits >> f->bit & 1;
+
+        if (!is_there && !f->flag)
+            panic("This processor lacks %s, which Mica needs", f->name);
+        if (!is_there || !f->flag)
+            continue;
+        *f->flag = true;
+        length += (size_t)format(names + length, sizeof(names) - length, " %s",
+                                 f->name);
     }
+    log_info("Processor features:%s", names);
 }
 
 static void detect_identity(void)
@@ -113,30 +112,11 @@ static void detect_identity(void)
     features.is_intel = vendor.ebx == 0x756e6547; /* Genu */
     features.is_amd = vendor.ebx == 0x68747541 || /* Auth */
                       vendor.ebx == 0x6f677948;   /* Hygo */
-    features.hypervisor = bit(one.ecx, LEAF_1_ECX_HYPERVISOR);
-}
-
-static void detect_basic(void)
-{
-    struct cpuid_leaf one = cpuid(1, 0);
-    struct cpuid_leaf seven = leaf_or_zero(7, 0);
-    struct cpuid_leaf x1 = leaf_or_zero(0x80000001, 0);
-    struct cpuid_leaf x7 = leaf_or_zero(0x80000007, 0);
-    struct cpuid_leaf x8 = leaf_or_zero(0x80000008, 0);
-
-    features.pcid = bit(one.ecx, LEAF_1_ECX_PCID);
-    features.x2apic = bit(one.ecx, LEAF_1_ECX_X2APIC);
-    features.tsc_deadline = bit(one.ecx, LEAF_1_ECX_TSC_DEADLINE);
-    features.pat = bit(one.edx, 16);
-    features.fsgsbase = bit(seven.ebx, LEAF_7_EBX_FSGSBASE);
-    features.smep = bit(seven.ebx, LEAF_7_EBX_SMEP);
-    features.smap = bit(seven.ebx, LEAF_7_EBX_SMAP);
-    features.invpcid = bit(seven.ebx, LEAF_7_EBX_INVPCID);
-    features.umip = bit(seven.ecx, LEAF_7_ECX_UMIP);
-    features.huge_1g = bit(x1.edx, LEAF_X1_EDX_HUGE_1G);
-    features.rdtscp = bit(x1.edx, LEAF_X1_EDX_RDTSCP);
-    features.invariant_tsc = bit(x7.edx, LEAF_X7_EDX_INVARIANT_TSC);
-    features.physical_bits = x8.eax & 0xff ? x8.eax & 0xff : 36;
+    features.physical_bits = leaf_or_zero(0x80000008, 0).eax & 0xff;
+    if (!features.physical_bits)
+        features.physical_bits = 36;
+    log_info("Processor: family %u model %u stepping %u", features.family,
+             features.model, features.stepping);
 }
 
 /*
@@ -150,25 +130,22 @@ static void detect_xsave(void)
 
     features.xcr0 = XCR0_X87 | XCR0_SSE;
     features.xsave_size = FXSAVE_SIZE;
-    if (!bit(cpuid(1, 0).ecx, LEAF_1_ECX_XSAVE) || cpuid(0, 0).eax < 0xd)
+    features.xsave &= cpuid(0, 0).eax >= 0xd;
+    if (!features.xsave)
         return;
     d = cpuid(0xd, 0);
     supported = (uint64_t)d.edx << 32 | d.eax;
-    features.xsave = true;
-    features.xsaveopt = bit(cpuid(0xd, 1).eax, 0);
     features.xsave_size = FXSAVE_SIZE + 64;
     features.xcr0 |= supported & XCR0_AVX;
     if (supported & XCR0_AVX && (supported & XCR0_AVX512) == XCR0_AVX512)
         features.xcr0 |= XCR0_AVX512;
     features.xcr0 |= supported & XCR0_PKRU;
     for (unsigned i = 2; i < 63; i++) {
-        struct cpuid_leaf part;
+        struct cpuid_leaf part = cpuid(0xd, i); /* eax: size, ebx: offset */
 
-        if (!(features.xcr0 >> i & 1))
-            continue;
-        part = cpuid(0xd, i); /* size in eax, offset in ebx */
-        if (part.ebx + part.eax > features.xsave_size)
-            features.xsave_size = part.ebx + part.eax;
+        if (features.xcr0 >> i & 1)
+            features.xsave_size =
+                (uint32_t)max_u64(features.xsave_size, part.ebx + part.eax);
     }
 }
 
@@ -187,46 +164,22 @@ static bool intel_is_immune(void)
 
 static void detect_flaws(void)
 {
-    struct cpuid_leaf seven = leaf_or_zero(7, 0);
-    struct cpuid_leaf x8 = leaf_or_zero(0x80000008, 0);
     uint64_t capabilities = 0;
 
-    features.arch_capabilities = bit(seven.edx, LEAF_7_EDX_ARCH_CAPABILITIES);
-    if (features.arch_capabilities &&
+    if (has_arch_capabilities &&
         rdmsr_safe(MSR_ARCH_CAPABILITIES, &capabilities))
         capabilities = 0;
-    features.ibrs =
-        bit(seven.edx, LEAF_7_EDX_IBRS_IBPB) || bit(x8.ebx, LEAF_X8_EBX_IBRS);
-    features.ibpb =
-        bit(seven.edx, LEAF_7_EDX_IBRS_IBPB) || bit(x8.ebx, LEAF_X8_EBX_IBPB);
-    features.stibp =
-        bit(seven.edx, LEAF_7_EDX_STIBP) || bit(x8.ebx, LEAF_X8_EBX_STIBP);
-    features.ibrs_always = capabilities & ARCH_CAP_IBRS_ALL;
     features.meltdown = features.is_intel && !intel_is_immune() &&
                         !(capabilities & ARCH_CAP_RDCL_NO);
     features.l1tf = features.meltdown;
     features.rsb_needs_refill = !features.smep;
-    features.clear_buffers = (bit(seven.edx, LEAF_7_EDX_MD_CLEAR) &&
-                              (!(capabilities & ARCH_CAP_MDS_NO) ||
-                               (bit(seven.ebx, LEAF_7_EBX_RTM) &&
-                                !(capabilities & ARCH_CAP_TAA_NO)))) ||
-                             capabilities & ARCH_CAP_FB_CLEAR;
-}
-
-static void log_features(void)
-{
-    const struct cpu_features *f = &features;
-
-    log_info("Processor: family %u model %u stepping %u%s", f->family, f->model,
-             f->stepping, f->hypervisor ? ", virtual" : "");
-    log_info("Processor features:%s%s%s%s%s%s%s", f->x2apic ? " x2apic" : "",
-             f->tsc_deadline ? " tsc-deadline" : "",
-             f->invariant_tsc ? " invariant-tsc" : "", f->pcid ? " pcid" : "",
-             f->fsgsbase ? " fsgsbase" : "", f->smep ? " smep" : "",
-             f->xsave ? " xsave" : "");
-    if (f->meltdown)
+    features.clear_buffers =
+        (has_md_clear && (!(capabilities & ARCH_CAP_MDS_NO) ||
+                          (has_rtm && !(capabilities & ARCH_CAP_TAA_NO)))) ||
+        capabilities & ARCH_CAP_FB_CLEAR;
+    if (features.meltdown)
         log_info("Processor may have Meltdown and L1TF");
-    if (f->clear_buffers)
+    if (features.clear_buffers)
         log_info("Processor buffers are cleared before a guest runs");
 }
 
@@ -237,12 +190,10 @@ static void log_features(void)
  */
 void cpu_features_detect(void)
 {
-    require_all();
     detect_identity();
-    detect_basic();
+    detect_table();
     detect_xsave();
     detect_flaws();
-    log_features();
 }
 
 /* The features found by cpu_features_detect. */

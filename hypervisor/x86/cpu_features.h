@@ -13,16 +13,12 @@ struct cpu_features {
     uint8_t physical_bits;
     uint8_t family, model, stepping;
 
-    bool x2apic, tsc_deadline, invariant_tsc, rdtscp;
-    bool pcid, invpcid, fsgsbase, smep, smap, umip, huge_1g, pat;
-    bool xsave, xsaveopt;
+    bool x2apic, tsc_deadline, invariant_tsc, rdtscp, smep, ibpb, xsave;
     uint64_t xcr0;       /* features XSAVE may keep; x87 and SSE at least */
     uint32_t xsave_size; /* bytes for all of them, FXSAVE's 512 without */
 
-    bool meltdown; /* user code may read what is mapped supervisor */
-    bool l1tf;     /* not-present entries may leak the L1 cache */
-    bool ibrs, ibpb, stibp, arch_capabilities;
-    bool ibrs_always;      /* IBRS_ALL: one write protects for good */
+    bool meltdown;         /* user code may read what is mapped supervisor */
+    bool l1tf;             /* not-present entries may leak the L1 cache */
     bool rsb_needs_refill; /* SMEP absent: the return stack must be filled */
     bool clear_buffers;    /* VERW before a guest: MDS, TAA, MMIO stale data */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One table says which bits of which leaf pass; a leaf that is not in it
- * reads as zeros. Whatever depends on more than the processor's own bit is
- * done afterwards, by a function per leaf.
+ * One table says which bits of which leaf pass, and which do so only with
+ * what registers the guest may enable; a leaf that is not in it reads as
+ * zeros. Whatever depends on more than that is done afterwards.
  *
  * Not shown, though harmless alone: features whose kernel side needs MSRs or
  * control registers that belong to Mica (FSGSBASE, protection keys, PCID,
@@ -14,11 +14,14 @@
 
 #include "hypercall_abi/cpuid.h"
 
+#include "x86/time_scale.h"
+
 #define LAST_BASIC_LEAF 0xdu
 #define LAST_EXTENDED_LEAF 0x80000008u
 #define ALL 0xffffffffu
-#define ANY_SUBLEAF 0xffffffffu
+#define ANY 0xffffffffu /* subleaf */
 
+#define XCR0_SSE (1ull << 1)
 #define XCR0_AVX (1ull << 2)
 #define XCR0_AVX512 (7ull << 5)
 
@@ -32,17 +35,15 @@
 #define BIT(n) (1u << (n))
 
 /* Leaf 1 */
-#define C1_FMA BIT(12)
+#define C1_AVX (BIT(12) | BIT(28) | BIT(29)) /* FMA AVX F16C */
 #define C1_XSAVE BIT(26)
 #define C1_OSXSAVE BIT(27)
-#define C1_AVX BIT(28)
-#define C1_F16C BIT(29)
 #define C1_HYPERVISOR BIT(31)
-/* SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX ... */
+/* SSE3 PCLMULQDQ SSSE3 CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES RDRAND */
 #define C1_SHOWN                                                               \
-    (BIT(0) | BIT(1) | BIT(9) | C1_FMA | BIT(13) | BIT(19) | BIT(20) |         \
-     BIT(22) | BIT(23) | BIT(25) | C1_XSAVE | C1_AVX | C1_F16C | BIT(30))
-/* FPU DE TSC MSR PAE MCE CX8 APIC SEP MCA CMOV PAT; shared with 0x80000001 */
+    (BIT(0) | BIT(1) | BIT(9) | BIT(13) | BIT(19) | BIT(20) | BIT(22) |        \
+     BIT(23) | BIT(25) | BIT(30))
+/* FPU DE TSC MSR PAE MCE CX8 APIC MCA CMOV PAT MMX FXSR; also 0x80000001 */
 #define D1_COMMON                                                              \
     (BIT(0) | BIT(2) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(9) |   \
      BIT(14) | BIT(15) | BIT(16) | BIT(23) | BIT(24))
@@ -58,135 +59,83 @@
      BIT(31))
 /* BMI1 HLE FDP_EXCPTN BMI2 ERMS RTM FPU_CS_DS RDSEED ADX CLFLUSHOPT CLWB SHA */
 #define B7_SHOWN                                                               \
-    (BIT(3) | BIT(4) | B7_AVX2 | BIT(6) | BIT(8) | BIT(9) | BIT(11) |          \
-     BIT(13) | B7_AVX512 | BIT(18) | BIT(19) | BIT(23) | BIT(24) | BIT(29))
+    (BIT(3) | BIT(4) | BIT(6) | BIT(8) | BIT(9) | BIT(11) | BIT(13) |          \
+     BIT(18) | BIT(19) | BIT(23) | BIT(24) | BIT(29))
 #define C7_AVX (BIT(9) | BIT(10)) /* VAES VPCLMULQDQ */
 #define C7_AVX512 (BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14))
 /* PREFETCHWT1 GFNI RDPID CLDEMOTE MOVDIRI MOVDIR64B */
-#define C7_SHOWN                                                               \
-    (BIT(0) | BIT(8) | C7_AVX | C7_AVX512 | BIT(22) | BIT(25) | BIT(27) |      \
-     BIT(28))
+#define C7_SHOWN (BIT(0) | BIT(8) | BIT(22) | BIT(25) | BIT(27) | BIT(28))
 #define D7_AVX512 (BIT(2) | BIT(3) | BIT(8) | BIT(23))
-/* FSRM MD_CLEAR SERIALIZE TSXLDTRK */
-#define D7_SHOWN (BIT(4) | D7_AVX512 | BIT(10) | BIT(14) | BIT(16))
-#define A7_1_AVX (BIT(4))    /* AVX_VNNI */
-#define A7_1_AVX512 (BIT(5)) /* AVX512_BF16 */
-/* FZRM FSRS FSRC */
-#define A7_1_SHOWN (A7_1_AVX | A7_1_AVX512 | BIT(10) | BIT(11) | BIT(12))
+#define D7_SHOWN (BIT(4) | BIT(10) | BIT(14) | BIT(16)) /* FSRM MD_CLEAR ... */
 
-/* XSAVEOPT XSAVEC XGETBV1 */
-#define AD_1_SHOWN (BIT(0) | BIT(1) | BIT(2))
+#define A7_1_AVX_VNNI BIT(4)
+#define A7_1_AVX512_BF16 BIT(5)
+#define A7_1_SHOWN (BIT(10) | BIT(11) | BIT(12)) /* FZRM FSRS FSRC */
+#define AD_1_SHOWN (BIT(0) | BIT(1) | BIT(2))    /* XSAVEOPT XSAVEC XGETBV1 */
 
-/* Leaf 0x80000001 */
-#define CX1_AVX (BIT(11) | BIT(16)) /* XOP FMA4 */
-/* LAHF CMP_LEGACY LZCNT SSE4A MISALIGNSSE 3DNOWPREFETCH TBM */
+/* Leaf 0x80000001: LAHF CMP_LEGACY LZCNT SSE4A MISALIGNSSE PREFETCH TBM */
 #define CX1_SHOWN                                                              \
-    (BIT(0) | BIT(1) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | CX1_AVX | BIT(21))
+    (BIT(0) | BIT(1) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(21))
 /* SYSCALL NX MMXEXT RDTSCP LM 3DNOWEXT 3DNOW */
 #define DX1_SHOWN                                                              \
-    (D1_COMMON | BIT(11) | BIT(20) | BIT(22) | BIT(27) | BIT(29) | BIT(30) |   \
-     BIT(31))
+    (D1_COMMON | BIT(11) | BIT(20) | BIT(22) | DX1_RDTSCP | BIT(29) |          \
+     BIT(30) | BIT(31))
 #define DX1_RDTSCP BIT(27)
+#define CX1_AVX (BIT(11) | BIT(16)) /* XOP FMA4 */
 #define DX7_INVARIANT_TSC BIT(8)
-/* CLZERO RSTR_FP_ERR_PTRS */
-#define BX8_SHOWN (BIT(0) | BIT(2))
+#define BX8_SHOWN (BIT(0) | BIT(2)) /* CLZERO RSTR_FP_ERR_PTRS */
 
-struct rule {
+/* What passes of a leaf if the guest may enable all of `needs` in XCR0. */
+static const struct rule {
     uint32_t leaf, subleaf;
+    uint64_t needs;
     struct cpuid_leaf shown;
+} rules[] = {
+    {0x0, ANY, 0, {ALL, ALL, ALL, ALL}},
+    {0x1, ANY, 0, {ALL, 0x00ffffff, C1_SHOWN, D1_SHOWN}},
+    {0x1, ANY, XCR0_SSE, {0, 0, C1_XSAVE, 0}},
+    {0x1, ANY, XCR0_AVX, {0, 0, C1_AVX, 0}},
+    {0x2, ANY, 0, {ALL, ALL, ALL, ALL}},
+    {0x4, ANY, 0, {ALL, ALL, ALL, ALL}},
+    {0x7, 0, 0, {ALL, B7_SHOWN, C7_SHOWN, D7_SHOWN}},
+    {0x7, 0, XCR0_AVX, {0, B7_AVX2, C7_AVX, 0}},
+    {0x7, 0, XCR0_AVX512, {0, B7_AVX512, C7_AVX512, D7_AVX512}},
+    {0x7, 1, 0, {A7_1_SHOWN, 0, 0, 0}},
+    {0x7, 1, XCR0_AVX, {A7_1_AVX_VNNI, 0, 0, 0}},
+    {0x7, 1, XCR0_AVX512, {A7_1_AVX512_BF16, 0, 0, 0}},
+    {0xd, 1, 0, {AD_1_SHOWN, 0, 0, 0}},
+    {0x80000000, ANY, 0, {ALL, ALL, ALL, ALL}},
+    {0x80000001, ANY, 0, {ALL, ALL, CX1_SHOWN, DX1_SHOWN}},
+    {0x80000001, ANY, XCR0_AVX, {0, 0, CX1_AVX, 0}},
+    {0x80000002, ANY, 0, {ALL, ALL, ALL, ALL}},
+    {0x80000003, ANY, 0, {ALL, ALL, ALL, ALL}},
+    {0x80000004, ANY, 0, {ALL, ALL, ALL, ALL}},
+    {0x80000005, ANY, 0, {ALL, ALL, ALL, ALL}},
+    {0x80000006, ANY, 0, {ALL, ALL, ALL, ALL}},
+    {0x80000007, ANY, 0, {0, 0, 0, DX7_INVARIANT_TSC}},
+    {0x80000008, ANY, 0, {0x0000ffff, BX8_SHOWN, 0x0000f0ff, 0}},
 };
 
-static const struct rule rules[] = {
-    {0x0, ANY_SUBLEAF, {ALL, ALL, ALL, ALL}},
-    {0x1, ANY_SUBLEAF, {ALL, 0x00ffffff, C1_SHOWN, D1_SHOWN}},
-    {0x2, ANY_SUBLEAF, {ALL, ALL, ALL, ALL}},
-    {0x4, ANY_SUBLEAF, {ALL, ALL, ALL, ALL}},
-    {0x7, 0, {ALL, B7_SHOWN, C7_SHOWN, D7_SHOWN}},
-    {0x7, 1, {A7_1_SHOWN, 0, 0, 0}},
-    {0xd, 1, {AD_1_SHOWN, 0, 0, 0}},
-    {0x80000000, ANY_SUBLEAF, {ALL, ALL, ALL, ALL}},
-    {0x80000001, ANY_SUBLEAF, {ALL, ALL, CX1_SHOWN, DX1_SHOWN}},
-    {0x80000002, ANY_SUBLEAF, {ALL, ALL, ALL, ALL}},
-    {0x80000003, ANY_SUBLEAF, {ALL, ALL, ALL, ALL}},
-    {0x80000004, ANY_SUBLEAF, {ALL, ALL, ALL, ALL}},
-    {0x80000005, ANY_SUBLEAF, {ALL, ALL, ALL, ALL}},
-    {0x80000006, ANY_SUBLEAF, {ALL, ALL, ALL, ALL}},
-    {0x80000007, ANY_SUBLEAF, {0, 0, 0, DX7_INVARIANT_TSC}},
-    {0x80000008, ANY_SUBLEAF, {0x0000ffff, BX8_SHOWN, 0x0000f0ff, 0}},
-};
-
-/* What a guest without a register's features must not hear of. */
-static const struct rule need_avx[] = {
-    {0x1, ANY_SUBLEAF, {0, 0, C1_AVX | C1_FMA | C1_F16C, 0}},
-    {0x7, 0, {0, B7_AVX2, C7_AVX, 0}},
-    {0x7, 1, {A7_1_AVX, 0, 0, 0}},
-    {0x80000001, ANY_SUBLEAF, {0, 0, CX1_AVX, 0}},
-};
-static const struct rule need_avx512[] = {
-    {0x7, 0, {0, B7_AVX512, C7_AVX512, D7_AVX512}},
-    {0x7, 1, {A7_1_AVX512, 0, 0, 0}},
-};
-
-static const struct rule *find_rule(const struct rule *table, size_t count,
-                                    uint32_t leaf, uint32_t subleaf)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct rule *r = &table[i];
-
-        if (r->leaf == leaf &&
-            (r->subleaf == ANY_SUBLEAF || r->subleaf == subleaf))
-            return r;
-    }
-    return NULL;
-}
-
-static struct cpuid_leaf leaf_and(struct cpuid_leaf a, struct cpuid_leaf b)
-{
-    return (struct cpuid_leaf){a.eax & b.eax, a.ebx & b.ebx, a.ecx & b.ecx,
-                               a.edx & b.edx};
-}
-
-static struct cpuid_leaf leaf_not(struct cpuid_leaf a)
-{
-    return (struct cpuid_leaf){~a.eax, ~a.ebx, ~a.ecx, ~a.edx};
-}
-
-static struct cpuid_leaf hide(struct cpuid_leaf out, const struct rule *r)
-{
-    return r ? leaf_and(out, leaf_not(r->shown)) : out;
-}
-
-/* The processor's answer as far as the tables let it pass. */
+/* The processor's answer as far as the table lets it pass. */
 static struct cpuid_leaf shown_part(const struct cpuid_view *view,
                                     uint32_t leaf, uint32_t subleaf)
 {
-    const struct rule *r = find_rule(rules, ARRAY_LEN(rules), leaf, subleaf);
-    struct cpuid_leaf out = {0, 0, 0, 0};
+    struct cpuid_leaf host, out = {0, 0, 0, 0};
 
-    if (!r || view->host(leaf & 0x80000000, 0).eax < leaf)
+    if (view->host(leaf & 0x80000000, 0).eax < leaf)
         return out;
-    out = leaf_and(view->host(leaf, subleaf), r->shown);
-    if (!(view->xcr0_allowed & XCR0_AVX))
-        out =
-            hide(out, find_rule(need_avx, ARRAY_LEN(need_avx), leaf, subleaf));
-    if ((view->xcr0_allowed & XCR0_AVX512) != XCR0_AVX512)
-        out = hide(
-            out, find_rule(need_avx512, ARRAY_LEN(need_avx512), leaf, subleaf));
-    return out;
-}
+    host = view->host(leaf, subleaf);
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        const struct rule *r = &rules[i];
 
-/*
- * Kernels give XSAVE up for good if they do not find OSXSAVE set before they
- * have set it; the hardware's is always on.
- */
-static struct cpuid_leaf adjust_features(const struct cpuid_view *view,
-                                         struct cpuid_leaf out)
-{
-    out.ecx |= C1_HYPERVISOR;
-    if (!view->xcr0_allowed)
-        out.ecx &= ~C1_XSAVE;
-    if (out.ecx & C1_XSAVE)
-        out.ecx |= C1_OSXSAVE;
+        if (r->leaf != leaf || r->needs & ~view->xcr0_allowed ||
+            (r->subleaf != ANY && r->subleaf != subleaf))
+            continue;
+        out.eax |= host.eax & r->shown.eax;
+        out.ebx |= host.ebx & r->shown.ebx;
+        out.ecx |= host.ecx & r->shown.ecx;
+        out.edx |= host.edx & r->shown.edx;
+    }
     return out;
 }
 
@@ -236,24 +185,6 @@ static struct cpuid_leaf xsave_leaf(const struct cpuid_view *view,
     return out;
 }
 
-/* The multiplier and shift that make nanoseconds of `khz` ticks. */
-static void time_scale(uint32_t khz, struct cpuid_leaf *out)
-{
-    uint64_t ns = 1000000ull << 32;
-    int shift = 0;
-
-    if (!khz)
-        return;
-    for (ns /= khz; ns > UINT32_MAX; ns >>= 1)
-        shift++;
-    while (ns && ns < BIT(31)) {
-        ns <<= 1;
-        shift--;
-    }
-    out->ecx = (uint32_t)ns;
-    out->edx = (uint32_t)shift;
-}
-
 static struct cpuid_leaf time_leaf(const struct cpuid_view *view,
                                    uint32_t subleaf)
 {
@@ -267,8 +198,12 @@ static struct cpuid_leaf time_leaf(const struct cpuid_view *view,
             out.eax |= XEN_CPUID_TIME_HAS_RDTSCP;
         out.ebx = view->tsc_is_stable ? TSC_MODE_NATIVE : TSC_MODE_DEFAULT;
         out.ecx = view->tsc_khz;
-    } else if (subleaf == 1) {
-        time_scale(view->tsc_khz, &out);
+    } else if (subleaf == 1 && view->tsc_khz) {
+        struct time_scale scale =
+            time_scale_make(view->tsc_khz * 1000ull, NSEC_PER_SEC);
+
+        out.ecx = scale.mul;
+        out.edx = (uint32_t)scale.shift;
     } else if (subleaf == 2) {
         out.eax = view->tsc_khz;
     }
@@ -304,19 +239,6 @@ static struct cpuid_leaf hypervisor_leaf(const struct cpuid_view *view,
     return out;
 }
 
-/* Addresses have 48 bits at most: five-level paging is not shown. */
-static struct cpuid_leaf adjust_address_sizes(struct cpuid_leaf out)
-{
-    if ((out.eax >> 8 & 0xff) > 48)
-        out.eax = (out.eax & 0xff) | 48 << 8;
-    return out;
-}
-
-static uint32_t at_most(uint32_t value, uint32_t limit)
-{
-    return value < limit ? value : limit;
-}
-
 /* What a guest described by `view` reads for a leaf and subleaf. */
 struct cpuid_leaf cpuid_policy_leaf(const struct cpuid_view *view,
                                     uint32_t leaf, uint32_t subleaf)
@@ -330,23 +252,30 @@ struct cpuid_leaf cpuid_policy_leaf(const struct cpuid_view *view,
     out = shown_part(view, leaf, subleaf);
     switch (leaf) {
     case 0x0:
-        out.eax = at_most(out.eax, LAST_BASIC_LEAF);
+        out.eax = (uint32_t)min_u64(out.eax, LAST_BASIC_LEAF);
         break;
     case 0x1:
-        return adjust_features(view, out);
+        /*
+         * Kernels give XSAVE up for good if they do not find OSXSAVE set
+         * before they have set it; the hardware's is always on.
+         */
+        out.ecx |= C1_HYPERVISOR | (out.ecx & C1_XSAVE ? C1_OSXSAVE : 0);
+        break;
     case 0x7:
         if (subleaf == 0)
-            out.eax = at_most(out.eax, 1);
+            out.eax = (uint32_t)min_u64(out.eax, 1);
         break;
     case 0x80000000:
-        out.eax = at_most(out.eax, LAST_EXTENDED_LEAF);
+        out.eax = (uint32_t)min_u64(out.eax, LAST_EXTENDED_LEAF);
         break;
     case 0x80000007:
         if (!view->tsc_is_stable)
             out.edx = 0;
         break;
-    case 0x80000008:
-        return adjust_address_sizes(out);
+    case 0x80000008: /* five-level paging is not shown */
+        if ((out.eax >> 8 & 0xff) > 48)
+            out.eax = (out.eax & 0xff) | 48 << 8;
+        break;
     }
     return out;
 }

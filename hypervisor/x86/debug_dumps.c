@@ -26,69 +26,63 @@
 /* How long the auditor's key waits for vCPUs to stop. */
 #define STOP_LIMIT (200 * NSEC_PER_MS)
 
-static void for_each_domain(void (*act)(struct domain *d))
+/* The domain after `d`, which is put, or the first one; NULL at the end. */
+static struct domain *next_domain(struct domain *d)
 {
-    struct domain *d;
+    struct domain *next = domain_next_get(d ? (domid_t)(d->id + 1) : 0);
 
-    for (unsigned id = 0; (d = domain_next_get((domid_t)id)); id++) {
-        id = d->id;
-        act(d);
+    if (d)
         domain_put(d);
-    }
+    return next;
 }
 
-static void for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v))
+static struct vcpu *next_vcpu(struct domain *d, const struct vcpu *v)
 {
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
-        struct vcpu *v = domain_vcpu(d, i);
+    for (unsigned id = v ? v->id + 1 : 0; id < d->max_vcpus; id++)
+        if (domain_vcpu(d, id))
+            return domain_vcpu(d, id);
+    return NULL;
+}
 
-        if (v)
+static void for_each_vcpu(void (*act)(struct vcpu *v))
+{
+    struct domain *d = NULL;
+
+    while ((d = next_domain(d)))
+        for (struct vcpu *v = NULL; (v = next_vcpu(d, v));)
             act(v);
-    }
 }
 
 /* --- domains and vCPUs --------------------------------------------------- */
 
-static const char *domain_state_name(const struct domain *d)
-{
-    static const char *const names[] = {"alive", "shut down", "dying"};
-
-    return names[d->state];
-}
-
-static const char *vcpu_state_name(const struct vcpu *v)
-{
-    static const char *const names[] = {"down", "blocked", "runnable",
-                                        "running"};
-
-    return names[v->state];
-}
-
 static void show_vcpu(struct vcpu *v)
 {
+    static const char *const states[] = {"down", "blocked", "runnable",
+                                         "running"};
     const struct vcpu_info *info = vcpu_info_of(v);
 
     log_info("  vCPU %u: %s on pCPU %u, paused %u, in its %s, upcall pending "
              "%u, masked %u, roots %#lx %#lx",
-             v->id, vcpu_state_name(v), v->cpu, v->pause_count,
+             v->id, states[v->state], v->cpu, v->pause_count,
              v->arch->in_kernel ? "kernel" : "application",
              info->evtchn_upcall_pending, info->evtchn_upcall_mask,
              v->kernel_root.n, v->user_root.n);
 }
 
-static void show_domain(struct domain *d)
-{
-    log_info("domain %u: %s%s, paused %u, %lu of %lu pages, %u vCPUs at most, "
-             "%u references",
-             d->id, domain_state_name(d),
-             d->is_privileged ? ", privileged" : "", d->pause_count,
-             d->page_count, d->max_pages, d->max_vcpus, d->refs);
-    for_each_vcpu(d, show_vcpu);
-}
-
 static void show_domains(void)
 {
-    for_each_domain(show_domain);
+    static const char *const states[] = {"alive", "shut down", "dying"};
+    struct domain *d = NULL;
+
+    while ((d = next_domain(d))) {
+        log_info("domain %u: %s%s, paused %u, %lu of %lu pages, %u vCPUs at "
+                 "most, %u references",
+                 d->id, states[d->state],
+                 d->is_privileged ? ", privileged" : "", d->pause_count,
+                 d->page_count, d->max_pages, d->max_vcpus, d->refs);
+        for (struct vcpu *v = NULL; (v = next_vcpu(d, v));)
+            show_vcpu(v);
+    }
 }
 
 /* Registers that another pCPU has loaded are those of its last switch. */
@@ -104,14 +98,9 @@ static void show_registers_of(struct vcpu *v)
     crash_show_guest(v);
 }
 
-static void show_registers_in(struct domain *d)
-{
-    for_each_vcpu(d, show_registers_of);
-}
-
 static void show_registers(void)
 {
-    for_each_domain(show_registers_in);
+    for_each_vcpu(show_registers_of);
 }
 
 /* --- event channels ------------------------------------------------------ */
@@ -129,16 +118,15 @@ static void show_port(struct domain *d, evtchn_port_t port)
              info.irq, evtchn_is_pending(d, port) ? ", pending" : "");
 }
 
-static void show_ports(struct domain *d)
-{
-    log_info("domain %u: event channels", d->id);
-    for (evtchn_port_t port = 1; port < EVTCHN_PORTS; port++)
-        show_port(d, port);
-}
-
 static void show_events(void)
 {
-    for_each_domain(show_ports);
+    struct domain *d = NULL;
+
+    while ((d = next_domain(d))) {
+        log_info("domain %u: event channels", d->id);
+        for (evtchn_port_t port = 1; port < EVTCHN_PORTS; port++)
+            show_port(d, port);
+    }
 }
 
 /* --- memory -------------------------------------------------------------- */
@@ -168,10 +156,12 @@ static void show_domain_memory(struct domain *d)
 static void show_memory(void)
 {
     uint64_t free = heap_free_frames();
+    struct domain *d = NULL;
 
     log_info("heap: %lu frames free, %lu MiB", free, free >> (20 - PAGE_SHIFT));
     log_info("flush clock: %u", flush_clock_read());
-    for_each_domain(show_domain_memory);
+    while ((d = next_domain(d)))
+        show_domain_memory(d);
 }
 
 /* --- scheduler and timers ------------------------------------------------ */
@@ -223,7 +213,7 @@ static void show_timers_of(struct pcpu *p)
     for (const struct prioq_node *n = prioq_first(&p->timers); n;
          n = next_node(n)) {
         const struct timer *t = container_of(n, struct timer, node);
-        uint64_t offset = 0;
+        uint64_t offset;
         const char *name = symbol_find((uint64_t)t->handler, &offset);
 
         log_info("  in %ld us: %s", (long)(t->deadline - now) / 1000,
@@ -266,35 +256,20 @@ static void wait_for_vcpu(struct vcpu *v)
     all_stopped &= is_stopped(v);
 }
 
-static void pause_all(struct domain *d)
-{
-    for_each_vcpu(d, pause_vcpu);
-}
-
-static void wait_for_all(struct domain *d)
-{
-    for_each_vcpu(d, wait_for_vcpu);
-}
-
-static void unpause_all(struct domain *d)
-{
-    for_each_vcpu(d, sched_unpause);
-}
-
 static void audit(void)
 {
     nsec_t start = arch_now();
 
     stop_deadline = start + STOP_LIMIT;
     all_stopped = true;
-    for_each_domain(pause_all);
-    for_each_domain(wait_for_all);
+    for_each_vcpu(pause_vcpu);
+    for_each_vcpu(wait_for_vcpu);
     if (!all_stopped)
         log_info("audit: a vCPU does not stop; try again");
     else if (!frame_audit())
         log_info("audit: all counts are right, found in %lu us",
                  (arch_now() - start) / 1000);
-    for_each_domain(unpause_all);
+    for_each_vcpu(sched_unpause);
 }
 
 void debug_dumps_init(void)

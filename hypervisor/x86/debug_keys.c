@@ -3,6 +3,7 @@
 #include "x86/debug_keys.h"
 
 #include "core/log.h"
+#include "core/machine.h"
 
 #define KEY_FIRST ' '
 #define KEY_COUNT 95 /* printable ASCII */
@@ -12,7 +13,11 @@ struct debug_key {
     void (*handler)(void);
 };
 
-static struct debug_key keys[KEY_COUNT];
+static void show_help(void);
+
+static struct debug_key keys[KEY_COUNT] = {
+    ['h' - KEY_FIRST] = {"this list", show_help},
+};
 
 static struct debug_key *find(char key)
 {
@@ -29,7 +34,7 @@ void debug_key_register(char key, const char *help, void (*handler)(void))
 {
     struct debug_key *k = find(key);
 
-    if (!k || k->handler || key == 'h')
+    if (!k || k->handler)
         panic("Debug key '%c' cannot be registered", key);
     k->help = help;
     k->handler = handler;
@@ -38,7 +43,6 @@ void debug_key_register(char key, const char *help, void (*handler)(void))
 static void show_help(void)
 {
     log_info("Debug keys:");
-    log_info("  h  this list");
     for (unsigned i = 0; i < KEY_COUNT; i++)
         if (keys[i].handler)
             log_info("  %c  %s", KEY_FIRST + (int)i, keys[i].help);
@@ -49,10 +53,13 @@ void debug_key_press(char key)
 {
     struct debug_key *k = find(key);
 
-    if (key == 'h')
-        show_help();
-    else if (k && k->handler)
+    if (k && k->handler)
         k->handler();
     else if (k)
         log_info("No action for '%c'; press h for help", key);
+}
+
+void machine_press_key(char key)
+{
+    debug_key_press(key);
 }

@@ -9,7 +9,6 @@
 #include "core/guest_copy.h"
 #include "core/hypercall.h"
 
-#include "x86/cpu.h"
 #include "x86/insn.h"
 #include "x86/vcpu.h"
 
@@ -37,21 +36,20 @@ static bool control_is_valid(uint64_t value)
     return true;
 }
 
-/* Registers 4 and 5 are old names of 6 and 7 unless CR4.DE is set. */
-static int resolve(const struct vcpu *v, uint64_t number, unsigned *out)
+/*
+ * Where `v` has a debug register; 4 and 5 are old names of 6 and 7 unless
+ * CR4.DE is set. -EINVAL or -ENODEV when there is none.
+ */
+static int resolve(const struct vcpu *v, uint64_t number)
 {
     if (number > 7)
         return -EINVAL;
-    if (number == 4 || number == 5) {
-        if (v->arch->cr4 & CR4_DE)
-            return -ENODEV;
-        number += 2;
-    }
-    *out = (unsigned)number;
-    return 0;
+    if (number != 4 && number != 5)
+        return (int)number;
+    return v->arch->cr4 & CR4_DE ? -ENODEV : (int)number + 2;
 }
 
-static int store(struct vcpu *v, unsigned number, uint64_t value)
+static int store(struct vcpu *v, int number, uint64_t value)
 {
     if (number == 6) {
         if (value >> 32)
@@ -75,11 +73,9 @@ static int store(struct vcpu *v, unsigned number, uint64_t value)
  */
 int debug_regs_set(struct vcpu *v, uint64_t number, uint64_t value)
 {
-    unsigned n;
-    int error = resolve(v, number, &n);
+    int n = resolve(v, number);
+    int error = n < 0 ? n : store(v, n, value);
 
-    if (!error)
-        error = store(v, n, value);
     if (!error)
         debug_regs_load(v);
     return error;
@@ -88,40 +84,24 @@ int debug_regs_set(struct vcpu *v, uint64_t number, uint64_t value)
 /* Reads a debug register as the guest sees it; errors as for setting. */
 int debug_regs_get(const struct vcpu *v, uint64_t number, uint64_t *value)
 {
-    unsigned n;
-    int error = resolve(v, number, &n);
+    int n = resolve(v, number);
 
-    if (!error)
-        *value = v->arch->dr[n];
-    return error;
+    if (n < 0)
+        return n;
+    *value = v->arch->dr[n];
+    return 0;
 }
 
-/*
- * A breakpoint that an application met in `mov ss` is reported only after the
- * next instruction. When that is SYSCALL, #DB comes in Mica's first
- * instruction, on the stack pointer of the guest (Intel SDM 3A, 6.8.3).
- */
-static bool debug_trap_has_own_stack(void)
-{
-    const uint8_t *gate = (const uint8_t *)this_cpu()->idt + 16 * EXC_DB;
-
-    return gate[4] & 7; /* number of an interrupt stack */
-}
-
-/*
- * Makes the processor's breakpoints those of `v`; without a stack of its own
- * for #DB there are none.
- */
+/* Makes the processor's breakpoints those of `v`. */
 void debug_regs_load(const struct vcpu *v)
 {
     const uint64_t *dr = v->arch->dr;
+    bool is_used = dr[7] & DR7_ENABLES;
 
-    if (!(dr[7] & DR7_ENABLES) || !debug_trap_has_own_stack()) {
-        if (read_dr7() & DR7_ENABLES)
-            write_dr7(DR7_FIXED);
+    if (is_used || read_dr7() & DR7_ENABLES)
+        write_dr7(DR7_FIXED);
+    if (!is_used)
         return;
-    }
-    write_dr7(DR7_FIXED);
     write_dr0(dr[0]);
     write_dr1(dr[1]);
     write_dr2(dr[2]);

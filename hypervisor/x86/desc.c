@@ -57,6 +57,24 @@ static int validate(struct frame *f)
     return 0;
 }
 
+/* Gives `f`, which has none, the type of a descriptor table. */
+static int make_table(struct frame *f)
+{
+    int error = frame_type(f) == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
+
+    if (error)
+        return error;
+    if (frame_type(f) != FRAME_NONE)
+        arch_flush_since(f->stamp);
+    error = validate(f);
+    if (error)
+        frame_end_change(f, FRAME_NONE, 0);
+    else
+        frame_end_change(f, FRAME_SEGDESC,
+                         (1ull << FRAME_TYPE_COUNT_SHIFT) + 1);
+    return error;
+}
+
 /* A reference to `mfn` as a descriptor table. Needs the page-table lock. */
 static int get_table(struct domain *d, mfn_t mfn)
 {
@@ -69,27 +87,15 @@ static int get_table(struct domain *d, mfn_t mfn)
     if (!error)
         error = frame_get_typed(f, FRAME_SEGDESC);
     if (error == -EAGAIN)
-        error = frame_type(f) == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
-    else
-        goto put;
-    if (error)
-        goto put;
-    if (frame_type(f) != FRAME_NONE)
-        arch_flush_since(f->stamp);
-    error = validate(f);
-    if (error)
-        frame_end_change(f, FRAME_NONE, 0);
-    else
-        frame_end_change(f, FRAME_SEGDESC,
-                         (1ull << FRAME_TYPE_COUNT_SHIFT) + 1);
-put:
+        error = make_table(f);
     frame_put(f);
     return error;
 }
 
-static void put_table(mfn_t mfn)
+static void put_tables(const mfn_t *frames, unsigned count)
 {
-    frame_put_typed(frame_lookup(mfn));
+    while (count-- > 0)
+        frame_put_typed(frame_lookup(frames[count]));
 }
 
 static unsigned gdt_pages(unsigned entries)
@@ -115,19 +121,15 @@ static void map_gdt(struct cpu *c, const struct vcpu *v)
     }
 }
 
-static uint64_t ldt_linear(const struct cpu *c, unsigned page)
-{
-    return c->gate + GATE_LDT + page * PAGE_SIZE;
-}
-
 static void unmap_ldt(struct cpu *c)
 {
     for (unsigned i = 0; i < LDT_PAGES; i++) {
-        uint64_t *entry = &c->gate_l1[GATE_LDT / PAGE_SIZE + i];
+        uint64_t offset = GATE_LDT + i * PAGE_SIZE;
+        uint64_t *entry = &c->gate_l1[offset / PAGE_SIZE];
 
         if (*entry) {
             pte_write(entry, 0);
-            invlpg(ldt_linear(c, i));
+            invlpg(c->gate + offset);
         }
     }
 }
@@ -182,7 +184,7 @@ bool desc_fault(struct vcpu *v, uint64_t address)
     if (error)
         return error == -ERESTART;
     if (a->ldt_loaded >> page & 1)
-        put_table(a->ldt_frames[page]); /* from before it was unloaded */
+        put_tables(&a->ldt_frames[page], 1); /* since before it was unloaded */
     a->ldt_loaded |= 1ull << page;
     a->ldt_frames[page] = frame;
     cpu_set_gate_page(c, GATE_LDT + page * PAGE_SIZE, frame, OWN_RO);
@@ -197,7 +199,7 @@ static void release_ldt(struct vcpu *v)
 
     for (unsigned i = 0; i < LDT_PAGES; i++)
         if (a->ldt_loaded >> i & 1)
-            put_table(a->ldt_frames[i]);
+            put_tables(&a->ldt_frames[i], 1);
     a->ldt_loaded = 0;
 }
 
@@ -219,28 +221,27 @@ int arch_vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned entries)
 int desc_set_gdt(struct vcpu *v, const uint64_t *frames, unsigned entries)
 {
     struct arch_vcpu *a = v->arch;
-    unsigned pages = gdt_pages(entries), old = gdt_pages(a->gdt_entries);
-    mfn_t old_frames[GUEST_GDT_FRAMES];
+    unsigned pages = gdt_pages(entries), old_pages = gdt_pages(a->gdt_entries);
+    mfn_t new[GUEST_GDT_FRAMES], old[GUEST_GDT_FRAMES];
+    unsigned taken = 0;
     int error = 0;
 
-    memcpy(old_frames, a->gdt_frames, sizeof(old_frames));
     spin_lock(&v->domain->pt_lock);
-    for (unsigned i = 0; i < pages && !error; i++) {
-        error = get_table(v->domain, MFN(frames[i]));
-        if (error)
-            while (i-- > 0)
-                put_table(MFN(frames[i]));
+    for (; taken < pages && !error; taken += !error) {
+        new[taken] = MFN(frames[taken]);
+        error = get_table(v->domain, new[taken]);
     }
+    if (error)
+        put_tables(new, taken);
     spin_unlock(&v->domain->pt_lock);
     if (error)
         return error;
-    for (unsigned i = 0; i < pages; i++)
-        a->gdt_frames[i] = MFN(frames[i]);
+    memcpy(old, a->gdt_frames, sizeof(old));
+    memcpy(a->gdt_frames, new, pages * sizeof(*new));
     a->gdt_entries = entries;
     if (this_pcpu()->loaded == v)
         map_gdt(this_cpu(), v);
-    for (unsigned i = 0; i < old; i++)
-        put_table(old_frames[i]);
+    put_tables(old, old_pages);
     return 0;
 }
 
@@ -286,19 +287,15 @@ long hc_set_gdt(struct vcpu *v, const struct hc_args *args)
 static int write_descriptor(struct frame *f, uint64_t address, uint64_t value)
 {
     uint64_t *table = arch_frame_ptr(frame_mfn(f));
-    int error = 0;
+    bool is_table = frame_used_type(f) == FRAME_SEGDESC;
+    int error = is_table ? sanitise(&value) : frame_get_writable(f);
 
-    if (frame_used_type(f) == FRAME_SEGDESC) {
-        error = sanitise(&value);
-        if (!error)
-            pte_write(&table[(address & (PAGE_SIZE - 1)) / 8], value);
-        return error;
-    }
-    if (frame_get_writable(f))
-        return refuse(-EINVAL, "frame %#lx is of type %u", frame_mfn(f).n,
-                      frame_type(f));
-    pte_write(&table[(address & (PAGE_SIZE - 1)) / 8], value);
-    frame_put_writable(f);
+    if (error)
+        return refuse(-EINVAL, "no descriptor for frame %#lx of type %u",
+                      frame_mfn(f).n, frame_type(f));
+    pte_write(&table[address % PAGE_SIZE / 8], value);
+    if (!is_table)
+        frame_put_writable(f);
     return 0;
 }
 

@@ -10,22 +10,17 @@
 
 #include "x86/context.h"
 #include "x86/cpu_features.h"
-#include "x86/cpuid_policy.h"
+#include "x86/cpu_policy.h"
 #include "x86/debug_regs.h"
-#include "x86/emulate_fetch.h"
 #include "x86/fpu.h"
 #include "x86/insn.h"
 #include "x86/ioport.h"
 #include "x86/msr.h"
-#include "x86/paging.h"
 #include "x86/selectors.h"
-#include "x86/time.h"
 #include "x86/vcpu.h"
 
 /* A long string instruction leaves Mica in between, for interrupts. */
 #define STRING_STEPS 256u
-
-#define CR4_ALWAYS (CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 
 #define DESCRIPTOR_LONG (1ull << 53)
 
@@ -38,11 +33,6 @@ static void set_pair(struct regs *r, uint64_t value)
 {
     r->rax = value & 0xffffffff;
     r->rdx = value >> 32;
-}
-
-static mfn_t current_root(const struct vcpu *v)
-{
-    return v->arch->in_kernel ? v->kernel_root : v->user_root;
 }
 
 /*
@@ -117,32 +107,14 @@ int emulate_fetch(const struct vcpu *v, const struct regs *r, struct insn *out)
     uint8_t bytes[INSN_MAX_LENGTH];
     uint64_t address;
     enum insn_mode mode = code_mode(v, r, &address);
-    mfn_t root = current_root(v);
-    size_t left;
+    size_t left = copy_in_root(vcpu_root(v), bytes, address, sizeof(bytes));
 
-    if (mfn_equal(root, MFN_INVALID))
-        return -EINVAL;
-    left = copy_in_root(root, bytes, address, sizeof(bytes));
     return insn_decode(out, bytes, sizeof(bytes) - left, mode);
 }
 
-static unsigned address_width(void)
+static void do_cpuid(const struct vcpu *v, struct regs *r)
 {
-    uint64_t last = ((ram_end_frame() << PAGE_SHIFT) - 1) | 1;
-
-    return 64 - (unsigned)__builtin_clzll(last);
-}
-
-static enum emulate_result do_cpuid(const struct vcpu *v, struct regs *r)
-{
-    struct cpuid_view view = {
-        .host = cpuid,
-        .xcr0_allowed = cpu_features()->xsave ? fpu_xcr0_allowed() : 0,
-        .xcr0 = v->arch->xcr0,
-        .tsc_khz = time_tsc_khz(),
-        .tsc_is_stable = time_tsc_is_stable(),
-        .address_width = address_width(),
-    };
+    struct cpuid_view view = cpu_policy_view(v->arch->xcr0);
     struct cpuid_leaf out =
         cpuid_policy_leaf(&view, (uint32_t)r->rax, (uint32_t)r->rcx);
 
@@ -150,62 +122,33 @@ static enum emulate_result do_cpuid(const struct vcpu *v, struct regs *r)
     r->rbx = out.ebx;
     r->rcx = out.ecx;
     r->rdx = out.edx;
-    return EMULATE_DONE;
 }
 
-static enum emulate_result do_rdmsr(const struct vcpu *v, struct regs *r)
-{
-    uint64_t value;
-
-    if (msr_read(v, (uint32_t)r->rcx, &value))
-        return EMULATE_REFLECT;
-    set_pair(r, value);
-    return EMULATE_DONE;
-}
-
-static enum emulate_result do_wrmsr(struct vcpu *v, const struct regs *r)
-{
-    return msr_write(v, (uint32_t)r->rcx, pair(r)) ? EMULATE_REFLECT
-                                                   : EMULATE_DONE;
-}
-
-static enum emulate_result do_rdtsc(const struct vcpu *v, struct regs *r,
-                                    const struct insn *i)
-{
-    set_pair(r, rdtsc());
-    if (i->kind == INSN_RDTSCP)
-        r->rcx = v->arch->tsc_aux;
-    return EMULATE_DONE;
-}
+/* --- registers ----------------------------------------------------------- */
 
 static uint64_t guest_cr0(const struct vcpu *v)
 {
     return (read_cr0() & ~CR0_TS) | (v->arch->cr0_ts ? CR0_TS : 0);
 }
 
-static enum emulate_result do_read_cr(const struct vcpu *v, struct regs *r,
-                                      const struct insn *i)
+static int read_cr(const struct vcpu *v, unsigned number, uint64_t *value)
 {
-    uint64_t value;
-
-    switch (i->reg) {
+    switch (number) {
     case 0:
-        value = guest_cr0(v);
-        break;
+        *value = guest_cr0(v);
+        return 0;
     case 2:
-        value = v->arch->cr2;
-        break;
+        *value = v->arch->cr2;
+        return 0;
     case 3:
-        value = v->kernel_root.n << PAGE_SHIFT;
-        break;
+        *value = v->kernel_root.n << PAGE_SHIFT;
+        return 0;
     case 4:
-        value = v->arch->cr4 | CR4_ALWAYS;
-        break;
+        *value = v->arch->cr4;
+        return 0;
     default:
-        return EMULATE_REFLECT;
+        return -EPERM;
     }
-    insn_reg_write(r, i->rm, value);
-    return EMULATE_DONE;
 }
 
 /* CR4 bits that a guest may switch; the others it sees as they always are. */
@@ -224,103 +167,100 @@ static void load_cr4(const struct vcpu *v)
         write_cr4(wanted);
 }
 
-static void write_guest_cr4(struct vcpu *v, uint64_t value)
+static int write_cr(struct vcpu *v, unsigned number, uint64_t value)
 {
-    v->arch->cr4 = (value & cr4_switchable()) | CR4_ALWAYS;
-    load_cr4(v);
-}
-
-static enum emulate_result do_write_cr(struct vcpu *v, struct regs *r,
-                                       const struct insn *i)
-{
-    uint64_t value = insn_reg_read(r, i->rm);
-
-    switch (i->reg) {
+    switch (number) {
     case 0:
         if ((value ^ guest_cr0(v)) & ~CR0_TS)
-            return EMULATE_REFLECT;
+            return -EPERM;
         fpu_set_task_switched(v, value & CR0_TS);
-        return EMULATE_DONE;
+        return 0;
     case 2:
         v->arch->cr2 = value;
         vcpu_info_of(v)->arch.cr2 = value;
-        return EMULATE_DONE;
+        return 0;
+    case 3:
+        return vcpu_load_cr3(v, value);
     case 4:
-        write_guest_cr4(v, value);
-        return EMULATE_DONE;
-    default: /* CR3 changes by hypercall */
-        return EMULATE_REFLECT;
+        v->arch->cr4 = (value & cr4_switchable()) | CR4_GUEST;
+        load_cr4(v);
+        return 0;
+    default:
+        return -EPERM;
     }
 }
 
-static enum emulate_result do_read_dr(const struct vcpu *v, struct regs *r,
-                                      const struct insn *i)
+static int write_xcr0(struct vcpu *v, uint32_t number, uint64_t value)
 {
-    uint64_t value;
-
-    if (debug_regs_get(v, i->reg, &value))
-        return EMULATE_REFLECT;
-    insn_reg_write(r, i->rm, value);
-    return EMULATE_DONE;
+    if (!(v->arch->cr4 & CR4_OSXSAVE) || number)
+        return -EPERM;
+    return fpu_set_xcr0(v, value);
 }
 
-static enum emulate_result do_write_dr(struct vcpu *v, const struct regs *r,
-                                       const struct insn *i)
+/* What only guest kernels may do. */
+static int execute_privileged(struct vcpu *v, struct regs *r,
+                              const struct insn *i)
 {
-    return debug_regs_set(v, i->reg, insn_reg_read(r, i->rm)) ? EMULATE_REFLECT
-                                                              : EMULATE_DONE;
+    uint64_t *reg = insn_reg(r, i->rm), value;
+    int error;
+
+    switch (i->kind) {
+    case INSN_RDMSR:
+        error = msr_read(v, (uint32_t)r->rcx, &value);
+        if (!error)
+            set_pair(r, value);
+        return error;
+    case INSN_WRMSR:
+        return msr_write(v, (uint32_t)r->rcx, pair(r));
+    case INSN_READ_CR:
+        return read_cr(v, i->reg, reg);
+    case INSN_WRITE_CR:
+        return write_cr(v, i->reg, *reg);
+    case INSN_READ_DR:
+        return debug_regs_get(v, i->reg, reg);
+    case INSN_WRITE_DR:
+        return debug_regs_set(v, i->reg, *reg);
+    case INSN_CLTS:
+        fpu_set_task_switched(v, false);
+        return 0;
+    case INSN_WBINVD:
+        if (v->domain->is_privileged) /* its devices may need it */
+            wbinvd();
+        return 0;
+    case INSN_XSETBV:
+        return write_xcr0(v, (uint32_t)r->rcx, pair(r));
+    case INSN_RDTSCP:
+        r->rcx = v->arch->tsc_aux;
+        set_pair(r, rdtsc());
+        return 0;
+    case INSN_RDTSC:
+        set_pair(r, rdtsc());
+        return 0;
+    default:
+        return -EPERM;
+    }
 }
 
-static enum emulate_result do_xsetbv(struct vcpu *v, const struct regs *r)
+/* --- ports --------------------------------------------------------------- */
+
+/* The base of the segment that the prefixes of `i` choose. */
+uint64_t emulate_segment_base(const struct insn *i)
 {
-    if (!(v->arch->cr4 & CR4_OSXSAVE))
-        return EMULATE_REFLECT;
-    if ((uint32_t)r->rcx || fpu_set_xcr0(v, pair(r)))
-        return EMULATE_REFLECT;
-    return EMULATE_DONE;
+    if (i->segment == INSN_FLAT)
+        return 0;
+    return rdmsr(i->segment == INSN_FS ? MSR_FS_BASE : MSR_GS_BASE);
 }
 
-/* The domain that drives devices may need memory up to date for them. */
-static enum emulate_result do_wbinvd(const struct vcpu *v)
+/*
+ * The linear address of the memory operand: for MOVS the destination, which
+ * like those of STOS and INS is always in ES.
+ */
+uint64_t emulate_address(const struct insn *i, struct regs *r)
 {
-    if (v->domain->is_privileged)
-        wbinvd();
-    return EMULATE_DONE;
-}
+    bool is_in_es =
+        i->kind == INSN_STOS || i->kind == INSN_MOVS || i->kind == INSN_INS;
 
-static uint16_t port_of(const struct insn *i, const struct regs *r)
-{
-    return (uint16_t)(i->has_immediate ? i->immediate : r->rdx);
-}
-
-static enum emulate_result do_in(struct vcpu *v, struct regs *r,
-                                 const struct insn *i)
-{
-    insn_merge(&r->rax, ioport_read(v->domain, port_of(i, r), i->size),
-               i->size);
-    return EMULATE_DONE;
-}
-
-static enum emulate_result do_out(struct vcpu *v, const struct regs *r,
-                                  const struct insn *i)
-{
-    ioport_write(v->domain, port_of(i, r), i->size, (uint32_t)r->rax);
-    return EMULATE_DONE;
-}
-
-/* The memory operand of a port string instruction at this step. */
-static uint64_t string_address(const struct regs *r, const struct insn *i)
-{
-    uint64_t offset = i->kind == INSN_INS ? r->rdi : r->rsi;
-    uint64_t base = 0;
-
-    if (i->address_size == 4)
-        offset &= 0xffffffff;
-    if (i->kind == INSN_OUTS && i->segment == INSN_FS)
-        base = rdmsr(MSR_FS_BASE);
-    else if (i->kind == INSN_OUTS && i->segment == INSN_GS)
-        base = rdmsr(MSR_GS_BASE);
-    return base + offset;
+    return insn_offset(i, r) + (is_in_es ? 0 : emulate_segment_base(i));
 }
 
 /* One step; the bytes of the operand that could not be accessed. */
@@ -333,137 +273,99 @@ static size_t string_step(struct vcpu *v, const struct regs *r,
 
     if (i->kind == INSN_INS) {
         value = ioport_read(v->domain, port, i->size);
-        return copy_out_root(current_root(v), address, &value, i->size);
+        return copy_out_root(vcpu_root(v), address, &value, i->size);
     }
-    left = copy_in_root(current_root(v), &value, address, i->size);
+    left = copy_in_root(vcpu_root(v), &value, address, i->size);
     if (!left)
         ioport_write(v->domain, port, i->size, value);
     return left;
 }
 
-static enum emulate_result raise_page_fault(struct vcpu *v, uint64_t va,
-                                            bool is_write)
+static void raise_page_fault(struct vcpu *v, uint64_t va, uint32_t error_code)
 {
     struct walk w = {.is_present = false};
 
     if (guest_va_is_usable(va))
-        guest_walk(current_root(v), va, &w);
-    trap_inject_page_fault(
-        v, va, (w.is_present ? PFEC_PRESENT : 0) | (is_write ? PFEC_WRITE : 0));
-    return EMULATE_DONE;
+        guest_walk(vcpu_root(v), va, &w);
+    trap_inject_page_fault(v, va,
+                           error_code | (w.is_present ? PFEC_PRESENT : 0));
 }
 
-static uint64_t string_count(const struct regs *r, const struct insn *i)
+/* INS and OUTS; -ERESTART when they are to go on, or after a page fault. */
+static int port_string(struct vcpu *v, struct regs *r, const struct insn *i)
 {
-    if (!i->is_repeated)
-        return 1;
-    return i->address_size == 4 ? r->rcx & 0xffffffff : r->rcx;
-}
+    uint64_t count =
+        i->is_repeated ? r->rcx & insn_operand_mask(i->address_size) : 1;
 
-static void string_advance(struct regs *r, const struct insn *i)
-{
-    uint64_t step = r->rflags & RFLAGS_DF ? 0 - (uint64_t)i->size : i->size;
-    uint64_t *pointer = i->kind == INSN_INS ? &r->rdi : &r->rsi;
+    for (unsigned n = 0; n < count; n++) {
+        uint64_t address = emulate_address(i, r);
+        size_t left;
 
-    insn_merge(pointer, *pointer + step, i->address_size);
-    if (i->is_repeated)
-        insn_merge(&r->rcx, r->rcx - 1, i->address_size);
-}
-
-/* INS and OUTS: handles rip itself, since they may stop half-way. */
-static enum emulate_result do_port_string(struct vcpu *v, struct regs *r,
-                                          const struct insn *i)
-{
-    uint64_t count = string_count(r, i);
-    uint64_t steps = min_u64(count, STRING_STEPS);
-
-    for (uint64_t n = 0; n < steps; n++) {
-        uint64_t address = string_address(r, i);
-        size_t left = string_step(v, r, i, address);
-
-        if (left)
-            return raise_page_fault(v, address + i->size - left,
-                                    i->kind == INSN_INS);
-        string_advance(r, i);
+        if (n == STRING_STEPS)
+            return -ERESTART;
+        left = string_step(v, r, i, address);
+        if (left) {
+            raise_page_fault(v, address + i->size - left,
+                             i->kind == INSN_INS ? PFEC_WRITE : 0);
+            return -ERESTART;
+        }
+        insn_string_advance(i, r);
     }
-    emulate_advance(v, r, steps == count ? i->length : 0);
-    return EMULATE_DONE;
+    return 0;
 }
 
-/* What guest kernels may do, and applications with the right IOPL. */
-static enum emulate_result dispatch_io(struct vcpu *v, struct regs *r,
-                                       const struct insn *i)
+static int execute_io(struct vcpu *v, struct regs *r, const struct insn *i)
+{
+    uint16_t port = (uint16_t)(i->has_immediate ? i->immediate : r->rdx);
+
+    if (!ioport_may_access(v, port, i->size))
+        return -EPERM;
+    if (i->kind == INSN_IN)
+        insn_merge(&r->rax, ioport_read(v->domain, port, i->size), i->size);
+    else if (i->kind == INSN_OUT)
+        ioport_write(v->domain, port, i->size, (uint32_t)r->rax);
+    else
+        return port_string(v, r, i);
+    return 0;
+}
+
+/* --- dispatch ------------------------------------------------------------ */
+
+/*
+ * 0 when it was carried out; -ERESTART when the guest goes on at the same
+ * rip; another error when the instruction is to fault.
+ */
+static int execute(struct vcpu *v, struct regs *r, const struct insn *i)
 {
     switch (i->kind) {
+    case INSN_CPUID:
+        do_cpuid(v, r);
+        return 0;
     case INSN_IN:
-        return do_in(v, r, i);
     case INSN_OUT:
-        return do_out(v, r, i);
+    case INSN_INS:
+    case INSN_OUTS:
+        return execute_io(v, r, i);
     case INSN_CLI: /* POPF could not undo it, so it must not do anything */
     case INSN_STI:
-        return EMULATE_DONE;
+        return v->arch->in_kernel || v->arch->iopl == 3 ? 0 : -EPERM;
     default:
-        return EMULATE_REFLECT;
+        return v->arch->in_kernel ? execute_privileged(v, r, i) : -EPERM;
     }
-}
-
-/* What only guest kernels may do. */
-static enum emulate_result dispatch_kernel(struct vcpu *v, struct regs *r,
-                                           const struct insn *i)
-{
-    switch (i->kind) {
-    case INSN_RDMSR:
-        return do_rdmsr(v, r);
-    case INSN_WRMSR:
-        return do_wrmsr(v, r);
-    case INSN_READ_CR:
-        return do_read_cr(v, r, i);
-    case INSN_WRITE_CR:
-        return do_write_cr(v, r, i);
-    case INSN_READ_DR:
-        return do_read_dr(v, r, i);
-    case INSN_WRITE_DR:
-        return do_write_dr(v, r, i);
-    case INSN_CLTS:
-        fpu_set_task_switched(v, false);
-        return EMULATE_DONE;
-    case INSN_WBINVD:
-        return do_wbinvd(v);
-    case INSN_XSETBV:
-        return do_xsetbv(v, r);
-    case INSN_RDTSC:
-    case INSN_RDTSCP:
-        return do_rdtsc(v, r, i);
-    default:
-        return dispatch_io(v, r, i);
-    }
-}
-
-static enum emulate_result dispatch(struct vcpu *v, struct regs *r,
-                                    const struct insn *i)
-{
-    if (i->kind == INSN_CPUID)
-        return do_cpuid(v, r);
-    if (v->arch->in_kernel)
-        return dispatch_kernel(v, r, i);
-    return ioport_may_access(v) ? dispatch_io(v, r, i) : EMULATE_REFLECT;
 }
 
 /* #GP with error code 0: carries out what the guest may do. */
 enum emulate_result emulate_privileged(struct vcpu *v, struct regs *r)
 {
-    enum emulate_result result;
     struct insn i;
+    int error;
 
     if (emulate_fetch(v, r, &i))
         return EMULATE_REFLECT;
-    if (i.kind == INSN_INS || i.kind == INSN_OUTS)
-        return ioport_may_access(v) ? do_port_string(v, r, &i)
-                                    : EMULATE_REFLECT;
-    result = dispatch(v, r, &i);
-    if (result == EMULATE_DONE)
+    error = execute(v, r, &i);
+    if (!error)
         emulate_advance(v, r, i.length);
-    return result;
+    return error && error != -ERESTART ? EMULATE_REFLECT : EMULATE_DONE;
 }
 
 /* #UD: carries out the form of CPUID that is meant for the hypervisor. */

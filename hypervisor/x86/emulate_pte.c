@@ -7,8 +7,7 @@
 #include "core/guest_copy.h"
 #include "core/pt_validate.h"
 
-#include "x86/emulate_fetch.h"
-#include "x86/insn.h"
+#include "x86/emulate.h"
 #include "x86/pte_store.h"
 #include "x86/vcpu.h"
 
@@ -28,43 +27,18 @@ static int update_entry(void *context, uint64_t expected, uint64_t value,
                           seen);
 }
 
-static uint64_t linear_address(const struct insn *i, const struct regs *r)
-{
-    uint64_t offset = insn_offset(i, r);
-
-    if (i->kind == INSN_STOS || i->kind == INSN_MOVS)
-        return offset; /* always in ES */
-    if (i->segment == INSN_FS)
-        return offset + rdmsr(MSR_FS_BASE);
-    if (i->segment == INSN_GS)
-        return offset + rdmsr(MSR_GS_BASE);
-    return offset;
-}
-
-static int read_source(const struct vcpu *v, const struct regs *r,
+static int read_source(const struct vcpu *v, struct regs *r,
                        const struct insn *i, uint64_t *source)
 {
-    uint64_t address = r->rsi;
-
     if (i->kind != INSN_MOVS) {
         *source = insn_operand_read(i, r);
         return 0;
     }
-    if (i->segment == INSN_FS)
-        address += rdmsr(MSR_FS_BASE);
-    else if (i->segment == INSN_GS)
-        address += rdmsr(MSR_GS_BASE);
     *source = 0;
-    return copy_in_root(v->kernel_root, source, address, i->size) ? -EFAULT : 0;
-}
-
-/* Whether one of the entries that lead to `w`'s page lacks Write. */
-static bool walk_is_read_only(const struct walk *w, unsigned lowest)
-{
-    for (unsigned level = lowest; level <= 4; level++)
-        if (!(w->entry[level] & PTE_WRITE))
-            return true;
-    return false;
+    return copy_in_root(v->kernel_root, source,
+                        r->rsi + emulate_segment_base(i), i->size)
+               ? -EFAULT
+               : 0;
 }
 
 /* The validated L1 table of `d` in `mfn`, or NULL. */
@@ -95,9 +69,9 @@ static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i,
     mfn_t mfn;
 
     guest_walk(v->kernel_root, va, &w);
-    if (!w.is_present || walk_is_read_only(&w, 2))
+    if (!w.is_present || !(w.entry[4] & w.entry[3] & w.entry[2] & PTE_WRITE))
         return -EFAULT;
-    if (!walk_is_read_only(&w, 1))
+    if (w.entry[1] & PTE_WRITE)
         return -EAGAIN; /* another vCPU has made it writable meanwhile */
     mfn = pte_frame(w.entry[1]);
     place.table = find_l1(v->domain, mfn);
@@ -125,7 +99,7 @@ enum emulate_result emulate_pte_write(struct vcpu *v, struct regs *r,
         !insn_writes_memory(&i) || i.address_size != 8 ||
         (i.is_repeated && !r->rcx))
         return EMULATE_REFLECT;
-    if (linear_address(&i, r) != va || (va & 7) + i.size > 8 ||
+    if (emulate_address(&i, r) != va || (va & 7) + i.size > 8 ||
         read_source(v, r, &i, &source))
         return EMULATE_REFLECT;
     spin_lock(&v->domain->pt_lock);

@@ -67,12 +67,12 @@ static void learn_mxcsr_mask(void)
  */
 static void learn_pointer_scrubbing(void)
 {
-    if (!cpu_features()->is_amd)
-        return;
-    must_scrub_pointers = true;
-    if (cpuid(0x80000000, 0).eax >= 0x80000008)
-        must_scrub_pointers =
-            !(cpuid(0x80000008, 0).ebx >> LEAF_X8_EBX_RESTORES_POINTERS & 1);
+    bool has_leaf = cpuid(0x80000000, 0).eax >= 0x80000008;
+
+    must_scrub_pointers =
+        cpu_features()->is_amd &&
+        !(has_leaf &&
+          cpuid(0x80000008, 0).ebx >> LEAF_X8_EBX_RESTORES_POINTERS & 1);
 }
 
 /*

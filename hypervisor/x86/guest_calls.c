@@ -16,8 +16,6 @@
 #include "x86/insn.h"
 #include "x86/selectors.h"
 
-#define TRAP_VECTORS 256
-
 /* Installs one entry; the address was checked. */
 void trap_table_set(struct vcpu *v, const struct trap_info *t)
 {
@@ -59,18 +57,14 @@ static int callback_kind(unsigned type)
 {
     switch (type) {
     case CALLBACKTYPE_event:
-        return CALLBACK_EVENT;
     case CALLBACKTYPE_failsafe:
-        return CALLBACK_FAILSAFE;
     case CALLBACKTYPE_syscall:
-        return CALLBACK_SYSCALL;
     case CALLBACKTYPE_syscall32:
-        return CALLBACK_SYSCALL32;
     case CALLBACKTYPE_sysenter:
+    case CALLBACKTYPE_nmi:
+        return (int)type;
     case CALLBACKTYPE_sysenter_deprecated:
         return CALLBACK_SYSENTER;
-    case CALLBACKTYPE_nmi:
-        return CALLBACK_NMI;
     default:
         return -ENOSYS;
     }
@@ -107,12 +101,11 @@ static long callback_unregister(struct vcpu *v, guest_va arg)
     if (copy_in(&op, arg, sizeof(op)))
         return -EFAULT;
     kind = callback_kind(op.type);
-    if (kind < 0)
-        return kind;
-    if (kind != CALLBACK_NMI && kind != CALLBACK_SYSENTER)
+    if (kind == CALLBACK_NMI || kind == CALLBACK_SYSENTER)
+        v->arch->callbacks[kind] = (struct callback){0};
+    else if (kind >= 0)
         return -EINVAL;
-    v->arch->callbacks[kind] = (struct callback){0};
-    return 0;
+    return kind < 0 ? kind : 0;
 }
 
 /* callback_op(command, argument) */
@@ -131,17 +124,14 @@ long hc_callback_op(struct vcpu *v, const struct hc_args *args)
 /* set_callbacks(event, failsafe, syscall): the older form. */
 long hc_set_callbacks(struct vcpu *v, const struct hc_args *args)
 {
-    static const int kinds[] = {CALLBACK_EVENT, CALLBACK_FAILSAFE,
-                                CALLBACK_SYSCALL};
+    struct callback *to = v->arch->callbacks;
 
-    for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
+    for (unsigned i = 0; i < 3; i++)
         if (!va_is_canonical(args->a[i]))
             return -EINVAL;
-    for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
-        v->arch->callbacks[kinds[i]] = (struct callback){
-            .address = args->a[i],
-            .masks_events = kinds[i] == CALLBACK_EVENT,
-        };
+    to[CALLBACK_EVENT] = (struct callback){args->a[0], true};
+    to[CALLBACK_FAILSAFE] = (struct callback){args->a[1], false};
+    to[CALLBACK_SYSCALL] = (struct callback){args->a[2], false};
     return 0;
 }
 
@@ -185,28 +175,24 @@ long hc_stack_switch(struct vcpu *v, const struct hc_args *args)
 /* set_segment_base(which, base or selector) */
 long hc_set_segment_base(struct vcpu *v, const struct hc_args *args)
 {
-    uint64_t base = args->a[1];
+    static const uint32_t msrs[] = {
+        [SEGBASE_FS] = MSR_FS_BASE,
+        [SEGBASE_GS_USER] = MSR_KERNEL_GS_BASE,
+        [SEGBASE_GS_KERNEL] = MSR_GS_BASE,
+    };
+    uint64_t which = args->a[0], base = args->a[1];
 
     (void)v;
-    if (args->a[0] == SEGBASE_GS_USER_SEL) {
+    if (which == SEGBASE_GS_USER_SEL) {
         load_gs_user((uint16_t)base);
         return 0;
     }
+    if (which >= ARRAY_LEN(msrs))
+        return -EINVAL;
     if (!va_is_canonical(base))
         return refuse(-EINVAL, "segment base %#lx", base);
-    switch (args->a[0]) {
-    case SEGBASE_FS:
-        wrmsr(MSR_FS_BASE, base);
-        return 0;
-    case SEGBASE_GS_USER:
-        wrmsr(MSR_KERNEL_GS_BASE, base);
-        return 0;
-    case SEGBASE_GS_KERNEL:
-        wrmsr(MSR_GS_BASE, base);
-        return 0;
-    default:
-        return -EINVAL;
-    }
+    wrmsr(msrs[index_clamp(which, ARRAY_LEN(msrs))], base);
+    return 0;
 }
 
 /* --- iret ---------------------------------------------------------------- */
@@ -223,15 +209,13 @@ long hc_iret(struct vcpu *v, const struct hc_args *args)
                      r->rsp);
         return 0;
     }
-    if ((c.cs & 3) == 3) {
-        if (mfn_equal(v->user_root, MFN_INVALID)) {
-            domain_crash(v->domain,
-                         "vCPU %u: iret to an application without tables",
-                         v->id);
-            return 0;
-        }
-        context_toggle_mode(v);
+    if ((c.cs & 3) == 3 && mfn_equal(v->user_root, MFN_INVALID)) {
+        domain_crash(v->domain,
+                     "vCPU %u: iret to an application without tables", v->id);
+        return 0;
     }
+    if ((c.cs & 3) == 3)
+        context_toggle_mode(v);
     r->rip = c.rip;
     r->cs = (c.cs & 0xffff) | 3;
     r->rflags = (c.rflags & IRET_FLAGS_KEPT) | RFLAGS_IF | RFLAGS_FIXED;

@@ -10,24 +10,16 @@
 #define CR0_MP (1ul << 1)
 #define CR0_TS (1ul << 3)
 #define CR0_NE (1ul << 5)
-#define CR0_WP (1ul << 16)
-#define CR4_VME (1ul << 0)
 #define CR4_TSD (1ul << 2)
 #define CR4_DE (1ul << 3)
 #define CR4_PAE (1ul << 5)
 #define CR4_MCE (1ul << 6)
-#define CR4_PGE (1ul << 7)
 #define CR4_OSFXSR (1ul << 9)
 #define CR4_OSXMMEXCPT (1ul << 10)
-#define CR4_UMIP (1ul << 11)
-#define CR4_FSGSBASE (1ul << 16)
-#define CR4_PCIDE (1ul << 17)
 #define CR4_OSXSAVE (1ul << 18)
 #define CR4_SMEP (1ul << 20)
-#define CR4_SMAP (1ul << 21)
 
 #define MSR_APIC_BASE 0x1bu
-#define MSR_SPEC_CTRL 0x48u
 #define MSR_PRED_CMD 0x49u
 #define PRED_CMD_IBPB 1u
 #define MSR_ARCH_CAPABILITIES 0x10au
@@ -71,13 +63,19 @@ static inline struct cpuid_leaf cpuid(uint32_t leaf, uint32_t subleaf)
     return r;
 }
 
-static inline uint64_t rdmsr(uint32_t msr)
-{
-    uint32_t low, high;
+/* Instructions that leave their result in edx:eax. */
+#define DEFINE_PAIR_READ(name, parameter, input)                               \
+    static inline uint64_t name(parameter)                                     \
+    {                                                                          \
+        uint32_t low, high;                                                    \
+                                                                               \
+        __asm__ volatile(#name : "=a"(low), "=d"(high) : input : "memory");    \
+        return (uint64_t)high << 32 | low;                                     \
+    }
 
-    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
-    return (uint64_t)high << 32 | low;
-}
+DEFINE_PAIR_READ(rdtsc, void, )
+DEFINE_PAIR_READ(rdmsr, uint32_t msr, "c"(msr))
+DEFINE_PAIR_READ(xgetbv, uint32_t index, "c"(index))
 
 static inline void wrmsr(uint32_t msr, uint64_t value)
 {
@@ -90,14 +88,6 @@ static inline void wrmsr(uint32_t msr, uint64_t value)
 /* As rdmsr and wrmsr for MSRs the processor may lack; -EFAULT if it does. */
 must_check int rdmsr_safe(uint32_t msr, uint64_t *value);
 must_check int wrmsr_safe(uint32_t msr, uint64_t value);
-
-static inline uint64_t rdtsc(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return (uint64_t)high << 32 | low;
-}
 
 #define DEFINE_PORT_IO(suffix, type)                                           \
     static inline type in##suffix(uint16_t port)                               \
@@ -115,6 +105,22 @@ static inline uint64_t rdtsc(void)
 DEFINE_PORT_IO(b, uint8_t)
 DEFINE_PORT_IO(w, uint16_t)
 DEFINE_PORT_IO(l, uint32_t)
+
+/* Accesses of 1, 2 or 4 bytes. */
+static inline uint32_t port_read(uint16_t port, unsigned size)
+{
+    return size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
+}
+
+static inline void port_write(uint16_t port, unsigned size, uint32_t value)
+{
+    if (size == 1)
+        outb(port, (uint8_t)value);
+    else if (size == 2)
+        outw(port, (uint16_t)value);
+    else
+        outl(port, value);
+}
 
 #define DEFINE_CONTROL_REGISTER(name)                                          \
     static inline uint64_t read_##name(void)                                   \
@@ -145,15 +151,33 @@ static inline void invlpg(uint64_t va)
     __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
-static inline void lgdt(const struct descriptor_table *t)
-{
-    __asm__ volatile("lgdt %0" : : "m"(*t));
-}
+/* Instructions with one operand, and with none. */
+#define DEFINE_LOAD(name, parameter, constraint, operand)                      \
+    static inline void name(parameter)                                         \
+    {                                                                          \
+        __asm__ volatile(#name " %0" : : constraint(operand));                 \
+    }
 
-static inline void lidt(const struct descriptor_table *t)
-{
-    __asm__ volatile("lidt %0" : : "m"(*t));
-}
+DEFINE_LOAD(lgdt, const struct descriptor_table *t, "m", *t)
+DEFINE_LOAD(lidt, const struct descriptor_table *t, "m", *t)
+DEFINE_LOAD(lldt, uint16_t selector, "r", selector)
+DEFINE_LOAD(ltr, uint16_t selector, "r", selector)
+
+#define DEFINE_PLAIN(name, mnemonic)                                           \
+    static inline void name(void)                                              \
+    {                                                                          \
+        __asm__ volatile(mnemonic : : : "memory");                             \
+    }
+
+DEFINE_PLAIN(wbinvd, "wbinvd")
+DEFINE_PLAIN(pause, "pause")
+DEFINE_PLAIN(clts, "clts")
+DEFINE_PLAIN(swapgs, "swapgs")
+DEFINE_PLAIN(interrupts_on, "sti")
+DEFINE_PLAIN(interrupts_off, "cli")
+DEFINE_PLAIN(halt, "hlt")
+/* Sleeps until an interrupt came and was served; none is lost in between. */
+DEFINE_PLAIN(halt_until_interrupt, "sti; hlt; cli")
 
 /* Reloads CS by a far return, and SS; the data segments become null. */
 static inline void reload_segments(uint64_t cs, uint64_t ss)
@@ -164,65 +188,6 @@ static inline void reload_segments(uint64_t cs, uint64_t ss)
                      :
                      : "r"(cs), "r"((uint32_t)ss)
                      : "rax", "memory");
-}
-
-static inline void lldt(uint16_t selector)
-{
-    __asm__ volatile("lldt %0" : : "r"(selector));
-}
-
-static inline void ltr(uint16_t selector)
-{
-    __asm__ volatile("ltr %0" : : "r"(selector));
-}
-
-static inline void wbinvd(void)
-{
-    __asm__ volatile("wbinvd" : : : "memory");
-}
-
-static inline void pause(void)
-{
-    __asm__ volatile("pause" : : : "memory");
-}
-
-static inline void clts(void)
-{
-    __asm__ volatile("clts");
-}
-
-static inline void swapgs(void)
-{
-    __asm__ volatile("swapgs" : : : "memory");
-}
-
-static inline void interrupts_on(void)
-{
-    __asm__ volatile("sti" : : : "memory");
-}
-
-static inline void interrupts_off(void)
-{
-    __asm__ volatile("cli" : : : "memory");
-}
-
-/* Sleeps until an interrupt came and was served; none is lost in between. */
-static inline void halt_until_interrupt(void)
-{
-    __asm__ volatile("sti; hlt; cli" : : : "memory");
-}
-
-static inline void halt(void)
-{
-    __asm__ volatile("hlt" : : : "memory");
-}
-
-static inline uint64_t xgetbv(uint32_t index)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(index));
-    return (uint64_t)high << 32 | low;
 }
 
 static inline void xsetbv(uint32_t index, uint64_t value)
@@ -242,21 +207,18 @@ static inline void fxrstor(const void *area)
     __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
 }
 
-static inline void xsave(void *area, uint64_t features)
-{
-    __asm__ volatile("xsave64 (%0)"
-                     :
-                     : "r"(area), "a"((uint32_t)features), "d"(features >> 32)
-                     : "memory");
-}
+#define DEFINE_XSAVE(name)                                                     \
+    static inline void name(void *area, uint64_t features)                     \
+    {                                                                          \
+        __asm__ volatile(#name "64 (%0)"                                       \
+                         :                                                     \
+                         : "r"(area), "a"((uint32_t)features),                 \
+                           "d"(features >> 32)                                 \
+                         : "memory");                                          \
+    }
 
-static inline void xrstor(const void *area, uint64_t features)
-{
-    __asm__ volatile("xrstor64 (%0)"
-                     :
-                     : "r"(area), "a"((uint32_t)features), "d"(features >> 32)
-                     : "memory");
-}
+DEFINE_XSAVE(xsave)
+DEFINE_XSAVE(xrstor)
 
 #define DEFINE_SEGMENT_READ(name)                                              \
     static inline uint16_t read_##name(void)                                   \

@@ -58,14 +58,8 @@ enum insn_mode {
     INSN_MODE_32, /* compatibility mode: nothing with a memory operand */
 };
 
-enum insn_segment {
-    INSN_ES,
-    INSN_CS,
-    INSN_SS,
-    INSN_DS,
-    INSN_FS,
-    INSN_GS,
-};
+/* Segments with a base that is not 0. */
+enum insn_segment { INSN_FLAT, INSN_FS, INSN_GS };
 
 #define INSN_NO_REGISTER 0xff
 
@@ -97,10 +91,10 @@ must_check int insn_decode(struct insn *out, const uint8_t *bytes,
 bool insn_writes_memory(const struct insn *i);
 uint64_t insn_operand_mask(unsigned size);
 
-uint64_t insn_offset(const struct insn *i, const struct regs *r);
+uint64_t insn_offset(const struct insn *i, struct regs *r);
 
-uint64_t insn_reg_read(const struct regs *r, unsigned number);
-void insn_reg_write(struct regs *r, unsigned number, uint64_t value);
-uint64_t insn_operand_read(const struct insn *i, const struct regs *r);
+uint64_t *insn_reg(struct regs *r, unsigned number);
+uint64_t insn_operand_read(const struct insn *i, struct regs *r);
 void insn_operand_write(const struct insn *i, struct regs *r, uint64_t value);
 void insn_merge(uint64_t *reg, uint64_t value, unsigned size);
+void insn_string_advance(const struct insn *i, struct regs *r);

@@ -8,9 +8,11 @@
 
 #include "core/heap.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "core/spinlock.h"
 
 #include "x86/acpi.h"
+#include "x86/apic.h"
 #include "x86/machine_early.h"
 
 #define WINDOW_INDEX 0
@@ -56,15 +58,6 @@ static bool overlaps_known(unsigned base, unsigned pins)
     return false;
 }
 
-static void mask_all(struct ioapic *io)
-{
-    for (unsigned pin = 0; pin < io->pins; pin++) {
-        io->entries[pin] = ENTRY_MASKED;
-        reg_write(io, REG_ENTRY(pin), ENTRY_MASKED);
-        reg_write(io, REG_ENTRY(pin) + 1, 0);
-    }
-}
-
 static void add(const struct acpi_ioapic *found)
 {
     struct ioapic *io = &ioapics[ioapic_count];
@@ -85,7 +78,11 @@ static void add(const struct acpi_ioapic *found)
     io->entries = heap_zalloc(io->pins * sizeof(*io->entries));
     if (!io->entries)
         panic("No memory for the IO-APIC at 0x%x", found->address);
-    mask_all(io);
+    for (unsigned pin = 0; pin < io->pins; pin++) {
+        io->entries[pin] = ENTRY_MASKED;
+        reg_write(io, REG_ENTRY(pin), ENTRY_MASKED);
+        reg_write(io, REG_ENTRY(pin) + 1, 0);
+    }
     ioapic_count++;
     log_info("IO-APIC %u at 0x%x: GSIs %u to %u", found->id, found->address,
              io->gsi_base, io->gsi_base + io->pins - 1);
@@ -115,13 +112,12 @@ static struct ioapic *find(unsigned gsi)
 }
 
 /* One more than the highest GSI. */
-unsigned ioapic_gsi_count(void)
+unsigned machine_gsi_count(void)
 {
     unsigned count = 0;
 
     for (unsigned i = 0; i < ioapic_count; i++)
-        if (ioapics[i].gsi_base + ioapics[i].pins > count)
-            count = ioapics[i].gsi_base + ioapics[i].pins;
+        count = (unsigned)max_u64(count, ioapics[i].gsi_base + ioapics[i].pins);
     return count;
 }
 
@@ -132,32 +128,30 @@ bool ioapic_has_gsi(unsigned gsi)
 }
 
 /*
- * Connects a line to `vector` on the processor with `apic_id` (below 256) and
- * leaves it masked. -EINVAL when there is no such line.
+ * Connects a line to `vector` on the boot processor and leaves it masked.
+ * -EINVAL when there is no such line, or its APIC id is beyond 8 bits.
  */
-int ioapic_route(unsigned gsi, unsigned vector, uint32_t apic_id,
-                 enum ioapic_trigger trigger, enum ioapic_polarity polarity)
+int ioapic_route(unsigned gsi, unsigned vector, bool is_level,
+                 bool is_active_low)
 {
     struct ioapic *io = find(gsi);
-    uint32_t entry = vector | ENTRY_MASKED;
+    uint32_t apic_id = apic_id_of_cpu(0);
     unsigned pin;
 
     if (!io || apic_id > 0xff)
         return -EINVAL;
     pin = gsi - io->gsi_base;
-    if (trigger == IOAPIC_LEVEL)
-        entry |= ENTRY_LEVEL;
-    if (polarity == IOAPIC_ACTIVE_LOW)
-        entry |= ENTRY_ACTIVE_LOW;
     spin_lock(&io->lock);
-    io->entries[pin] = entry;
-    reg_write(io, REG_ENTRY(pin), entry);
+    io->entries[pin] = vector | ENTRY_MASKED | (is_level ? ENTRY_LEVEL : 0) |
+                       (is_active_low ? ENTRY_ACTIVE_LOW : 0);
+    reg_write(io, REG_ENTRY(pin), io->entries[pin]);
     reg_write(io, REG_ENTRY(pin) + 1, apic_id << 24);
     spin_unlock(&io->lock);
     return 0;
 }
 
-static void set_masked(unsigned gsi, uint32_t masked)
+/* Closes or opens a line that has been routed. */
+void ioapic_set_masked(unsigned gsi, bool is_masked)
 {
     struct ioapic *io = find(gsi);
     unsigned pin;
@@ -167,24 +161,12 @@ static void set_masked(unsigned gsi, uint32_t masked)
         return;
     pin = gsi - io->gsi_base;
     spin_lock(&io->lock);
-    entry = (io->entries[pin] & ~ENTRY_MASKED) | masked;
+    entry = (io->entries[pin] & ~ENTRY_MASKED) | (is_masked ? ENTRY_MASKED : 0);
     if (entry != io->entries[pin]) {
         io->entries[pin] = entry;
         reg_write(io, REG_ENTRY(pin), entry);
     }
     spin_unlock(&io->lock);
-}
-
-/* Closes a line; a line that does not exist is ignored, here and below. */
-void ioapic_mask(unsigned gsi)
-{
-    set_masked(gsi, ENTRY_MASKED);
-}
-
-/* Opens a line that has been routed. */
-void ioapic_unmask(unsigned gsi)
-{
-    set_masked(gsi, 0);
 }
 
 /* Whether the frame holds an IO-APIC, which no guest may map. */
@@ -196,11 +178,7 @@ bool ioapic_owns_frame(mfn_t mfn)
     return false;
 }
 
-/*
- * What dom0 may learn of the IO-APIC at `address`: id, version and pin count,
- * arbitration. -ENODEV for another address, -EINVAL for another register.
- */
-int ioapic_guest_read(uint64_t address, uint32_t reg, uint32_t *value)
+int machine_ioapic_read(uint64_t address, uint32_t reg, uint32_t *value)
 {
     for (unsigned i = 0; i < ioapic_count; i++) {
         struct ioapic *io = &ioapics[i];

@@ -5,6 +5,7 @@
  */
 #include "x86/ioport.h"
 
+#include "core/guest_copy.h"
 #include "core/heap.h"
 #include "core/spinlock.h"
 
@@ -56,6 +57,15 @@ static struct {
 /* By pCPU, NULL for none: the bitmap of which its TSS has a copy. */
 static const uint64_t *loaded_bitmap[MAX_PCPUS];
 
+/* Ports that Mica keeps to itself or emulates, for all domains. */
+static bool is_kept(unsigned port)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kept_ports); i++)
+        if (port >= kept_ports[i].first && port <= kept_ports[i].last)
+            return true;
+    return uart_port_is_owned((uint16_t)port);
+}
+
 /*
  * Gives a new privileged domain its ports; others have none. 0 or -ENOMEM.
  * The UARTs that are Mica's must be known already.
@@ -69,19 +79,24 @@ int ioport_domain_create(struct domain *d)
     map = frames_alloc(IO_BITMAP_ORDER);
     if (!map)
         return -ENOMEM;
-    for (size_t i = 0; i < ARRAY_LEN(kept_ports); i++)
-        for (unsigned p = kept_ports[i].first; p <= kept_ports[i].last; p++)
-            bit_set(map, p);
     for (unsigned p = 0; p < IO_PORTS; p++)
-        if (uart_port_is_owned((uint16_t)p))
+        if (is_kept(p))
             bit_set(map, p);
     d->arch->io_bitmap = map;
     return 0;
 }
 
+/* Has every pCPU copy `map` anew before a vCPU uses it. */
+static void forget_copies(const uint64_t *map)
+{
+    for (unsigned i = 0; i < MAX_PCPUS; i++)
+        if (__atomic_load_n(&loaded_bitmap[i], __ATOMIC_RELAXED) == map)
+            __atomic_store_n(&loaded_bitmap[i], NULL, __ATOMIC_RELAXED);
+}
+
 /*
- * Frees what ioport_domain_create allocated, if anything. The domain's vCPUs
- * are loaded nowhere any more.
+ * Frees the bitmap, if there is one. The domain's vCPUs are loaded nowhere any
+ * more.
  */
 void ioport_domain_destroy(struct domain *d)
 {
@@ -89,35 +104,83 @@ void ioport_domain_destroy(struct domain *d)
 
     if (!map)
         return;
-    for (unsigned i = 0; i < MAX_PCPUS; i++)
-        if (__atomic_load_n(&loaded_bitmap[i], __ATOMIC_RELAXED) == map)
-            __atomic_store_n(&loaded_bitmap[i], NULL, __ATOMIC_RELAXED);
+    forget_copies(map);
     frames_free(map, IO_BITMAP_ORDER);
     d->arch->io_bitmap = NULL;
 }
 
-/*
- * Whether `v` may execute port instructions as it is now: its kernel always,
- * since kernels rely on them before they have asked for an IOPL, and its
- * applications with IOPL 3.
- */
-bool ioport_may_access(const struct vcpu *v)
+bool arch_domain_has_ports(const struct domain *d, unsigned first,
+                           unsigned last)
 {
-    return v->arch->in_kernel || v->arch->iopl == 3;
+    const uint64_t *map = d->arch->io_bitmap;
+
+    for (unsigned p = first; map && p <= last; p++)
+        if (bit_test(map, p))
+            return false;
+    return map;
 }
 
-/* What tss->io_bitmap_offset must be while `v` runs as it is now. */
-uint16_t ioport_bitmap_offset(const struct vcpu *v)
+int arch_domain_give_ports(struct domain *d, unsigned first, unsigned last)
 {
-    if (v->domain->arch->io_bitmap && ioport_may_access(v))
-        return offsetof(struct tss, io_bitmap);
-    return sizeof(struct tss);
+    uint64_t *map = d->arch->io_bitmap;
+
+    for (unsigned p = first; p <= last; p++)
+        if (is_kept(p))
+            return -EPERM;
+    if (!map) {
+        map = frames_alloc(IO_BITMAP_ORDER);
+        if (!map)
+            return -ENOMEM;
+        memset(map, 0xff, IO_BITMAP_BYTES);
+        d->arch->io_bitmap = map;
+    }
+    for (unsigned p = first; p <= last; p++)
+        bit_clear(map, p);
+    forget_copies(map);
+    return 0;
+}
+
+void arch_domain_take_ports(struct domain *d, unsigned first, unsigned last)
+{
+    uint64_t *map = d->arch->io_bitmap;
+
+    for (unsigned p = first; map && p <= last; p++)
+        bit_set(map, p);
+    if (map)
+        forget_copies(map);
+}
+
+/*
+ * Whether `v` may access `size` ports from `port` on, as it is now: its kernel
+ * always, since kernels rely on it before they have asked for an IOPL; its
+ * applications with IOPL 3, or where the kernel's bitmap has bits clear.
+ */
+bool ioport_may_access(const struct vcpu *v, uint16_t port, unsigned size)
+{
+    const struct arch_vcpu *a = v->arch;
+    unsigned first = port % 8;
+    uint16_t refused = 0;
+
+    if (a->in_kernel || a->iopl == 3)
+        return true;
+    return port + size <= a->io_ports &&
+           !copy_in_root(v->kernel_root, &refused, a->io_bitmap.va + port / 8,
+                         first + size > 8 ? 2 : 1) &&
+           !(refused >> first & ((1u << size) - 1));
+}
+
+/* Opens the TSS's bitmap to this pCPU's guest if it may have it and has one. */
+static void set_open(const struct vcpu *v, bool may_access)
+{
+    this_cpu()->tss->io_bitmap_offset = may_access && v->domain->arch->io_bitmap
+                                            ? offsetof(struct tss, io_bitmap)
+                                            : sizeof(struct tss);
 }
 
 /* To be called on the pCPU that has `v` loaded, when its mode changed. */
 void ioport_mode_changed(const struct vcpu *v)
 {
-    this_cpu()->tss->io_bitmap_offset = ioport_bitmap_offset(v);
+    set_open(v, v->arch->in_kernel || v->arch->iopl == 3);
 }
 
 /*
@@ -126,10 +189,7 @@ void ioport_mode_changed(const struct vcpu *v)
  */
 void ioport_leave_light(const struct vcpu *v)
 {
-    bool is_open = v->domain->arch->io_bitmap && v->arch->iopl == 3;
-
-    this_cpu()->tss->io_bitmap_offset =
-        is_open ? offsetof(struct tss, io_bitmap) : sizeof(struct tss);
+    set_open(v, v->arch->iopl == 3);
 }
 
 /* To be called on the pCPU that loads `v`. */
@@ -155,33 +215,6 @@ static bool is_native(const struct domain *d, unsigned port, unsigned size)
         if (bit_test(map, port + i))
             return false;
     return true;
-}
-
-static uint32_t native_read(uint16_t port, unsigned size)
-{
-    switch (size) {
-    case 1:
-        return inb(port);
-    case 2:
-        return inw(port);
-    default:
-        return inl(port);
-    }
-}
-
-static void native_write(uint16_t port, unsigned size, uint32_t value)
-{
-    switch (size) {
-    case 1:
-        outb(port, (uint8_t)value);
-        break;
-    case 2:
-        outw(port, (uint16_t)value);
-        break;
-    default:
-        outl(port, value);
-        break;
-    }
 }
 
 static bool is_pci_data(uint16_t port, unsigned size)
@@ -245,7 +278,7 @@ uint32_t ioport_read(struct domain *d, uint16_t port, unsigned size)
     uint32_t value = size == 4 ? ~0u : (1u << (8 * size)) - 1;
 
     if (is_native(d, port, size))
-        return native_read(port, size);
+        return port_read(port, size);
     if (!d->is_privileged)
         return value;
     if (is_pci_address(port, size))
@@ -262,7 +295,7 @@ void ioport_write(struct domain *d, uint16_t port, unsigned size,
                   uint32_t value)
 {
     if (is_native(d, port, size))
-        native_write(port, size, value);
+        port_write(port, size, value);
     else if (!d->is_privileged)
         return;
     else if (is_pci_address(port, size))

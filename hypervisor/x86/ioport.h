@@ -7,8 +7,8 @@
  *
  * A domain's bitmap (arch_domain.io_bitmap) has a bit set for each port that
  * is refused or emulated; the others are the domain's at native speed, through
- * the bitmap in the TSS. The bitmap is const once the domain is built. Since a
- * guest's kernel and its applications may share a ring, what is native for the
+ * the bitmap in the TSS. The bitmap changes only while no vCPU of the domain
+ * is loaded (core/arch.h: arch_domain_give_ports). Since a guest's kernel and its applications may share a ring, what is native for the
  * one must not be for the other:
  *
  * - whoever loads a vCPU calls ioport_load, which puts its domain's bitmap
@@ -18,6 +18,9 @@
  *   the bitmap or beyond the TSS's limit, which must be sizeof(struct tss) - 1;
  *   then the processor refuses every port, and the #GP comes to
  *   emulate_privileged.
+ *
+ * Ports that a kernel lets single applications use (PHYSDEVOP_set_iobitmap)
+ * are emulated: each access looks into the guest's own bitmap.
  */
 #pragma once
 
@@ -32,8 +35,7 @@ void ioport_domain_destroy(struct domain *d);
 void ioport_load(const struct vcpu *v);
 void ioport_mode_changed(const struct vcpu *v);
 void ioport_leave_light(const struct vcpu *v);
-uint16_t ioport_bitmap_offset(const struct vcpu *v);
-bool ioport_may_access(const struct vcpu *v);
+bool ioport_may_access(const struct vcpu *v, uint16_t port, unsigned size);
 
 uint32_t ioport_read(struct domain *d, uint16_t port, unsigned size);
 void ioport_write(struct domain *d, uint16_t port, unsigned size,

@@ -11,6 +11,7 @@
 #include "core/evtchn.h"
 #include "core/heap.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "core/spinlock.h"
 
 #include "x86/acpi.h"
@@ -18,15 +19,14 @@
 #include "x86/debug_keys.h"
 #include "x86/ioapic.h"
 #include "x86/msi.h"
-#include "x86/uart.h"
 
 #define VECTORS 256u
-#define ISA_IRQS 16u
 
 enum pirq_kind {
     PIRQ_FREE,
     PIRQ_GSI,
     PIRQ_MSI,
+    PIRQ_OWN, /* a GSI that Mica itself uses */
 };
 
 struct pirq {
@@ -55,7 +55,7 @@ static void show_pirqs(void)
     for (unsigned i = 0; i < IRQ_MAX_PIRQS; i++) {
         const struct pirq *p = &pirqs[i];
 
-        if (p->vector)
+        if (p->vector && p->kind != PIRQ_OWN)
             log_info("  pirq %u: %s, vector 0x%x, %s%s", i,
                      p->kind == PIRQ_MSI ? "message"
                      : p->is_level       ? "level"
@@ -68,7 +68,7 @@ static void show_pirqs(void)
 /* Prepares pirqs; needs the heap and ioapic_init. */
 void irq_init(void)
 {
-    gsi_count = ioapic_gsi_count();
+    gsi_count = machine_gsi_count();
     pirqs = heap_zalloc(IRQ_MAX_PIRQS * sizeof(*pirqs));
     if (!pirqs)
         panic("No memory for the table of interrupts");
@@ -76,12 +76,6 @@ void irq_init(void)
         if (ioapic_has_gsi(i))
             pirqs[i].kind = PIRQ_GSI;
     debug_key_register('i', "show the interrupts of dom0", show_pirqs);
-}
-
-/* The pirqs that are GSIs are those below this number. */
-unsigned irq_gsi_count(void)
-{
-    return gsi_count;
 }
 
 /*
@@ -138,55 +132,79 @@ static int take_vectors(unsigned count, void (*handler)(void *context),
     return first ? (int)first : -ENOSPC;
 }
 
-/*
- * A free vector, from now on served by `handler`, which finds interrupts off
- * and no lock held. `context` must live for good. -ENOSPC when none is free.
- */
-int irq_vector_alloc(void (*handler)(void *context), void *context)
-{
-    return take_vectors(1, handler, context, 0);
-}
-
 /* Gives a vector back; its source has been silenced. */
-void irq_vector_free(unsigned vector)
+static void free_vector(unsigned vector)
 {
     __atomic_store_n(&vectors[vector].handler, NULL, __ATOMIC_RELEASE);
 }
 
-/* The GSI at which legacy line `irq` arrives. */
-unsigned irq_isa_gsi(unsigned irq)
+static struct pirq *find_gsi(unsigned gsi)
 {
-    return irq < ISA_IRQS ? acpi_info()->isa[irq].gsi : irq;
+    bool is_one = gsi < gsi_count && pirqs[gsi].kind != PIRQ_FREE;
+
+    return is_one ? &pirqs[gsi] : NULL;
+}
+
+static unsigned number_of(const struct pirq *p)
+{
+    return (unsigned)(p - pirqs);
+}
+
+/* Wires a GSI, masked; the caller holds its lock. */
+static int route(struct pirq *p, void (*handler)(void *context), void *context)
+{
+    int vector = p->vector;
+    int error;
+
+    if (!vector)
+        vector = take_vectors(1, handler, context, 0);
+    if (vector < 0)
+        return vector;
+    error = ioapic_route(number_of(p), (unsigned)vector, p->is_level,
+                         p->is_active_low);
+    if (error)
+        free_vector((unsigned)vector);
+    p->vector = error ? 0 : (uint8_t)vector;
+    p->is_in_service = false;
+    return error;
+}
+
+/* How a line that dom0 never described is wired: by ACPI, else as PCI's are. */
+static void assume_wiring(struct pirq *p)
+{
+    const struct acpi_isa_irq *isa = acpi_info()->isa;
+
+    p->is_level = p->is_active_low = true;
+    for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)
+        if (isa[i].gsi == number_of(p)) {
+            p->is_level = isa[i].is_level;
+            p->is_active_low = isa[i].is_active_low;
+            return;
+        }
 }
 
 /*
- * Takes a legacy line, edge-triggered unless ACPI says otherwise, for Mica
- * itself. -EBUSY when dom0 has set it up, -EINVAL when there is no such line.
+ * Takes a legacy line, wired as ACPI says, for Mica itself, before dom0 runs.
+ * `handler` finds interrupts off and no lock held; `context` lives for good.
+ * -EINVAL when there is no such line, or it is taken.
  */
 int irq_isa_start(unsigned irq, void (*handler)(void *context), void *context)
 {
-    unsigned gsi = irq_isa_gsi(irq);
-    const struct acpi_isa_irq *isa;
-    int vector, error;
+    unsigned gsi = irq < ACPI_ISA_IRQS ? acpi_info()->isa[irq].gsi : gsi_count;
+    struct pirq *p = find_gsi(gsi);
+    int error;
 
-    if (irq >= ISA_IRQS || gsi >= gsi_count)
+    if (!p || p->kind == PIRQ_OWN)
         return -EINVAL;
-    if (pirqs[gsi].vector)
-        return -EBUSY;
-    vector = irq_vector_alloc(handler, context);
-    if (vector < 0)
-        return vector;
-    isa = &acpi_info()->isa[irq];
-    error = ioapic_route(gsi, (unsigned)vector, apic_id_of_cpu(0),
-                         isa->is_level ? IOAPIC_LEVEL : IOAPIC_EDGE,
-                         isa->is_active_low ? IOAPIC_ACTIVE_LOW
-                                            : IOAPIC_ACTIVE_HIGH);
-    if (error) {
-        irq_vector_free((unsigned)vector);
-        return error;
+    spin_lock(&p->lock);
+    assume_wiring(p);
+    error = route(p, handler, context);
+    if (!error) {
+        p->kind = PIRQ_OWN;
+        ioapic_set_masked(gsi, false);
     }
-    ioapic_unmask(gsi);
-    return 0;
+    spin_unlock(&p->lock);
+    return error;
 }
 
 /*
@@ -196,52 +214,18 @@ int irq_isa_start(unsigned irq, void (*handler)(void *context), void *context)
 static void serve_pirq(void *context)
 {
     struct pirq *p = context;
-    unsigned number = (unsigned)(p - pirqs);
+    unsigned number = number_of(p);
     bool is_wanted;
 
     spin_lock(&p->lock);
     is_wanted = p->is_open;
     if (p->kind == PIRQ_GSI && p->is_level) {
-        ioapic_mask(number);
+        ioapic_set_masked(number, true);
         p->is_in_service = is_wanted;
     }
     spin_unlock(&p->lock);
     if (is_wanted && dom0)
         evtchn_raise_pirq(dom0, number);
-}
-
-/* Wires a GSI; the caller holds its lock. */
-static int route(struct pirq *p)
-{
-    unsigned gsi = (unsigned)(p - pirqs);
-    int vector = p->vector;
-    int error;
-
-    if (!vector)
-        vector = take_vectors(1, serve_pirq, p, 0);
-    if (vector < 0)
-        return vector;
-    error =
-        ioapic_route(gsi, (unsigned)vector, apic_id_of_cpu(0),
-                     p->is_level ? IOAPIC_LEVEL : IOAPIC_EDGE,
-                     p->is_active_low ? IOAPIC_ACTIVE_LOW : IOAPIC_ACTIVE_HIGH);
-    if (error) {
-        irq_vector_free((unsigned)vector);
-        p->vector = 0;
-        return error;
-    }
-    p->vector = (uint8_t)vector;
-    p->is_in_service = false;
-    if (p->is_open)
-        ioapic_unmask(gsi);
-    return 0;
-}
-
-static struct pirq *find_gsi(unsigned gsi)
-{
-    if (gsi >= gsi_count || pirqs[gsi].kind != PIRQ_GSI)
-        return NULL;
-    return &pirqs[gsi];
 }
 
 /*
@@ -256,47 +240,33 @@ int arch_gsi_setup(unsigned gsi, bool level, bool active_low)
 
     if (!p)
         return -EINVAL;
-    if (uart_gsi_is_owned(gsi))
+    if (p->kind == PIRQ_OWN)
         return -EEXIST;
     spin_lock(&p->lock);
     if (!p->vector || p->is_level != level || p->is_active_low != active_low) {
         p->is_level = level;
         p->is_active_low = active_low;
-        error = route(p);
+        error = route(p, serve_pirq, p);
+        if (!error && p->is_open)
+            ioapic_set_masked(gsi, false);
     }
     spin_unlock(&p->lock);
     return error;
 }
 
-/* How a line that dom0 never described is wired: by ACPI, else as PCI's are. */
-static void assume_wiring(struct pirq *p)
+/* Opens or closes the line; the caller holds its lock. */
+static void set_gsi_open(struct pirq *p, bool is_open)
 {
-    unsigned gsi = (unsigned)(p - pirqs);
-    const struct acpi_info *acpi = acpi_info();
-
-    p->is_level = p->is_active_low = true;
-    for (unsigned i = 0; i < ISA_IRQS; i++) {
-        if (acpi->isa[i].gsi != gsi)
-            continue;
-        p->is_level = acpi->isa[i].is_level;
-        p->is_active_low = acpi->isa[i].is_active_low;
-        return;
-    }
-}
-
-static void open_gsi(struct pirq *p)
-{
-    unsigned gsi = (unsigned)(p - pirqs);
-
-    if (uart_gsi_is_owned(gsi))
-        return;
-    if (!p->vector) {
+    if (is_open && !p->vector) {
         assume_wiring(p);
-        if (route(p))
-            log_warning("GSI %u cannot be routed: no vector is free", gsi);
+        if (route(p, serve_pirq, p))
+            log_warning("GSI %u cannot be routed: no vector is free",
+                        number_of(p));
     }
+    if (!is_open)
+        p->is_in_service = false;
     if (p->vector && !p->is_in_service)
-        ioapic_unmask(gsi);
+        ioapic_set_masked(number_of(p), !is_open);
 }
 
 static struct pirq *find(unsigned pirq)
@@ -304,39 +274,31 @@ static struct pirq *find(unsigned pirq)
     return pirq < IRQ_MAX_PIRQS ? &pirqs[pirq] : NULL;
 }
 
-/*
- * Lets the interrupt through to dom0. Unknown numbers are ignored. The lock
- * of messages is the outer one to a pirq's, hence the order here and below.
- */
-void arch_pirq_unmask(unsigned pirq)
+/* The lock of messages is the outer one to a pirq's, hence the order. */
+static void set_open(unsigned pirq, bool is_open)
 {
     struct pirq *p = find(pirq);
 
     if (!p)
         return;
     spin_lock(&p->lock);
-    p->is_open = p->kind != PIRQ_FREE;
+    p->is_open = is_open && p->kind != PIRQ_FREE;
     if (p->kind == PIRQ_GSI)
-        open_gsi(p);
+        set_gsi_open(p, is_open);
     spin_unlock(&p->lock);
-    msi_set_masked(pirq, false);
+    msi_set_masked(pirq, !is_open);
+}
+
+/* Lets the interrupt through to dom0. Unknown numbers are ignored. */
+void arch_pirq_unmask(unsigned pirq)
+{
+    set_open(pirq, true);
 }
 
 /* Holds the interrupt back. Unknown numbers are ignored. */
 void arch_pirq_mask(unsigned pirq)
 {
-    struct pirq *p = find(pirq);
-
-    if (!p)
-        return;
-    spin_lock(&p->lock);
-    p->is_open = false;
-    if (p->kind == PIRQ_GSI && p->vector) {
-        ioapic_mask(pirq);
-        p->is_in_service = false;
-    }
-    spin_unlock(&p->lock);
-    msi_set_masked(pirq, true);
+    set_open(pirq, false);
 }
 
 /* dom0 has served the interrupt: a level line may come again. */
@@ -350,13 +312,13 @@ void arch_pirq_eoi(unsigned pirq)
     if (p->is_in_service) {
         p->is_in_service = false;
         if (p->is_open)
-            ioapic_unmask(pirq);
+            ioapic_set_masked(pirq, false);
     }
     spin_unlock(&p->lock);
 }
 
 /* Whether dom0 must end each service of the pirq with an EOI. */
-bool irq_pirq_needs_eoi(unsigned pirq)
+bool machine_pirq_needs_eoi(unsigned pirq)
 {
     struct pirq *p = find(pirq);
 
@@ -417,7 +379,7 @@ void irq_pirq_free_msi(unsigned pirq)
     struct pirq *p = &pirqs[pirq];
 
     spin_lock(&p->lock);
-    irq_vector_free(p->vector);
+    free_vector(p->vector);
     p->vector = 0;
     p->is_open = false;
     p->kind = PIRQ_FREE;

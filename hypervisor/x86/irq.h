@@ -3,7 +3,7 @@
  * Device interrupts. Vectors VECTOR_DEVICE_FIRST to VECTOR_DEVICE_LAST are
  * handed out one by one, the same on every pCPU. Two kinds of users: Mica's
  * own devices, with a handler, and physical interrupts of dom0 ("pirqs"),
- * which become events. A pirq below irq_gsi_count() is the GSI of that
+ * which become events. A pirq below machine_gsi_count() is the GSI of that
  * number; higher ones are messages (MSI).
  *
  * A level-triggered line of dom0 is masked from its delivery until dom0 says
@@ -17,17 +17,11 @@
 #define IRQ_MAX_PIRQS 1024u
 
 void irq_init(void);
-unsigned irq_gsi_count(void);
 void irq_dispatch(unsigned vector);
 
-must_check int irq_vector_alloc(void (*handler)(void *context), void *context);
-void irq_vector_free(unsigned vector);
-
-unsigned irq_isa_gsi(unsigned irq);
 must_check int irq_isa_start(unsigned irq, void (*handler)(void *context),
                              void *context);
 
 must_check int irq_pirq_alloc_msi(unsigned count, unsigned *first_pirq);
 void irq_pirq_free_msi(unsigned pirq);
 unsigned irq_pirq_vector(unsigned pirq);
-bool irq_pirq_needs_eoi(unsigned pirq);

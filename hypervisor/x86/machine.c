@@ -19,12 +19,10 @@
 #include "x86/insn.h"
 #include "x86/ioapic.h"
 #include "x86/ioport.h"
-#include "x86/irq.h"
 #include "x86/machine_early.h"
 #include "x86/memory_layout.h"
 #include "x86/msi.h"
 #include "x86/paging.h"
-#include "x86/power.h"
 #include "x86/vcpu.h"
 #include "x86/wallclock.h"
 
@@ -33,7 +31,6 @@
 #define EFI_SYSTEM_TABLE_SIZE 120u
 #define EFI_SYSTEM_TABLE_SIGNATURE 0x5453595320494249ull
 #define EFI_REVISION_AT 8u
-#define EFI_FIRMWARE_REVISION_AT 32u
 #define EFI_TABLE_COUNT_AT 104u
 #define EFI_TABLES_AT 112u
 #define MAX_COMMAND_LINE 4096u
@@ -42,24 +39,33 @@
 #define BUS_COMMANDS_FIRST 0xfd00000u
 #define BUS_COMMANDS_LAST 0xfffffffu
 
-const struct e820_entry *machine_e820;
 unsigned machine_e820_count;
-const char *machine_command_line = "";
 
 static struct e820_entry e820[MEMORY_MAP_RANGES];
+const struct e820_entry *machine_e820 = e820;
 static char command_line_copy[MAX_COMMAND_LINE];
+const char *machine_command_line = command_line_copy;
 static bool booted_by_efi;
 static uint8_t keyboard_flags;
-static struct {
-    uint64_t tables; /* 0: not known */
-    uint32_t table_count;
-    uint32_t revision, firmware_revision;
-} efi;
+static uint64_t efi_tables; /* 0: not known */
+static uint32_t efi_table_count, efi_revision;
 
-static void fill_e820(const struct memory_map *map)
+/* The map with the pages reserved that no guest may map. */
+static void describe_memory(const struct memory_map *found)
 {
-    for (unsigned i = 0; i < map->count; i++) {
-        const struct memory_map_range *r = &map->ranges[i];
+    static struct memory_map map; /* too large for a stack */
+    const struct acpi_info *acpi = acpi_info();
+    int error;
+
+    map = *found;
+    error = memory_map_add(&map, apic_base(), PAGE_SIZE, MEMORY_RESERVED);
+    for (unsigned i = 0; !error && i < acpi->ioapic_count; i++)
+        error = memory_map_add(&map, acpi->ioapics[i].address & PAGE_MASK,
+                               PAGE_SIZE, MEMORY_RESERVED);
+    if (error)
+        log_warning("The memory map is too long to reserve Mica's devices");
+    for (unsigned i = 0; i < map.count; i++) {
+        const struct memory_map_range *r = &map.ranges[i];
         uint64_t size = r->end - r->start;
 
         e820[i] = (struct e820_entry){
@@ -70,63 +76,34 @@ static void fill_e820(const struct memory_map *map)
             .type = r->type,
         };
     }
-    machine_e820 = e820;
-    machine_e820_count = map->count;
-}
-
-/* The map with the pages reserved that no guest may map. */
-static void describe_memory(const struct memory_map *found)
-{
-    static struct memory_map map; /* too large for a stack */
-    const struct acpi_info *acpi = acpi_info();
-    int error;
-
-    memcpy(&map, found, sizeof(map));
-    error = memory_map_add(&map, apic_base(), PAGE_SIZE, MEMORY_RESERVED);
-    for (unsigned i = 0; !error && i < acpi->ioapic_count; i++)
-        error = memory_map_add(&map, acpi->ioapics[i].address & PAGE_MASK,
-                               PAGE_SIZE, MEMORY_RESERVED);
-    if (error)
-        log_warning("The memory map is too long to reserve Mica's devices");
-    fill_e820(&map);
+    machine_e820_count = map.count;
 }
 
 /* EFI's table of tables outlives the boot services; its address is physical. */
 static void read_efi_table(uint64_t address)
 {
-    const uint8_t *table;
-    uint64_t signature;
+    struct bytes t = {NULL, EFI_SYSTEM_TABLE_SIZE};
 
     if (!address)
         return;
-    table = map_firmware(address, EFI_SYSTEM_TABLE_SIZE);
-    memcpy(&signature, table, sizeof(signature));
-    if (signature != EFI_SYSTEM_TABLE_SIGNATURE) {
+    t.at = map_firmware(address, t.size);
+    if (bytes_64(t, 0) != EFI_SYSTEM_TABLE_SIGNATURE) {
         log_warning("The EFI system table is damaged, ignored");
         return;
     }
-    memcpy(&efi.revision, table + EFI_REVISION_AT, 4);
-    memcpy(&efi.firmware_revision, table + EFI_FIRMWARE_REVISION_AT, 4);
-    memcpy(&efi.table_count, table + EFI_TABLE_COUNT_AT, 4);
-    memcpy(&efi.tables, table + EFI_TABLES_AT, 8);
-}
-
-static void copy_command_line(const char *line)
-{
-    size_t length = strnlen(line, MAX_COMMAND_LINE - 1);
-
-    memcpy(command_line_copy, line, length);
-    command_line_copy[length] = 0;
-    machine_command_line = command_line_copy;
+    efi_revision = bytes_32(t, EFI_REVISION_AT);
+    efi_table_count = bytes_32(t, EFI_TABLE_COUNT_AT);
+    efi_tables = bytes_64(t, EFI_TABLES_AT);
 }
 
 /*
  * Takes over, before the loader's memory is reused, what dom0 will ask about.
  * After acpi_init, apic_init and paging_init.
  */
-void machine_describe(const struct boot_info *boot, const char *command_line)
+void machine_describe(const struct boot_info *boot)
 {
-    copy_command_line(command_line);
+    memcpy(command_line_copy, boot->command_line,
+           strnlen(boot->command_line, MAX_COMMAND_LINE - 1));
     describe_memory(&boot->map);
     booted_by_efi = boot->is_efi;
     if (booted_by_efi)
@@ -173,26 +150,21 @@ void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time)
 
     wallclock_set(secs, nsecs, system_time);
     for (domid_t id = 0; (d = domain_next_get(id)); domain_put(d)) {
-        wallclock_publish(d->shared_info);
+        arch_domain_publish_clock(d);
         id = (domid_t)(d->id + 1);
     }
-}
-
-int machine_acpi_sleep(unsigned state, uint16_t pm1a_control,
-                       uint16_t pm1b_control)
-{
-    return power_enter_sleep(pm1a_control, pm1b_control, state);
 }
 
 void machine_cpu_info(unsigned cpu, struct machine_cpu *out)
 {
     struct cpuid_leaf vendor = cpuid(0, 0);
     const struct cpu_features *f = cpu_features();
-    const struct acpi_info *acpi = acpi_info();
+    uint32_t apic_id = apic_id_of_cpu(cpu);
+    const struct acpi_cpu *found = acpi_find_cpu(apic_id);
 
     *out = (struct machine_cpu){
-        .apic_id = apic_id_of_cpu(cpu),
-        .acpi_id = ~0u,
+        .apic_id = apic_id,
+        .acpi_id = found ? found->acpi_id : ~0u,
         .family = f->family,
         .model = f->model,
         .stepping = f->stepping,
@@ -200,22 +172,19 @@ void machine_cpu_info(unsigned cpu, struct machine_cpu *out)
     memcpy(out->vendor, &vendor.ebx, 4);
     memcpy(out->vendor + 4, &vendor.edx, 4);
     memcpy(out->vendor + 8, &vendor.ecx, 4);
-    for (unsigned i = 0; i < acpi->cpu_count; i++)
-        if (acpi->cpus[i].apic_id == out->apic_id)
-            out->acpi_id = acpi->cpus[i].acpi_id;
 }
 
 static int efi_info(struct xenpf_firmware_info_args *info)
 {
-    if (!efi.tables)
+    if (!efi_tables)
         return -ENOSYS;
     switch (info->index) {
     case XEN_FW_EFI_VERSION:
-        info->u.efi_version = efi.revision;
+        info->u.efi_version = efi_revision;
         return 0;
     case XEN_FW_EFI_CONFIG_TABLE:
-        info->u.efi_cfg.addr = efi.tables;
-        info->u.efi_cfg.nent = efi.table_count;
+        info->u.efi_cfg.addr = efi_tables;
+        info->u.efi_cfg.nent = efi_table_count;
         return 0;
     default:
         return -ESRCH;
@@ -241,61 +210,6 @@ int machine_firmware_info(struct xenpf_firmware_info_args *info)
     }
 }
 
-int machine_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)
-{
-    return ioapic_guest_read(physbase, reg, value);
-}
-
-unsigned machine_gsi_count(void)
-{
-    return irq_gsi_count();
-}
-
-bool machine_pirq_needs_eoi(unsigned pirq)
-{
-    return irq_pirq_needs_eoi(pirq);
-}
-
-int machine_msi_map(const struct machine_msi *msi, unsigned *pirq)
-{
-    struct pci_address a = {msi->segment, msi->bus, msi->devfn};
-
-    if (msi->is_msix)
-        return msi_map_x(a, msi->entry, msi->table_base, pirq);
-    return msi_map(a, msi->count, pirq);
-}
-
-void machine_msi_unmap(unsigned pirq)
-{
-    if (msi_unmap(pirq))
-        log_warning("pirq %u is to be unmapped, but is no message", pirq);
-}
-
-int machine_pci_device(uint16_t segment, uint8_t bus, uint8_t devfn,
-                       bool is_present)
-{
-    struct pci_address a = {segment, bus, devfn};
-
-    if (!is_present) {
-        msi_device_remove(a);
-        return 0;
-    }
-    if (!pci_exists(a))
-        return -ENODEV;
-    msi_device_add(a);
-    return 0;
-}
-
-int machine_msi_restore(uint16_t segment, uint8_t bus, uint8_t devfn)
-{
-    struct pci_address a = {segment, bus, devfn};
-
-    if (!pci_exists(a))
-        return -ENODEV;
-    msi_restore(a);
-    return 0;
-}
-
 int machine_pci_window(uint64_t address, uint16_t segment, uint8_t first_bus,
                        uint8_t last_bus)
 {
@@ -314,18 +228,13 @@ int machine_pci_window(uint64_t address, uint16_t segment, uint8_t first_bus,
 void machine_set_iopl(struct vcpu *v, unsigned iopl)
 {
     v->arch->iopl = (uint8_t)(iopl & 3);
-    this_cpu()->tss->io_bitmap_offset = ioport_bitmap_offset(v);
+    ioport_mode_changed(v);
 }
 
-/*
- * Applications get ports all or none, by IOPL: there is one bitmap per domain,
- * and the domain's kernel needs it.
- */
-int machine_set_iobitmap(struct vcpu *v, const uint64_t *bitmap, unsigned count)
+void machine_set_iobitmap(struct vcpu *v, guest_va bitmap, unsigned count)
 {
-    (void)v;
-    (void)bitmap;
-    return count ? -EOPNOTSUPP : 0;
+    v->arch->io_bitmap = bitmap;
+    v->arch->io_ports = count;
 }
 
 /*

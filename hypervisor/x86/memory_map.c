@@ -6,32 +6,14 @@
 #include "x86/memory_map.h"
 
 /* How little a type promises; of two claims the higher one holds. */
-static unsigned severity(enum memory_type type)
-{
-    switch (type) {
-    case MEMORY_RAM:
-        return 0;
-    case MEMORY_ACPI_TABLES:
-        return 1;
-    case MEMORY_ACPI_NVS:
-        return 2;
-    case MEMORY_RESERVED:
-        return 3;
-    default:
-        return 4;
-    }
-}
-
-static enum memory_type known_type(uint32_t type)
-{
-    if (type >= MEMORY_RAM && type <= MEMORY_BAD)
-        return (enum memory_type)type;
-    return MEMORY_RESERVED;
-}
+static const uint8_t severity[] = {
+    [MEMORY_RAM] = 0,      [MEMORY_ACPI_TABLES] = 1, [MEMORY_ACPI_NVS] = 2,
+    [MEMORY_RESERVED] = 3, [MEMORY_BAD] = 4,
+};
 
 static enum memory_type worse(enum memory_type a, enum memory_type b)
 {
-    return severity(a) >= severity(b) ? a : b;
+    return severity[a] >= severity[b] ? a : b;
 }
 
 /* Appends in ascending order, merging; false when the map is full. */
@@ -63,29 +45,13 @@ static bool merge_range(struct memory_map *map,
 {
     uint64_t from = max_u64(r->start, n->start);
     uint64_t to = min_u64(r->end, n->end);
-    bool fits;
+    bool fits = append(map, n->start, min_u64(n->end, r->start), n->type) &&
+                append(map, r->start, min_u64(r->end, n->start), r->type) &&
+                append(map, from, to, worse(r->type, n->type)) &&
+                append(map, max_u64(r->start, n->end), r->end, r->type);
 
-    if (from >= to) { /* apart: the lower one first */
-        if (n->start < n->end && n->start < r->start) {
-            fits = append(map, n->start, n->end, n->type);
-            n->start = n->end;
-        } else {
-            fits = true;
-        }
-        return fits && append(map, r->start, r->end, r->type);
-    }
-    fits = append(map, n->start, from, n->type) &&
-           append(map, r->start, from, r->type) &&
-           append(map, from, to, worse(r->type, n->type)) &&
-           append(map, to, r->end, r->type);
-    n->start = to;
+    n->start = max_u64(n->start, to);
     return fits;
-}
-
-static void copy_map(struct memory_map *to, const struct memory_map *from)
-{
-    to->count = from->count;
-    memcpy(to->ranges, from->ranges, from->count * sizeof(from->ranges[0]));
 }
 
 /*
@@ -97,23 +63,22 @@ int memory_map_add(struct memory_map *map, uint64_t start, uint64_t size,
                    uint32_t type)
 {
     static struct memory_map old; /* too large for a stack */
-    struct memory_map_range n = {start, start, known_type(type)};
+    bool is_known = type >= MEMORY_RAM && type <= MEMORY_BAD;
+    struct memory_map_range n = {start, start,
+                                 is_known ? type : MEMORY_RESERVED};
+    bool fits = true;
 
     if (!size)
         return 0;
     if (add_overflows(start, size, &n.end))
         return -ERANGE;
-    copy_map(&old, map);
+    old = *map;
     map->count = 0;
-    for (unsigned i = 0; i < old.count; i++)
-        if (!merge_range(map, &old.ranges[i], &n))
-            goto restore;
-    if (!append(map, n.start, n.end, n.type))
-        goto restore;
-    return 0;
-
-restore:
-    copy_map(map, &old);
+    for (unsigned i = 0; fits && i < old.count; i++)
+        fits = merge_range(map, &old.ranges[i], &n);
+    if (fits && append(map, n.start, n.end, n.type))
+        return 0;
+    *map = old;
     return -ENOSPC;
 }
 

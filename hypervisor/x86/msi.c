@@ -10,11 +10,13 @@
 #include "core/frame.h"
 #include "core/heap.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "core/spinlock.h"
 
 #include "x86/apic.h"
 #include "x86/irq.h"
 #include "x86/machine_early.h"
+#include "x86/pci.h"
 
 #define MSI_CONTROL 2
 #define MSI_CONTROL_COUNT_SHIFT 1
@@ -44,20 +46,13 @@
 #define MESSAGE_ADDRESS 0xfee00000u
 #define MAX_MESSAGES 32u
 
-enum msi_kind {
-    MSI_FREE,
-    MSI_PLAIN,
-    MSI_X,
-};
-
 struct msi {
-    enum msi_kind kind;
     struct pci_address device;
-    unsigned capability; /* register */
-    unsigned index;      /* message or table entry */
-    unsigned count;      /* messages of the device; plain only */
-    bool is_masked;
+    unsigned capability;      /* register */
+    unsigned index;           /* message or table entry */
+    unsigned count;           /* messages of the device; 0: no record */
     volatile uint32_t *entry; /* MSI-X: address, address, data, control */
+    bool is_masked;
 };
 
 struct msix_table {
@@ -84,11 +79,6 @@ void msi_init(void)
 static bool is_same_device(struct pci_address a, struct pci_address b)
 {
     return a.segment == b.segment && a.bus == b.bus && a.devfn == b.devfn;
-}
-
-static uint32_t message_address(void)
-{
-    return MESSAGE_ADDRESS | (apic_id_of_cpu(0) & 0xff) << 12;
 }
 
 /* The memory address in BAR `n`, or 0. */
@@ -124,17 +114,19 @@ static bool is_plain_device_memory(uint64_t address, unsigned size)
 static struct msix_table *note_table(struct pci_address a, uint64_t address,
                                      unsigned size)
 {
-    struct msix_table *t = NULL;
+    struct msix_table *t = tables;
 
-    for (unsigned i = 0; i < table_count; i++)
-        if (tables[i].address == address && tables[i].size >= size)
-            t = &tables[i];
-    if (!t) {
-        if (table_count == MAX_TABLES || !is_plain_device_memory(address, size))
+    while (t < tables + table_count &&
+           !(t->address == address && t->size >= size))
+        t++;
+    if (t == tables + MAX_TABLES)
+        return NULL;
+    if (t == tables + table_count) {
+        if (!is_plain_device_memory(address, size))
             return NULL;
-        t = &tables[table_count++];
         t->address = address;
         t->size = size;
+        __atomic_store_n(&table_count, table_count + 1, __ATOMIC_RELEASE);
     }
     t->device = a;
     t->is_used = true;
@@ -161,27 +153,12 @@ static struct msix_table *find_table(struct pci_address a, unsigned at,
     return note_table(a, address, entries * MSIX_ENTRY_SIZE);
 }
 
-/*
- * dom0 has found a device: protects its MSI-X table from now on, before a
- * driver maps it.
- */
-void msi_device_add(struct pci_address a)
-{
-    unsigned at = pci_find_capability(a, PCI_CAPABILITY_MSIX);
-
-    if (!at)
-        return;
-    spin_lock(&lock);
-    find_table(a, at, 0);
-    spin_unlock(&lock);
-}
-
 static void write_mask(struct msi *m)
 {
     uint32_t control, mask;
     unsigned reg;
 
-    if (m->kind == MSI_X) {
+    if (m->entry) {
         m->entry[3] = m->is_masked ? MSIX_ENTRY_MASKED : 0;
         return;
     }
@@ -191,218 +168,203 @@ static void write_mask(struct msi *m)
     reg = m->capability +
           (control & MSI_CONTROL_64BIT ? MSI_MASK_64 : MSI_MASK_32);
     mask = pci_read(m->device, reg, 4) & ~(1u << m->index);
-    if (m->is_masked)
-        mask |= 1u << m->index;
-    pci_write(m->device, reg, 4, mask);
+    pci_write(m->device, reg, 4, mask | (uint32_t)m->is_masked << m->index);
 }
 
 /* Address and data of the device's first message, and how many it has. */
-static void write_plain(const struct msi *m, unsigned vector)
+static void write_plain(const struct msi *m, uint32_t address, unsigned vector)
 {
     unsigned at = m->capability;
     uint32_t control = pci_read(m->device, at + MSI_CONTROL, 2);
+    bool is_64bit = control & MSI_CONTROL_64BIT;
     unsigned count_log2 = (unsigned)__builtin_ctz(m->count);
 
     control &= ~(7u << MSI_CONTROL_ENABLED_SHIFT);
     control |= count_log2 << MSI_CONTROL_ENABLED_SHIFT;
     pci_write(m->device, at + MSI_CONTROL, 2, control);
-    pci_write(m->device, at + MSI_ADDRESS, 4, message_address());
-    if (control & MSI_CONTROL_64BIT)
+    pci_write(m->device, at + MSI_ADDRESS, 4, address);
+    if (is_64bit)
         pci_write(m->device, at + MSI_ADDRESS_HIGH, 4, 0);
-    pci_write(m->device,
-              at + (control & MSI_CONTROL_64BIT ? MSI_DATA_64 : MSI_DATA_32), 2,
+    pci_write(m->device, at + (is_64bit ? MSI_DATA_64 : MSI_DATA_32), 2,
               vector);
 }
 
-static void write_x(const struct msi *m, unsigned vector)
+static void write_x(const struct msi *m, uint32_t address, unsigned vector)
 {
     m->entry[3] = MSIX_ENTRY_MASKED;
-    m->entry[0] = message_address();
+    m->entry[0] = address;
     m->entry[1] = 0;
     m->entry[2] = vector;
 }
 
-/* Programs the device for the pirq, as far as that is this pirq's to do. */
-static void program(unsigned pirq)
+/* Programs the device for the message, as far as that is this one's to do. */
+static void program(struct msi *m)
 {
-    struct msi *m = &msis[pirq];
+    uint32_t address = MESSAGE_ADDRESS | (apic_id_of_cpu(0) & 0xff) << 12;
+    unsigned vector = irq_pirq_vector((unsigned)(m - msis));
 
-    if (m->kind == MSI_X)
-        write_x(m, irq_pirq_vector(pirq));
+    if (m->entry)
+        write_x(m, address, vector);
     else if (m->index == 0)
-        write_plain(m, irq_pirq_vector(pirq));
+        write_plain(m, address, vector);
     write_mask(m);
 }
 
-static bool has_messages(struct pci_address a)
+/* The record of the device's next message after `m`, or first one; or NULL. */
+static struct msi *next_of(struct pci_address a, struct msi *m)
 {
-    for (unsigned i = irq_gsi_count(); i < IRQ_MAX_PIRQS; i++)
-        if (msis[i].kind == MSI_PLAIN && is_same_device(msis[i].device, a))
-            return true;
-    return false;
+    for (m = m ? m + 1 : msis; m < msis + IRQ_MAX_PIRQS; m++)
+        if (m->count && is_same_device(m->device, a))
+            return m;
+    return NULL;
 }
 
-static int map_locked(struct pci_address a, unsigned at, unsigned count,
-                      unsigned *first_pirq)
+/* Takes pirqs for messages that are like `first`, with ascending indices. */
+static int add_messages(struct msi first, unsigned *first_pirq)
 {
-    uint32_t control = pci_read(a, at + MSI_CONTROL, 2);
     int error;
 
-    if (count > 1u << (control >> MSI_CONTROL_COUNT_SHIFT & 7))
-        return -EINVAL;
-    if (has_messages(a))
-        return -EEXIST;
-    error = irq_pirq_alloc_msi(count, first_pirq);
+    for (struct msi *m = NULL; (m = next_of(first.device, m));)
+        if (first.entry ? m->entry && m->index == first.index : !m->entry)
+            return -EEXIST;
+    error = irq_pirq_alloc_msi(first.count, first_pirq);
     if (error)
         return error;
-    for (unsigned i = 0; i < count; i++) {
-        msis[*first_pirq + i] = (struct msi){
-            .kind = MSI_PLAIN,
-            .device = a,
-            .capability = at,
-            .index = i,
-            .count = count,
-            .is_masked = true,
-        };
-        program(*first_pirq + i);
+    first.is_masked = true;
+    for (unsigned i = 0; i < first.count; i++, first.index++) {
+        msis[*first_pirq + i] = first;
+        program(&msis[*first_pirq + i]);
     }
     return 0;
 }
 
-/*
- * Gives a device `count` messages (a power of two up to 32), masked, on pirqs
- * in a row. -ENODEV without such a device or capability, -EINVAL for more
- * than it has, -EEXIST when it has some already, -ENOSPC.
- */
-int msi_map(struct pci_address a, unsigned count, unsigned *first_pirq)
+/* A power of two of plain messages, no more than the device has. */
+static int map_plain(struct msi m, const struct machine_msi *wanted,
+                     unsigned *pirq)
 {
-    unsigned at = pci_find_capability(a, PCI_CAPABILITY_MSI);
-    int error;
+    uint32_t control = pci_read(m.device, m.capability + MSI_CONTROL, 2);
 
-    if (!at)
-        return -ENODEV;
-    if (!count || count > MAX_MESSAGES || count & (count - 1))
+    m.count = wanted->count;
+    if (!m.count || m.count > MAX_MESSAGES || m.count & (m.count - 1) ||
+        m.count > 1u << (control >> MSI_CONTROL_COUNT_SHIFT & 7))
         return -EINVAL;
-    spin_lock(&lock);
-    error = map_locked(a, at, count, first_pirq);
-    spin_unlock(&lock);
-    return error;
+    return add_messages(m, pirq);
 }
 
-static bool entry_is_used(struct pci_address a, unsigned entry)
+/* One entry of the table; needs the device's memory to be on. */
+static int map_x(struct msi m, const struct machine_msi *wanted, unsigned *pirq)
 {
-    for (unsigned i = irq_gsi_count(); i < IRQ_MAX_PIRQS; i++)
-        if (msis[i].kind == MSI_X && msis[i].index == entry &&
-            is_same_device(msis[i].device, a))
-            return true;
-    return false;
-}
+    struct msix_table *t =
+        find_table(m.device, m.capability, wanted->table_base);
 
-static int map_x_locked(struct pci_address a, unsigned at, unsigned entry,
-                        uint64_t table_base, unsigned *pirq)
-{
-    struct msix_table *t = find_table(a, at, table_base);
-    int error;
-
-    if (!t || entry >= t->size / MSIX_ENTRY_SIZE)
+    if (!t || wanted->entry >= t->size / MSIX_ENTRY_SIZE)
         return -EINVAL;
-    if (entry_is_used(a, entry))
-        return -EEXIST;
-    if (!(pci_read(a, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY))
+    if (!(pci_read(m.device, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY))
         return -ENXIO;
     if (!t->mapping)
         t->mapping = map_device(t->address, t->size);
-    error = irq_pirq_alloc_msi(1, pirq);
-    if (error)
-        return error;
-    msis[*pirq] = (struct msi){
-        .kind = MSI_X,
-        .device = a,
-        .capability = at,
-        .index = entry,
-        .count = 1,
-        .is_masked = true,
-        .entry = (volatile uint32_t *)(t->mapping + entry * MSIX_ENTRY_SIZE),
-    };
-    program(*pirq);
-    return 0;
+    m.count = 1;
+    m.index = wanted->entry;
+    m.entry =
+        (volatile uint32_t *)(t->mapping + wanted->entry * MSIX_ENTRY_SIZE);
+    return add_messages(m, pirq);
 }
 
 /*
- * Gives entry `entry` of a device's MSI-X table a pirq, masked. `table_base`
- * is the address of the BAR with the table as dom0 knows it. -ENODEV without
- * such a device or capability, -EINVAL for an entry or a table that cannot
- * be, -EEXIST, -ENXIO while the device's memory is off, -ENOSPC.
+ * Beyond what machine.h says: -EEXIST for messages that the device has
+ * already, -ENXIO for an MSI-X table while the device's memory is off.
  */
-int msi_map_x(struct pci_address a, unsigned entry, uint64_t table_base,
-              unsigned *pirq)
+int machine_msi_map(const struct machine_msi *msi, unsigned *pirq)
 {
-    unsigned at = pci_find_capability(a, PCI_CAPABILITY_MSIX);
+    struct msi m = {.device = {msi->segment, msi->bus, msi->devfn}};
     int error;
 
-    if (!at)
+    m.capability = pci_find_capability(
+        m.device, msi->is_msix ? PCI_CAPABILITY_MSIX : PCI_CAPABILITY_MSI);
+    if (!m.capability)
         return -ENODEV;
     spin_lock(&lock);
-    error = map_x_locked(a, at, entry, table_base, pirq);
+    error = msi->is_msix ? map_x(m, msi, pirq) : map_plain(m, msi, pirq);
     spin_unlock(&lock);
     return error;
 }
 
-static void release(unsigned pirq)
+static void release(struct msi *m)
 {
-    struct msi *m = &msis[pirq];
-
     m->is_masked = true;
     if (pci_exists(m->device))
         write_mask(m);
-    m->kind = MSI_FREE;
-    irq_pirq_free_msi(pirq);
+    m->count = 0;
+    irq_pirq_free_msi((unsigned)(m - msis));
 }
 
-/* Takes a message's pirq back, masked. -EINVAL when it is none. */
-int msi_unmap(unsigned pirq)
+void machine_msi_unmap(unsigned pirq)
 {
-    int error = -EINVAL;
+    bool is_known = false;
 
-    if (pirq >= IRQ_MAX_PIRQS)
-        return error;
     spin_lock(&lock);
-    if (msis[pirq].kind != MSI_FREE) {
-        release(pirq);
-        error = 0;
+    if (pirq < IRQ_MAX_PIRQS && msis[pirq].count) {
+        release(&msis[pirq]);
+        is_known = true;
     }
     spin_unlock(&lock);
-    return error;
+    if (!is_known)
+        log_warning("pirq %u is to be unmapped, but is no message", pirq);
 }
 
-/* The device goes away: its pirqs are free, its table is plain memory. */
-void msi_device_remove(struct pci_address a)
+/* A device is there: protects its MSI-X table before a driver maps it. */
+static void add_device(struct pci_address a)
 {
-    spin_lock(&lock);
-    for (unsigned i = irq_gsi_count(); i < IRQ_MAX_PIRQS; i++)
-        if (msis[i].kind != MSI_FREE && is_same_device(msis[i].device, a))
-            release(i);
+    unsigned at = pci_find_capability(a, PCI_CAPABILITY_MSIX);
+
+    if (at)
+        find_table(a, at, 0);
+}
+
+/* A device goes away: its pirqs are free, its table is plain memory. */
+static void remove_device(struct pci_address a)
+{
+    for (struct msi *m = NULL; (m = next_of(a, m));)
+        release(m);
     for (unsigned i = 0; i < table_count; i++)
         if (is_same_device(tables[i].device, a))
             tables[i].is_used = false;
-    spin_unlock(&lock);
 }
 
-/* Writes the device's messages again after it lost them to a reset. */
-void msi_restore(struct pci_address a)
+int machine_pci_device(uint16_t segment, uint8_t bus, uint8_t devfn,
+                       bool is_present)
 {
+    struct pci_address a = {segment, bus, devfn};
+
+    if (is_present && !pci_exists(a))
+        return -ENODEV;
     spin_lock(&lock);
-    for (unsigned i = irq_gsi_count(); i < IRQ_MAX_PIRQS; i++)
-        if (msis[i].kind != MSI_FREE && is_same_device(msis[i].device, a))
-            program(i);
+    if (is_present)
+        add_device(a);
+    else
+        remove_device(a);
     spin_unlock(&lock);
+    return 0;
+}
+
+int machine_msi_restore(uint16_t segment, uint8_t bus, uint8_t devfn)
+{
+    struct pci_address a = {segment, bus, devfn};
+
+    if (!pci_exists(a))
+        return -ENODEV;
+    spin_lock(&lock);
+    for (struct msi *m = NULL; (m = next_of(a, m));)
+        program(m);
+    spin_unlock(&lock);
+    return 0;
 }
 
 /* Holds a pirq's message back or lets it go, as far as the device can. */
 void msi_set_masked(unsigned pirq, bool is_masked)
 {
     spin_lock(&lock);
-    if (msis[pirq].kind != MSI_FREE) {
+    if (msis[pirq].count) {
         msis[pirq].is_masked = is_masked;
         write_mask(&msis[pirq]);
     }

@@ -6,16 +6,8 @@
  */
 #pragma once
 
-#include "x86/pci.h"
+#include "core/types.h"
 
 void msi_init(void);
-void msi_device_add(struct pci_address a);
-void msi_device_remove(struct pci_address a);
-must_check int msi_map(struct pci_address a, unsigned count,
-                       unsigned *first_pirq);
-must_check int msi_map_x(struct pci_address a, unsigned entry,
-                         uint64_t table_base, unsigned *pirq);
-must_check int msi_unmap(unsigned pirq);
-void msi_restore(struct pci_address a);
 void msi_set_masked(unsigned pirq, bool is_masked);
 bool msi_frame_is_table(mfn_t mfn);

@@ -56,19 +56,30 @@ static const struct constant_msr *find_constant(uint32_t msr)
     return NULL;
 }
 
-static uint64_t microcode_revision(void)
-{
-    uint64_t value;
-
-    return rdmsr_safe(MSR_MICROCODE_REVISION, &value) ? 0 : value;
-}
-
-/* MSRs that tell the guest about its processor and never change. */
-static int read_fixed(const struct vcpu *v, uint32_t msr, uint64_t *value)
+/* RDMSR: 0 with *value, or -EPERM when it is to fault. */
+int msr_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 {
     const struct constant_msr *c;
 
     switch (msr) {
+    case MSR_FS_BASE:
+    case MSR_GS_BASE:
+    case MSR_KERNEL_GS_BASE:
+        *value = rdmsr(msr);
+        return 0;
+    case MSR_TSC:
+        *value = rdtsc();
+        return 0;
+    case MSR_TSC_AUX:
+        *value = v->arch->tsc_aux;
+        return cpu_features()->rdtscp ? 0 : -EPERM;
+    case MSR_MICROCODE_REVISION:
+        if (rdmsr_safe(MSR_MICROCODE_REVISION, value))
+            *value = 0;
+        return 0;
+    case XEN_CPUID_HYPERCALL_MSR:
+        *value = 0;
+        return 0;
     case MSR_EFER:
         *value = rdmsr(MSR_EFER) & EFER_SHOWN;
         return 0;
@@ -80,37 +91,8 @@ static int read_fixed(const struct vcpu *v, uint32_t msr, uint64_t *value)
         return 0;
     }
     c = find_constant(msr);
-    if (!c)
-        return -EPERM;
-    *value = c->value;
-    return 0;
-}
-
-/* RDMSR: 0 with *value, or -EPERM when it is to fault. */
-int msr_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
-{
-    switch (msr) {
-    case MSR_FS_BASE:
-    case MSR_GS_BASE:
-    case MSR_KERNEL_GS_BASE:
-        *value = rdmsr(msr);
-        return 0;
-    case MSR_TSC:
-        *value = rdtsc();
-        return 0;
-    case MSR_TSC_AUX:
-        if (!cpu_features()->rdtscp)
-            return -EPERM;
-        *value = v->arch->tsc_aux;
-        return 0;
-    case MSR_MICROCODE_REVISION:
-        *value = microcode_revision();
-        return 0;
-    case XEN_CPUID_HYPERCALL_MSR:
-        *value = 0;
-        return 0;
-    }
-    return read_fixed(v, msr, value);
+    *value = c ? c->value : 0;
+    return c ? 0 : -EPERM;
 }
 
 static int write_base(uint32_t msr, uint64_t value)
@@ -138,26 +120,21 @@ static int write_hypercall_page(struct vcpu *v, uint64_t value)
     return hypercall_page_install(v->domain, MFN(value >> PAGE_SHIFT));
 }
 
-/* Swallowed where it changes nothing, or nothing a guest could notice. */
-static int write_fixed(const struct vcpu *v, uint32_t msr, uint64_t value)
+/*
+ * WRMSR: 0, or an error when it is to fault. What changes nothing, or nothing
+ * a guest could notice, is swallowed.
+ */
+int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     uint64_t present;
 
-    if (find_constant(msr))
-        return 0;
-    if (read_fixed(v, msr, &present) || value != present)
-        return -EPERM;
-    return 0;
-}
-
-/* WRMSR: 0, or an error when it is to fault. */
-int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
-{
     switch (msr) {
     case MSR_FS_BASE:
     case MSR_GS_BASE:
     case MSR_KERNEL_GS_BASE:
         return write_base(msr, value);
+    case MSR_TSC:
+        return -EPERM;
     case MSR_TSC_AUX:
         return write_tsc_aux(v, value);
     case MSR_MICROCODE_REVISION:
@@ -165,5 +142,7 @@ int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
     case XEN_CPUID_HYPERCALL_MSR:
         return write_hypercall_page(v, value);
     }
-    return write_fixed(v, msr, value);
+    if (find_constant(msr))
+        return 0;
+    return msr_read(v, msr, &present) || value != present ? -EPERM : 0;
 }

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "core/types.h"
+#include "x86/bytes.h"
 #include "x86/memory_map.h"
 
 #define BOOT_MAX_MODULES 16u
@@ -37,22 +37,16 @@ struct boot_framebuffer {
 
 struct boot_info {
     const char *command_line; /* never NULL */
-    const char *loader;       /* never NULL */
     unsigned module_count;
     struct boot_module modules[BOOT_MAX_MODULES];
     struct memory_map map;
 
-    const uint8_t *rsdp; /* a copy of ACPI's root pointer, or NULL */
-    size_t rsdp_size;
+    struct bytes rsdp; /* a copy of ACPI's root pointer, or empty */
     struct boot_framebuffer screen;
-    const uint8_t *vbe_mode; /* VBE's 256 bytes about the mode, or NULL */
-
     bool is_efi;
-    bool efi_is_exited;        /* boot services are gone, as they should */
     uint64_t efi_system_table; /* physical; 0: no 64-bit EFI */
-    const uint8_t *efi_map;    /* or NULL */
-    size_t efi_map_size;
-    uint32_t efi_descriptor_size, efi_descriptor_version;
+
+    struct bytes efi_map, basic_memory; /* tags, for want of a map */
 };
 
 #define MULTIBOOT2_HEAD 8u /* bytes that tell the size of the whole block */

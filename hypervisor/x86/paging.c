@@ -33,7 +33,7 @@ static bool has_1g_pages;
 static uint64_t fixmap_next = FIXMAP_BASE;
 
 extern const char text_start[], text_end[], image_end[];
-extern const char init_start[], init_end[];
+extern const char init_start[], init_end[], boot_stack_guard[];
 
 void *phys_to_virt(uint64_t physical)
 {
@@ -174,7 +174,7 @@ void map_own(uint64_t va, uint64_t physical, uint64_t size, uint64_t flags)
     }
 }
 
-/* The image: text executable, the rest not; 4 KiB pages. */
+/* The image: text executable, the rest not; 4 KiB pages, but for the guard. */
 static void map_image(void)
 {
     uint64_t va = (uint64_t)text_start & PAGE_MASK;
@@ -186,7 +186,8 @@ static void map_image(void)
 
         if (is_init)
             flags &= ~PTE_NX;
-        *own_entry(va, 1) = (va - IMAGE_BASE) | flags;
+        if (va != (uint64_t)boot_stack_guard)
+            *own_entry(va, 1) = (va - IMAGE_BASE) | flags;
     }
 }
 
@@ -394,6 +395,17 @@ static uint64_t map_fixed(uint64_t physical, size_t size, uint64_t flags)
     for (uint64_t done = 0; done < length; done += PAGE_SIZE)
         *own_entry(va + done, 1) = (start + done) | flags;
     return va + (physical - start);
+}
+
+void *stack_alloc(void)
+{
+    void *memory = frames_alloc(STACK_ORDER);
+
+    if (!memory)
+        return NULL;
+    /* What is mapped before leaves a page free behind it. */
+    fixmap_next = align_up(fixmap_next, STACK_SIZE);
+    return (void *)map_fixed(virt_to_phys(memory), STACK_SIZE, OWN_RW);
 }
 
 void *map_device(uint64_t physical, size_t size)

@@ -35,6 +35,12 @@ void paging_release_init(void);
 /* Maps `size` bytes at `va`, inside Mica's slots, to `physical`. */
 void map_own(uint64_t va, uint64_t physical, uint64_t size, uint64_t flags);
 
+/*
+ * A zeroed stack of STACK_SIZE, aligned to that, above a page that is not
+ * mapped; NULL without memory.
+ */
+void *stack_alloc(void);
+
 /* The L1 table that covers `va`, made if it is missing. */
 uint64_t *own_l1_table(uint64_t va);
 

@@ -37,12 +37,7 @@ uint32_t pci_port_read(uint32_t cf8, unsigned offset, unsigned size)
         return nothing(size);
     spin_lock(&lock);
     outl(PORT_ADDRESS, cf8);
-    if (size == 1)
-        value = inb(port);
-    else if (size == 2)
-        value = inw(port);
-    else
-        value = inl(port);
+    value = port_read(port, size);
     spin_unlock(&lock);
     return value;
 }
@@ -57,12 +52,7 @@ void pci_port_write(uint32_t cf8, unsigned offset, unsigned size,
         return;
     spin_lock(&lock);
     outl(PORT_ADDRESS, cf8);
-    if (size == 1)
-        outb(port, (uint8_t)value);
-    else if (size == 2)
-        outw(port, (uint16_t)value);
-    else
-        outl(port, value);
+    port_write(port, size, value);
     spin_unlock(&lock);
 }
 

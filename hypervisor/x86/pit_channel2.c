@@ -7,24 +7,19 @@
 
 #define PIT_HZ 1193182ull
 
-enum {
-    ACCESS_LATCH = 0,
-    ACCESS_LOW = 1,
-    ACCESS_HIGH = 2,
-};
-
-enum {
-    PORT61_GATE = 1 << 0,
-    PORT61_SPEAKER = 1 << 1,
-    PORT61_REFRESH = 1 << 4,
-    PORT61_OUT = 1 << 5,
-};
+#define ACCESS_LATCH 0
+#define ACCESS_LOW 1
+#define ACCESS_HIGH 2
+#define PORT61_GATE 0x01
+#define PORT61_SPEAKER 0x02
+#define PORT61_REFRESH 0x10
+#define PORT61_OUT 0x20
 
 static uint64_t ticks_since_start(const struct pit_channel2 *p, nsec_t now)
 {
     nsec_t elapsed = now > p->started ? now - p->started : 0;
 
-    if (!p->is_counting || !p->gate)
+    if (!p->is_counting || !(p->port61 & PORT61_GATE))
         return 0;
     return elapsed / NSEC_PER_SEC * PIT_HZ +
            elapsed % NSEC_PER_SEC * PIT_HZ / NSEC_PER_SEC;
@@ -58,29 +53,22 @@ static bool out_at(const struct pit_channel2 *p, nsec_t now)
     return p->is_counting && ticks >= period(p);
 }
 
-static void latch_count(struct pit_channel2 *p, nsec_t now)
-{
-    if (p->is_latched)
-        return;
-    p->latch = count_at(p, now);
-    p->is_latched = true;
-}
-
 /* A write to the PIT's command register, port 0x43. */
 void pit2_write_command(struct pit_channel2 *p, uint8_t value, nsec_t now)
 {
-    if (value >> 6 == 3) { /* read-back: count, of channel 2 */
-        if (!(value & 0x20) && value & 0x08)
-            latch_count(p, now);
-        return;
+    unsigned channel = value >> 6; /* 3: read-back, of the count and others */
+    unsigned access = value >> 4 & 3;
+    bool wants_latch = channel == 2   ? access == ACCESS_LATCH
+                       : channel == 3 ? (value & 0x28) == 0x08
+                                      : false;
+
+    if (wants_latch && !p->is_latched) {
+        p->latch = count_at(p, now);
+        p->is_latched = true;
     }
-    if (value >> 6 != 2)
+    if (wants_latch || channel != 2)
         return;
-    if ((value >> 4 & 3) == ACCESS_LATCH) {
-        latch_count(p, now);
-        return;
-    }
-    p->access = value >> 4 & 3;
+    p->access = (uint8_t)access;
     p->mode = value >> 1 & 7;
     if (p->mode > 5)
         p->mode -= 4; /* 6 and 7 are 2 and 3 */
@@ -125,20 +113,15 @@ uint8_t pit2_read_count(struct pit_channel2 *p, nsec_t now)
 /* A write to port 0x61; a rising gate starts the count. */
 void pit2_write_port61(struct pit_channel2 *p, uint8_t value, nsec_t now)
 {
-    bool gate = value & PORT61_GATE;
-
-    if (gate && !p->gate)
+    if (value & PORT61_GATE && !(p->port61 & PORT61_GATE))
         p->started = now;
-    p->gate = gate;
-    p->speaker = value & PORT61_SPEAKER;
+    p->port61 =
+        (p->port61 & PORT61_REFRESH) | (value & (PORT61_GATE | PORT61_SPEAKER));
 }
 
 /* A read of port 0x61; the error bits, 6 and 7, are never set. */
 uint8_t pit2_read_port61(struct pit_channel2 *p, nsec_t now)
 {
-    p->refresh = !p->refresh;
-    return (uint8_t)((p->gate ? PORT61_GATE : 0) |
-                     (p->speaker ? PORT61_SPEAKER : 0) |
-                     (p->refresh ? PORT61_REFRESH : 0) |
-                     (out_at(p, now) ? PORT61_OUT : 0));
+    p->port61 ^= PORT61_REFRESH;
+    return p->port61 | (out_at(p, now) ? PORT61_OUT : 0);
 }

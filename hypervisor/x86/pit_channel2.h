@@ -17,9 +17,8 @@ struct pit_channel2 {
     bool is_latched;
     bool write_high_next;
     bool read_high_next;
-    bool gate, speaker; /* port 0x61, bits 0 and 1 */
-    bool refresh;       /* port 0x61, bit 4: toggles at each read */
-    nsec_t started;     /* when the count was loaded */
+    uint8_t port61; /* gate, speaker, and refresh: toggles at each read */
+    nsec_t started; /* when the count was loaded */
 };
 
 void pit2_write_command(struct pit_channel2 *p, uint8_t value, nsec_t now);

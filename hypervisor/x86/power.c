@@ -4,6 +4,7 @@
 
 #include "core/arch.h"
 #include "core/log.h"
+#include "core/machine.h"
 
 #include "x86/acpi.h"
 #include "x86/apic.h"
@@ -12,7 +13,6 @@
 #include "x86/machine_early.h"
 #include "x86/pci.h"
 #include "x86/time.h"
-#include "x86/words.h"
 
 #define SLEEP_ENABLE (1u << 13)
 #define SLEEP_STATE_OFF 5u
@@ -26,27 +26,26 @@
 #define MAX_KEYBOARD_POLLS 10000u
 #define WAIT_FOR_RESET (200 * NSEC_PER_MS)
 
-static volatile uint32_t *reset_memory; /* const after power_init */
-static bool stays_off;                  /* const after power_init: noreboot */
+static volatile uint8_t *reset_memory; /* const after power_init */
+static enum power_way preferred;       /* const after power_init */
+static bool stays_off;                 /* const after power_init: noreboot */
 
 static void reset_by_acpi(void)
 {
     const struct acpi_info *acpi = acpi_info();
     const struct acpi_register *r = &acpi->reset;
+    struct pci_address function = {
+        .devfn =
+            (uint8_t)((r->address >> 32 & 0x1f) << 3 | (r->address >> 16 & 7))};
 
     if (!acpi->has_reset)
         return;
-    if (r->space == ACPI_SPACE_PORT && r->address <= 0xffff)
+    if (acpi_is_port(r, 1))
         outb((uint16_t)r->address, acpi->reset_value);
-    else if (r->space == ACPI_SPACE_MEMORY && reset_memory)
-        *(volatile uint8_t *)reset_memory = acpi->reset_value;
+    else if (reset_memory)
+        *reset_memory = acpi->reset_value;
     else if (r->space == ACPI_SPACE_PCI)
-        pci_write(
-            (struct pci_address){.bus = 0,
-                                 .devfn =
-                                     (uint8_t)((r->address >> 32 & 0x1f) << 3 |
-                                               (r->address >> 16 & 7))},
-            r->address & 0xffff, 1, acpi->reset_value);
+        pci_write(function, r->address & 0xffff, 1, acpi->reset_value);
 }
 
 static void reset_by_keyboard(void)
@@ -73,38 +72,12 @@ static void reset_by_triple_fault(void)
     __builtin_trap();
 }
 
-struct reset_way {
-    const char *name;
-    void (*reset)(void);
+static void (*const ways[])(void) = {
+    [POWER_ACPI] = reset_by_acpi,
+    [POWER_KEYBOARD] = reset_by_keyboard,
+    [POWER_CHIPSET] = reset_by_chipset,
+    [POWER_TRIPLE_FAULT] = reset_by_triple_fault,
 };
-
-static const struct reset_way ways[] = {
-    {"acpi", reset_by_acpi},
-    {"kbd", reset_by_keyboard},
-    {"pci", reset_by_chipset},
-    {"triple", reset_by_triple_fault},
-};
-
-static const struct reset_way *preferred; /* const after power_init; or NULL */
-
-static void prefer_way(const char *reboot)
-{
-    struct word w;
-
-    while (word_next(&reboot, &w)) {
-        const struct reset_way *found = NULL;
-
-        for (size_t i = 0; i < ARRAY_LEN(ways); i++)
-            if (word_is(&w, ways[i].name))
-                found = &ways[i];
-        if (!found && !word_is(&w, "efi") && !word_is(&w, "cold") &&
-            !word_is(&w, "warm"))
-            log_warning("reboot=%.*s: not one of acpi, kbd, pci, triple",
-                        (int)w.length, w.text);
-        if (found && !preferred)
-            preferred = found;
-    }
-}
 
 static void reboot_by_key(void)
 {
@@ -112,17 +85,17 @@ static void reboot_by_key(void)
 }
 
 /*
- * Takes the value of reboot= (or NULL): the way to try first; and whether
- * `noreboot` was given. Needs acpi_init and map_device.
+ * Takes the way of resetting to try first and whether `noreboot` was given.
+ * Needs acpi_init and map_device.
  */
-void power_init(const char *reboot, bool no_reboot)
+void power_init(enum power_way way, bool no_reboot)
 {
     const struct acpi_info *acpi = acpi_info();
 
     stays_off = no_reboot;
-    prefer_way(reboot);
+    preferred = way;
     if (acpi->has_reset && acpi->reset.space == ACPI_SPACE_MEMORY)
-        reset_memory = map_device(acpi->reset.address, 4);
+        reset_memory = map_device(acpi->reset.address, 1);
     debug_key_register('R', "reset the machine", reboot_by_key);
 }
 
@@ -143,12 +116,8 @@ _Noreturn void arch_reboot(void)
         halt_forever();
     }
     log_info("Resetting the machine");
-    if (preferred) {
-        preferred->reset();
-        time_delay(WAIT_FOR_RESET);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
-        ways[i].reset();
+    for (size_t i = 0; i <= ARRAY_LEN(ways); i++) {
+        ways[i ? i - 1 : preferred]();
         time_delay(WAIT_FOR_RESET);
     }
     halt_forever();
@@ -156,7 +125,7 @@ _Noreturn void arch_reboot(void)
 
 /*
  * Halts the machine for good. dom0's own power-off goes through
- * power_enter_sleep; without its values the machine cannot be switched off.
+ * machine_acpi_sleep; without its values the machine cannot be switched off.
  */
 _Noreturn void arch_power_off(void)
 {
@@ -164,37 +133,28 @@ _Noreturn void arch_power_off(void)
     halt_forever();
 }
 
-static bool is_usable(const struct acpi_register *r)
-{
-    return r->space == ACPI_SPACE_PORT && r->address && r->address <= 0xfffe;
-}
-
-/* First the type of sleep, then the bit that makes it so. */
-static void write_control(uint16_t pm1a, uint16_t pm1b)
-{
-    const struct acpi_info *acpi = acpi_info();
-
-    outw((uint16_t)acpi->pm1a_control.address, pm1a);
-    if (is_usable(&acpi->pm1b_control))
-        outw((uint16_t)acpi->pm1b_control.address, pm1b);
-}
-
 /*
  * Enters S5 with the values that dom0 found for PM1a and PM1b control; does
  * not return when it works. Other states lose what Mica keeps in processors
  * and chips: -EINVAL. -ENODEV without the register, -EIO when it did nothing.
  */
-int power_enter_sleep(uint16_t pm1a, uint16_t pm1b, uint32_t state)
+int machine_acpi_sleep(unsigned state, uint16_t pm1a, uint16_t pm1b)
 {
+    const struct acpi_register *a = &acpi_info()->pm1a_control;
+    const struct acpi_register *b = &acpi_info()->pm1b_control;
+
     if (state != SLEEP_STATE_OFF)
         return -EINVAL;
-    if (!is_usable(&acpi_info()->pm1a_control))
+    if (!acpi_is_port(a, 2))
         return -ENODEV;
     log_info("Switching the machine off");
-    write_control((uint16_t)(pm1a & ~SLEEP_ENABLE),
-                  (uint16_t)(pm1b & ~SLEEP_ENABLE));
-    write_control((uint16_t)(pm1a | SLEEP_ENABLE),
-                  (uint16_t)(pm1b | SLEEP_ENABLE));
+    /* First the type of sleep, then the bit that makes it so. */
+    for (unsigned enable = 0; enable <= SLEEP_ENABLE; enable += SLEEP_ENABLE) {
+        outw((uint16_t)a->address, (uint16_t)((pm1a & ~SLEEP_ENABLE) | enable));
+        if (acpi_is_port(b, 2))
+            outw((uint16_t)b->address,
+                 (uint16_t)((pm1b & ~SLEEP_ENABLE) | enable));
+    }
     time_delay(WAIT_FOR_RESET);
     return -EIO;
 }

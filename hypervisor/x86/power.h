@@ -7,5 +7,11 @@
 
 #include "core/types.h"
 
-void power_init(const char *reboot, bool no_reboot);
-must_check int power_enter_sleep(uint16_t pm1a, uint16_t pm1b, uint32_t state);
+enum power_way {
+    POWER_ACPI,
+    POWER_KEYBOARD,
+    POWER_CHIPSET,
+    POWER_TRIPLE_FAULT,
+};
+
+void power_init(enum power_way way, bool no_reboot);

@@ -27,43 +27,26 @@ struct outcome {
 static uint64_t flags_of(uint64_t result, unsigned size)
 {
     uint64_t sign = 1ull << (8 * size - 1);
-    uint64_t flags = 0;
 
-    if (!(result & insn_operand_mask(size)))
-        flags |= FLAG_ZF;
-    if (result & sign)
-        flags |= FLAG_SF;
-    if (!__builtin_parity((unsigned)(result & 0xff)))
-        flags |= FLAG_PF;
-    return flags;
+    return (result & insn_operand_mask(size) ? 0 : FLAG_ZF) |
+           (result & sign ? FLAG_SF : 0) |
+           (__builtin_parity((unsigned)(result & 0xff)) ? 0 : FLAG_PF);
 }
 
-static uint64_t flags_of_add(uint64_t a, uint64_t b, unsigned size)
+/*
+ * Flags of the sum a + b, or of the difference sum - b, which is a: carries
+ * and borrows fall in the same places.
+ */
+static uint64_t carries(uint64_t a, uint64_t b, uint64_t sum, unsigned size)
 {
-    uint64_t mask = insn_operand_mask(size);
     uint64_t sign = 1ull << (8 * size - 1);
-    uint64_t sum = (a + b) & mask;
-    uint64_t flags = flags_of(sum, size);
+    uint64_t flags = (a ^ b ^ sum) & FLAG_AF;
 
     if (sum < a)
         flags |= RFLAGS_CF;
     if ((a ^ sum) & (b ^ sum) & sign)
         flags |= FLAG_OF;
-    return flags | ((a ^ b ^ sum) & FLAG_AF);
-}
-
-static uint64_t flags_of_sub(uint64_t a, uint64_t b, unsigned size)
-{
-    uint64_t mask = insn_operand_mask(size);
-    uint64_t sign = 1ull << (8 * size - 1);
-    uint64_t difference = (a - b) & mask;
-    uint64_t flags = flags_of(difference, size);
-
-    if (a < b)
-        flags |= RFLAGS_CF;
-    if ((a ^ b) & (a ^ difference) & sign)
-        flags |= FLAG_OF;
-    return flags | ((a ^ b ^ difference) & FLAG_AF);
+    return flags;
 }
 
 static struct outcome arithmetic(uint64_t operand, uint64_t flags)
@@ -74,6 +57,20 @@ static struct outcome arithmetic(uint64_t operand, uint64_t flags)
 static struct outcome logic(uint64_t operand, unsigned size)
 {
     return arithmetic(operand, flags_of(operand, size));
+}
+
+static struct outcome add(uint64_t a, uint64_t b, unsigned size)
+{
+    uint64_t sum = (a + b) & insn_operand_mask(size);
+
+    return arithmetic(sum, flags_of(sum, size) | carries(a, b, sum, size));
+}
+
+static struct outcome subtract(uint64_t a, uint64_t b, unsigned size)
+{
+    uint64_t rest = (a - b) & insn_operand_mask(size);
+
+    return arithmetic(rest, flags_of(rest, size) | carries(rest, b, a, size));
 }
 
 static struct outcome bit_operation(const struct insn *i, uint64_t old,
@@ -95,8 +92,9 @@ static struct outcome compare_exchange(unsigned size, uint64_t old,
                                        uint64_t source, uint64_t accumulator)
 {
     uint64_t wanted = accumulator & insn_operand_mask(size);
-    struct outcome o = arithmetic(source, flags_of_sub(wanted, old, size));
+    struct outcome o = subtract(wanted, old, size);
 
+    o.operand = source;
     o.writes = old == wanted;
     return o;
 }
@@ -113,9 +111,9 @@ static struct outcome operate(const struct insn *i, uint64_t old,
         return logic(old ^ source, i->size);
     case INSN_ADD:
     case INSN_XADD:
-        return arithmetic(old + source, flags_of_add(old, source, i->size));
+        return add(old, source, i->size);
     case INSN_SUB:
-        return arithmetic(old - source, flags_of_sub(old, source, i->size));
+        return subtract(old, source, i->size);
     case INSN_BTS:
     case INSN_BTR:
     case INSN_BTC:
@@ -125,17 +123,6 @@ static struct outcome operate(const struct insn *i, uint64_t old,
     default: /* moves and exchanges */
         return (struct outcome){source, 0, 0, true};
     }
-}
-
-static void advance_strings(const struct insn *i, struct regs *r)
-{
-    uint64_t step = r->rflags & RFLAGS_DF ? 0 - (uint64_t)i->size : i->size;
-
-    r->rdi += step;
-    if (i->kind == INSN_MOVS)
-        r->rsi += step;
-    if (i->is_repeated)
-        r->rcx--;
 }
 
 static void commit(const struct insn *i, struct regs *r, uint64_t old,
@@ -153,7 +140,7 @@ static void commit(const struct insn *i, struct regs *r, uint64_t old,
         break;
     case INSN_STOS:
     case INSN_MOVS:
-        advance_strings(i, r);
+        insn_string_advance(i, r);
         break;
     default:
         break;

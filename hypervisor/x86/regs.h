@@ -41,7 +41,7 @@ struct regs {
     uint64_t r11, r10, r9, r8;
     uint64_t rax, rcx, rdx, rsi, rdi;
     uint32_t error_code;
-    uint32_t vector; /* ENTRY_SYSCALL for SYSCALL */
+    uint32_t vector; /* or ENTRY_SYSCALL, ENTRY_SYSENTER */
     uint64_t rip, cs, rflags, rsp, ss;
 };
 

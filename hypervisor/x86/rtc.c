@@ -12,12 +12,6 @@
 
 #define PORT_INDEX 0x70
 #define PORT_DATA 0x71
-#define REG_SECONDS 0
-#define REG_MINUTES 2
-#define REG_HOURS 4
-#define REG_DAY 7
-#define REG_MONTH 8
-#define REG_YEAR 9
 #define REG_A 10
 #define REG_A_UPDATING 0x80
 #define REG_B 11
@@ -29,9 +23,7 @@
 
 static struct spinlock lock = SPINLOCK_INIT; /* the index port */
 
-struct date {
-    uint8_t second, minute, hour, day, month, year;
-};
+enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, DATE_PARTS };
 
 static uint8_t read_locked(uint8_t index)
 {
@@ -67,77 +59,61 @@ static void wait_for_update(void)
         pause();
 }
 
-static struct date read_date(void)
+static void read_date(uint8_t date[DATE_PARTS])
 {
-    wait_for_update();
-    return (struct date){
-        .second = read_locked(REG_SECONDS),
-        .minute = read_locked(REG_MINUTES),
-        .hour = read_locked(REG_HOURS),
-        .day = read_locked(REG_DAY),
-        .month = read_locked(REG_MONTH),
-        .year = read_locked(REG_YEAR),
+    static const uint8_t registers[DATE_PARTS] = {
+        [SECOND] = 0, [MINUTE] = 2, [HOUR] = 4,
+        [DAY] = 7,    [MONTH] = 8,  [YEAR] = 9,
     };
+
+    wait_for_update();
+    for (unsigned i = 0; i < DATE_PARTS; i++)
+        date[i] = read_locked(registers[i]);
 }
 
-static uint8_t from_bcd(uint8_t value)
+static void decode(uint8_t date[DATE_PARTS], uint8_t reg_b)
 {
-    return (uint8_t)((value >> 4) * 10 + (value & 0xf));
-}
+    bool is_pm = date[HOUR] & HOUR_PM && !(reg_b & REG_B_24_HOURS);
 
-static void decode(struct date *d, uint8_t reg_b)
-{
-    bool is_pm = d->hour & HOUR_PM && !(reg_b & REG_B_24_HOURS);
-
+    if (is_pm)
+        date[HOUR] &= (uint8_t)~HOUR_PM;
+    for (unsigned i = 0; i < DATE_PARTS && !(reg_b & REG_B_BINARY); i++)
+        date[i] = (uint8_t)((date[i] >> 4) * 10 + (date[i] & 0xf));
     if (!(reg_b & REG_B_24_HOURS))
-        d->hour &= (uint8_t)~HOUR_PM;
-    if (!(reg_b & REG_B_BINARY)) {
-        d->second = from_bcd(d->second);
-        d->minute = from_bcd(d->minute);
-        d->hour = from_bcd(d->hour);
-        d->day = from_bcd(d->day);
-        d->month = from_bcd(d->month);
-        d->year = from_bcd(d->year);
-    }
-    if (!(reg_b & REG_B_24_HOURS))
-        d->hour = (uint8_t)(d->hour % 12 + (is_pm ? 12 : 0));
+        date[HOUR] = (uint8_t)(date[HOUR] % 12 + (is_pm ? 12 : 0));
 }
 
 /*
  * Days since 1970 by counting years from March, so that the leap day comes
  * last. The clock's two digits mean 1970 to 2069.
  */
-static uint64_t days_since_1970(const struct date *d)
+static uint64_t days_since_1970(const uint8_t date[DATE_PARTS])
 {
-    unsigned month = d->month >= 1 && d->month <= 12 ? d->month : 1;
-    unsigned year = d->year + (d->year >= 70 ? 1900u : 2000u);
+    unsigned month = date[MONTH] >= 1 && date[MONTH] <= 12 ? date[MONTH] : 1;
+    unsigned year = date[YEAR] + (date[YEAR] >= 70 ? 1900u : 2000u);
     unsigned shifted_month = (month + 9) % 12; /* 0: March */
     uint64_t days;
 
     if (month <= 2)
         year--;
     days = 365ull * year + year / 4 - year / 100 + year / 400;
-    days += (153 * shifted_month + 2) / 5 + (d->day ? d->day - 1u : 0);
+    days += (153 * shifted_month + 2) / 5 + (date[DAY] ? date[DAY] - 1u : 0);
     return days - 719468; /* 1 March of year 0 to 1 January 1970 */
 }
 
 /* The clock's date, taken as UTC, in seconds since 1970. */
 uint64_t rtc_read_seconds(void)
 {
-    struct date first, second;
+    uint8_t first[DATE_PARTS], date[DATE_PARTS];
+    unsigned attempts = MAX_ATTEMPTS;
 
     spin_lock(&lock);
-    second = read_date();
-    for (unsigned i = 0; i < MAX_ATTEMPTS; i++) {
-        first = second;
-        second = read_date();
-        if (!memcmp(&first, &second, sizeof(first)))
-            break;
-    }
-    decode(&second, read_locked(REG_B));
+    do {
+        read_date(first);
+        read_date(date);
+    } while (memcmp(first, date, sizeof(date)) && --attempts);
+    decode(date, read_locked(REG_B));
     spin_unlock(&lock);
-    return ((days_since_1970(&second) * 24 + second.hour) * 60 +
-            second.minute) *
-               60 +
-           second.second;
+    return days_since_1970(date) * 86400 + date[HOUR] * 3600u +
+           date[MINUTE] * 60u + date[SECOND];
 }

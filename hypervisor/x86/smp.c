@@ -41,7 +41,7 @@ static _Noreturn void ap_main(void)
 
     cpu_init_this(cpu);
     apic_init_cpu();
-    time_init_cpu(cpu);
+    time_init_cpu();
     __atomic_store_n(&state, START_ALIVE, __ATOMIC_RELEASE);
     time_sync_join(cpu);
     __atomic_store_n(&state, START_DONE, __ATOMIC_RELEASE);
@@ -55,30 +55,6 @@ static uint32_t find_low_page(const struct memory_map *map)
         if (memory_map_type(map, at, at + PAGE_SIZE) == MEMORY_RAM)
             return at;
     return 0;
-}
-
-static uint32_t address_in(uint32_t page, const uint8_t *label)
-{
-    return page + (uint32_t)(label - smp_trampoline);
-}
-
-static void install_trampoline(uint32_t page)
-{
-    uint8_t *target = phys_to_virt(page);
-    struct smp_start_words *words = (void *)(target + SMP_WORDS_AT);
-
-    memcpy(target, smp_trampoline,
-           (size_t)(smp_trampoline_end - smp_trampoline));
-    *words = (struct smp_start_words){
-        .entry = (uint64_t)ap_main,
-        .cr3 = (uint32_t)idle_cr3(),
-        .protected_mode = address_in(page, smp_trampoline_protected),
-        .protected_selector = SMP_SELECTOR_CODE32,
-        .long_mode = address_in(page, smp_trampoline_long),
-        .long_selector = SMP_SELECTOR_CODE64,
-        .gdt_limit = SMP_GDT_LIMIT,
-        .gdt_base = address_in(page, smp_trampoline_gdt),
-    };
 }
 
 static bool wait_for(enum start_state wanted, nsec_t timeout)
@@ -113,7 +89,7 @@ static bool start_cpu(unsigned cpu, uint32_t apic_id, uint32_t page)
 {
     struct smp_start_words *words =
         (void *)((uint8_t *)phys_to_virt(page) + SMP_WORDS_AT);
-    uint8_t *stack = frames_alloc(STACK_ORDER);
+    uint8_t *stack = stack_alloc();
 
     if (!stack) {
         log_warning("No memory for the processor with APIC id %u", apic_id);
@@ -121,7 +97,13 @@ static bool start_cpu(unsigned cpu, uint32_t apic_id, uint32_t page)
     }
     cpu_init_record(cpu, apic_id, stack);
     apic_set_cpu_id(cpu, apic_id);
-    words->stack = (uint64_t)stack + STACK_SIZE - STACK_INFO_SIZE;
+    memcpy(phys_to_virt(page), smp_trampoline,
+           (size_t)(smp_trampoline_end - smp_trampoline));
+    *words = (struct smp_start_words){
+        .stack = (uint64_t)stack + STACK_SIZE - STACK_INFO_SIZE,
+        .entry = (uint64_t)ap_main,
+        .cr3 = idle_cr3(),
+    };
     __atomic_store_n(&state, START_WAITING, __ATOMIC_RELEASE);
     send_start(apic_id, page);
     if (!wait_for(START_ALIVE, START_TIMEOUT)) {
@@ -140,14 +122,10 @@ static void start_all(uint32_t page, unsigned max_cpus)
     for (unsigned i = 0; i < acpi->cpu_count && pcpu_count < max_cpus; i++) {
         const struct acpi_cpu *c = &acpi->cpus[i];
 
-        if (!c->is_enabled || c->apic_id == apic_id_of_cpu(0))
-            continue;
-        if (c->apic_id > 0xff && !apic_is_x2apic())
-            continue;
-        if (!start_cpu(pcpu_count, c->apic_id, page))
-            continue;
-        pcpu_count++;
-        pcpu_set_online(pcpu_count - 1);
+        if (c->is_enabled && c->apic_id != apic_id_of_cpu(0) &&
+            apic_can_reach(c->apic_id) &&
+            start_cpu(pcpu_count, c->apic_id, page))
+            pcpu_set_online(pcpu_count++);
     }
 }
 
@@ -170,7 +148,6 @@ void smp_start(const struct memory_map *map, unsigned max_cpus)
         return;
     }
     memcpy(saved, phys_to_virt(page), PAGE_SIZE);
-    install_trampoline(page);
     start_all(page, max_cpus);
     memcpy(phys_to_virt(page), saved, PAGE_SIZE);
     frames_free(saved, 0);

@@ -7,14 +7,13 @@
 #include "x86/asm.h"
 
 #define AT(label) ((label) - smp_trampoline)
-#define WORDS 0xfc0
+#define WORDS 0xfc0                             /* also the top of a stack */
 #define WORD_STACK (WORDS + 0)
 #define WORD_ENTRY (WORDS + 8)
 #define WORD_CR3 (WORDS + 16)
-#define WORD_PROTECTED (WORDS + 20)
-#define WORD_LONG (WORDS + 28)
-#define WORD_GDT (WORDS + 34)
+#define SELECTOR_CODE32 0x08
 #define SELECTOR_DATA 0x10
+#define SELECTOR_CODE64 0x18
 
         .section .rodata
         .balign 16
@@ -31,11 +30,17 @@ FUNC(smp_trampoline)
         xor     %ebx, %ebx
         mov     %cs, %bx
         mov     %bx, %ds
+        mov     %bx, %ss
+        mov     $WORDS, %esp
         shl     $4, %ebx
-        lgdtl   WORD_GDT
+        add     %ebx, AT(gdt_base)
+        lgdtl   AT(gdt_pointer)
         mov     $0x11, %eax                     # ET PE
         mov     %eax, %cr0
-        ljmpl   *WORD_PROTECTED
+        pushl   $SELECTOR_CODE32
+        lea     AT(smp_trampoline_protected)(%ebx), %eax
+        push    %eax
+        lretl
 END(smp_trampoline)
 
         .code32
@@ -45,6 +50,7 @@ FUNC(smp_trampoline_protected)
         mov     %eax, %ds
         mov     %eax, %es
         mov     %eax, %ss
+        lea     WORDS(%ebx), %esp
         mov     $(1 << 5), %eax                 # PAE
         mov     %eax, %cr4
         mov     WORD_CR3(%ebx), %eax
@@ -55,7 +61,10 @@ FUNC(smp_trampoline_protected)
         wrmsr
         mov     $0x80010033, %eax               # PG WP NE ET MP PE
         mov     %eax, %cr0
-        ljmp    *WORD_LONG(%ebx)
+        push    $SELECTOR_CODE64
+        lea     AT(smp_trampoline_long)(%ebx), %eax
+        push    %eax
+        lret
 END(smp_trampoline_protected)
 
         .code64
@@ -76,12 +85,15 @@ FUNC(smp_trampoline_long)
 END(smp_trampoline_long)
 
         .balign 8
-FUNC(smp_trampoline_gdt)
+gdt:
         .quad   0
-        .quad   0x00cf9b000000ffff              # code, 32 bits
-        .quad   0x00cf93000000ffff              # data
-        .quad   0x00af9b000000ffff              # code, 64 bits
-END(smp_trampoline_gdt)
+        .quad   0x00cf9b000000ffff              # SELECTOR_CODE32
+        .quad   0x00cf93000000ffff              # SELECTOR_DATA
+        .quad   0x00af9b000000ffff              # SELECTOR_CODE64
+gdt_pointer:
+        .short  gdt_pointer - gdt - 1
+gdt_base:
+        .long   AT(gdt)                         # and the page's address
 
 FUNC(smp_trampoline_end)
         .section .note.GNU-stack, "", @progbits

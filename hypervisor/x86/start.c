@@ -35,6 +35,7 @@
 #include "x86/sides.h"
 #include "x86/smp.h"
 #include "x86/time.h"
+#include "x86/vga.h"
 #include "x86/wallclock.h"
 
 #define VGA_TEXT_COLUMNS 80
@@ -52,37 +53,31 @@ static unsigned ram_count;
 
 /* --- the command line ---------------------------------------------------- */
 
-/* As the option counts: 0 is none, 1 errors, and so on. */
-#define DEFAULT_LEVEL ((CONFIG_DEBUG ? LOG_DEBUG : LOG_INFO) + 1)
-
 static struct options {
     struct cmdline_memory dom0_mem;
     struct cmdline_range dom0_vcpus;
-    struct console_options console;
-    struct cmdline_level log, guest_log;
-    char reboot[32];
+    struct cmdline_serial serial[UART_COUNT];
+    struct log_threshold log, guest_log;
     uint64_t max_cpus;
-    unsigned sides;
+    unsigned consoles, sides, reboot;
     bool noreboot;
-    bool unused; /* for options that mean nothing here */
-    char unused_text[8];
 } options = {
-    .console = {.outputs = {.com1 = true, .vga = true},
-                .com1 = {.baud = 115200,
-                         .data_bits = 8,
-                         .parity = 'n',
-                         .stop_bits = 1,
-                         .port = 0x3f8,
-                         .irq = 4},
-                .com2 = {.baud = 115200,
-                         .data_bits = 8,
-                         .parity = 'n',
-                         .stop_bits = 1,
-                         .port = 0x2f8,
-                         .irq = 3}},
-    .log = {DEFAULT_LEVEL, DEFAULT_LEVEL},
-    .guest_log = {DEFAULT_LEVEL, DEFAULT_LEVEL},
+    .serial = {{115200, 8, 'n', 1, 0x3f8, 4}, {115200, 8, 'n', 1, 0x2f8, 3}},
+    .consoles = 1 | CONSOLE_VGA,
+    .log = LOG_THRESHOLD_DEFAULT,
+    .guest_log = LOG_THRESHOLD_DEFAULT,
     .max_cpus = MAX_PCPUS,
+};
+
+static const char *const console_choices[] = {"com1", "com2", "vga", "none",
+                                              NULL};
+
+static const char *const reboot_choices[] = {
+    [POWER_ACPI] = "acpi",
+    [POWER_KEYBOARD] = "kbd",
+    [POWER_CHIPSET] = "pci",
+    [POWER_TRIPLE_FAULT] = "triple",
+    NULL,
 };
 
 static const char *const sides_choices[] = {
@@ -92,66 +87,34 @@ static const char *const sides_choices[] = {
     NULL,
 };
 
+#define OPTION(text, kind, ...)                                                \
+    {                                                                          \
+        .name = (text), .parse = cmdline_parse_##kind, __VA_ARGS__             \
+    }
+
 static const struct cmdline_option option_table[] = {
-    {.name = "dom0_mem",
-     .kind = CMDLINE_CUSTOM,
-     .target = &options.dom0_mem,
-     .parse = cmdline_parse_memory},
-    {.name = "dom0_max_vcpus",
-     .kind = CMDLINE_CUSTOM,
-     .target = &options.dom0_vcpus,
-     .parse = cmdline_parse_range},
-    {.name = "com1",
-     .kind = CMDLINE_CUSTOM,
-     .target = &options.console.com1,
-     .parse = cmdline_parse_serial},
-    {.name = "com2",
-     .kind = CMDLINE_CUSTOM,
-     .target = &options.console.com2,
-     .parse = cmdline_parse_serial},
-    {.name = "console",
-     .kind = CMDLINE_CUSTOM,
-     .target = &options.console.outputs,
-     .parse = cmdline_parse_console},
-    {.name = "loglvl",
-     .kind = CMDLINE_CUSTOM,
-     .target = &options.log,
-     .parse = cmdline_parse_level},
-    {.name = "guest_loglvl",
-     .kind = CMDLINE_CUSTOM,
-     .target = &options.guest_log,
-     .parse = cmdline_parse_level},
-    {.name = "reboot",
-     .kind = CMDLINE_STRING,
-     .target = options.reboot,
-     .capacity = sizeof(options.reboot)},
-    {.name = "maxcpus",
-     .kind = CMDLINE_NUMBER,
-     .target = &options.max_cpus,
-     .min = 1,
-     .max = MAX_PCPUS},
-    {.name = "sides",
-     .kind = CMDLINE_CHOICE,
-     .target = &options.sides,
-     .choices = sides_choices},
+    OPTION("dom0_mem", memory, .target = &options.dom0_mem),
+    OPTION("dom0_max_vcpus", range, .target = &options.dom0_vcpus),
+    OPTION("com1", serial, .target = &options.serial[0]),
+    OPTION("com2", serial, .target = &options.serial[1]),
+    OPTION("console", set, .target = &options.consoles,
+           .choices = console_choices),
+    OPTION("loglvl", level, .target = &options.log),
+    OPTION("guest_loglvl", level, .target = &options.guest_log),
+    OPTION("reboot", choice, .target = &options.reboot,
+           .choices = reboot_choices),
+    OPTION("maxcpus", number, .target = &options.max_cpus, .min = 1,
+           .max = MAX_PCPUS),
+    OPTION("sides", choice, .target = &options.sides, .choices = sides_choices),
+    OPTION("noreboot", bool, .target = &options.noreboot),
     /* Xen's words about BIOS calls, in every distribution's UEFI entry. */
-    {.name = "real-mode", .kind = CMDLINE_BOOL, .target = &options.unused},
-    {.name = "edd",
-     .kind = CMDLINE_STRING,
-     .target = options.unused_text,
-     .capacity = sizeof(options.unused_text)},
-    {.name = "noreboot", .kind = CMDLINE_BOOL, .target = &options.noreboot},
+    OPTION("real-mode", ignored, .target = NULL),
+    OPTION("edd", ignored, .target = NULL),
 };
 
-static void report_word(void *context, const char *word, const char *why)
+static void report_word(const char *word, const char *why)
 {
-    (void)context;
     log_warning("command line: %s: %s", word, why);
-}
-
-static enum log_level level_of(const struct cmdline_level *l)
-{
-    return l->lower ? (enum log_level)(l->lower - 1) : LOG_ERROR;
 }
 
 /* Distributions' GRUB entries begin with a word that stands for the file. */
@@ -167,11 +130,9 @@ static const char *skip_placeholder(const char *line)
 
 static void read_command_line(void)
 {
-    const struct cmdline_reporter reporter = {report_word, NULL};
-
     cmdline_parse(skip_placeholder(boot.command_line), option_table,
-                  ARRAY_LEN(option_table), &reporter);
-    log_set_thresholds(level_of(&options.log), level_of(&options.guest_log));
+                  ARRAY_LEN(option_table), report_word);
+    log_set_thresholds(options.log, options.guest_log);
 }
 
 /* --- what the loader left ------------------------------------------------ */
@@ -205,16 +166,6 @@ static unsigned find_busy(struct memory_range *busy, uint32_t information)
 
 /* --- dom0 ---------------------------------------------------------------- */
 
-static void describe_text_screen(struct dom0_vga_console_info *info)
-{
-    info->video_type = XEN_VGATYPE_TEXT_MODE_3;
-    info->u.text_mode_3 = (struct dom0_vga_text_mode_3){
-        .font_height = VGA_FONT_HEIGHT,
-        .rows = VGA_TEXT_ROWS,
-        .columns = VGA_TEXT_COLUMNS,
-    };
-}
-
 static void describe_graphics_screen(struct dom0_vga_console_info *info)
 {
     const struct boot_framebuffer *s = &boot.screen;
@@ -240,7 +191,12 @@ static void describe_graphics_screen(struct dom0_vga_console_info *info)
 
 static void build_dom0(void)
 {
-    struct dom0_vga_console_info screen = {0};
+    struct dom0_vga_console_info screen = {
+        .video_type = XEN_VGATYPE_TEXT_MODE_3,
+        .u.text_mode_3 = {.font_height = VGA_FONT_HEIGHT,
+                          .rows = VGA_TEXT_ROWS,
+                          .columns = VGA_TEXT_COLUMNS},
+    };
     struct dom0_options o = {
         .memory = options.dom0_mem,
         .vcpus = options.dom0_vcpus,
@@ -255,8 +211,6 @@ static void build_dom0(void)
               "multiboot2 line of the GRUB entry");
     if (boot.screen.kind == BOOT_SCREEN_GRAPHICS)
         describe_graphics_screen(&screen);
-    else
-        describe_text_screen(&screen);
     o.kernel = phys_to_virt(boot.modules[0].start);
     o.kernel_size = boot.modules[0].end - boot.modules[0].start;
     o.command_line = boot.modules[0].command_line;
@@ -268,23 +222,15 @@ static void build_dom0(void)
         panic("dom0 can't be started");
     if (ioport_domain_create(dom0))
         panic("No memory for dom0's I/O bitmap");
-    wallclock_publish(dom0->shared_info);
+    arch_domain_publish_clock(dom0);
 }
 
 /* --- the order of things ------------------------------------------------- */
 
-static void start_consoles(bool has_screen)
+static bool has_text_screen(void)
 {
-    struct console_options o = options.console;
-
-    o.has_text_screen =
-        boot.screen.kind == BOOT_SCREEN_TEXT ||
-        (boot.screen.kind == BOOT_SCREEN_UNKNOWN && !boot.is_efi);
-    if (has_screen)
-        o.outputs.com1 = o.outputs.com2 = false;
-    else
-        o.outputs.vga = false;
-    console_init(&o);
+    return boot.screen.kind == BOOT_SCREEN_TEXT ||
+           (boot.screen.kind == BOOT_SCREEN_UNKNOWN && !boot.is_efi);
 }
 
 /*
@@ -298,25 +244,13 @@ static void lend_canary(void)
     wrmsr(MSR_FS_BASE, (uint64_t)thread_block);
 }
 
-static void report_memory(void)
+static uint64_t ram_kib(void)
 {
     uint64_t all = 0;
 
     for (unsigned i = 0; i < ram_count; i++)
         all += ram[i].end - ram[i].start;
-    log_info("memory: %lu MiB of RAM, %lu MiB free", all >> 20,
-             heap_free_frames() >> (20 - PAGE_SHIFT));
-}
-
-/* What Mica keeps for itself: all RAM that is neither dom0's nor free. */
-static void report_kept(void)
-{
-    uint64_t all = 0;
-
-    for (unsigned i = 0; i < ram_count; i++)
-        all += ram[i].end - ram[i].start;
-    log_info("memory: kept %lu KiB",
-             (all >> 10) - ((heap_free_frames() + dom0->page_count) << 2));
+    return all >> 10;
 }
 
 static void start_machine(uint32_t information)
@@ -325,9 +259,11 @@ static void start_machine(uint32_t information)
     unsigned busy_count = find_busy(busy, information);
 
     paging_init(ram, ram_count, busy, busy_count);
-    start_consoles(true);
-    report_memory();
-    acpi_init(boot.rsdp, boot.rsdp_size);
+    if (options.consoles & CONSOLE_VGA && has_text_screen())
+        vga_init();
+    log_info("memory: %lu MiB of RAM, %lu MiB free", ram_kib() >> 10,
+             heap_free_frames() >> (20 - PAGE_SHIFT));
+    acpi_init(boot.rsdp);
     apic_init();
     ioapic_init();
     irq_init();
@@ -336,8 +272,8 @@ static void start_machine(uint32_t information)
     cpu_init_this(0);
     time_init();
     wallclock_init();
-    power_init(options.reboot[0] ? options.reboot : NULL, options.noreboot);
-    machine_describe(&boot, boot.command_line);
+    power_init((enum power_way)options.reboot, options.noreboot);
+    machine_describe(&boot);
     pcpu_set_online(0);
     smp_start(&boot.map, (unsigned)options.max_cpus);
     paging_drop_identity();
@@ -352,11 +288,12 @@ void start(uint32_t information)
 {
     pcpu_count = 1;
     cpu_init_record(0, 0, boot_cpu_stack);
-    start_consoles(false); /* with the usual settings, for bad news */
+    /* With the usual settings, for bad news. */
+    console_init_serial(options.consoles, options.serial);
     cpu_features_detect();
     read_information(information);
     read_command_line();
-    start_consoles(false);
+    console_init_serial(options.consoles, options.serial);
     log_info("Mica, a paravirtualization hypervisor, " MICA_VERSION);
     log_info("command line: %s", boot.command_line);
     start_machine(information);
@@ -369,7 +306,9 @@ void start(uint32_t information)
     paging_release(information,
                    information + multiboot2_size(phys_to_virt(information)));
     paging_release_init();
-    report_kept();
+    /* What Mica keeps for itself: all RAM that is neither dom0's nor free. */
+    log_info("memory: kept %lu KiB",
+             ram_kib() - ((heap_free_frames() + dom0->page_count) << 2));
     console_give_to_dom0();
     idle_loop();
 }

@@ -48,16 +48,6 @@ static uint64_t rdtsc_ordered(void)
     return rdtsc();
 }
 
-static void choose_timer(uint64_t apic_hz)
-{
-    has_deadline = cpu_features()->tsc_deadline;
-    if (has_deadline)
-        return;
-    if (!apic_hz)
-        panic("The local APIC's timer does not count");
-    ns_to_apic = time_scale_make(NSEC_PER_SEC, apic_hz);
-}
-
 /*
  * Measures the clocks and starts system time. On the boot processor, after
  * acpi_init and apic_init.
@@ -70,21 +60,24 @@ void time_init(void)
     tsc_hz = rates.tsc_hz;
     tsc_to_ns = time_scale_make(tsc_hz, NSEC_PER_SEC);
     ns_to_tsc = time_scale_make(NSEC_PER_SEC, tsc_hz);
-    choose_timer(rates.apic_hz);
+    has_deadline = cpu_features()->tsc_deadline;
+    if (!has_deadline && !rates.apic_hz)
+        panic("The local APIC's timer does not count");
+    if (!has_deadline)
+        ns_to_apic = time_scale_make(NSEC_PER_SEC, rates.apic_hz);
     for (unsigned i = 0; i < MAX_PCPUS; i++)
         tsc_at_start[i] = rdtsc();
     is_started = true;
-    time_init_cpu(0);
+    time_init_cpu();
     log_info("Time: TSC at %u.%03u MHz by %s%s, timer %s",
              (unsigned)(tsc_hz / 1000000), (unsigned)(tsc_hz / 1000 % 1000),
              rates.source, cpu_features()->invariant_tsc ? ", invariant" : "",
              has_deadline ? "by TSC deadline" : "of the local APIC");
 }
 
-/* Sets up the timer of the calling pCPU, which is `cpu`. */
-void time_init_cpu(unsigned cpu)
+/* Sets up the timer of the calling pCPU. */
+void time_init_cpu(void)
 {
-    (void)cpu;
     apic_timer_setup(has_deadline ? APIC_TIMER_DEADLINE : APIC_TIMER_ONE_SHOT);
 }
 
@@ -175,17 +168,6 @@ nsec_t time_at_tsc(uint64_t tsc)
     return time_scale_apply(tsc_to_ns, tsc - start);
 }
 
-static nsec_t not_before_newest(nsec_t now)
-{
-    uint64_t last = __atomic_load_n(&newest, __ATOMIC_RELAXED);
-
-    while (last < now)
-        if (__atomic_compare_exchange_n(&newest, &last, now, true,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-            return now;
-    return last;
-}
-
 /*
  * Nanoseconds since time_init, 0 before it; never goes back, on whichever
  * pCPU it is read. Any context.
@@ -193,17 +175,24 @@ static nsec_t not_before_newest(nsec_t now)
 nsec_t arch_now(void)
 {
     nsec_t now = time_at_tsc(rdtsc_ordered());
+    nsec_t last = __atomic_load_n(&newest, __ATOMIC_RELAXED);
 
     if (!__atomic_load_n(&tscs_differ, __ATOMIC_RELAXED))
         return now;
-    return not_before_newest(now);
+    while (last < now)
+        if (__atomic_compare_exchange_n(&newest, &last, now, true,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            return now;
+    return last;
 }
 
-static void arm_one_shot(nsec_t ahead)
+/* 0: never. */
+static void set_timer(uint64_t value)
 {
-    uint64_t ticks = time_scale_apply(ns_to_apic, ahead) + 1;
-
-    apic_timer_start((uint32_t)min_u64(ticks, UINT32_MAX));
+    if (has_deadline)
+        apic_timer_set_deadline(value);
+    else
+        apic_timer_start((uint32_t)min_u64(value, UINT32_MAX));
 }
 
 /*
@@ -216,19 +205,13 @@ void arch_timer_arm(nsec_t deadline)
     nsec_t now, ahead;
 
     if (deadline == NSEC_NEVER) {
-        if (has_deadline)
-            apic_timer_set_deadline(0);
-        else
-            apic_timer_start(0);
+        set_timer(0);
         return;
     }
     now = arch_now();
     ahead = deadline > now ? min_u64(deadline - now, MAX_AHEAD) : 0;
-    if (has_deadline)
-        apic_timer_set_deadline(rdtsc() + time_scale_apply(ns_to_tsc, ahead) +
-                                1);
-    else
-        arm_one_shot(ahead);
+    set_timer(has_deadline ? rdtsc() + time_scale_apply(ns_to_tsc, ahead) + 1
+                           : time_scale_apply(ns_to_apic, ahead) + 1);
 }
 
 /* Busy waiting; before time_init, when the rate is unknown, assumes 4 GHz. */
@@ -246,6 +229,11 @@ void time_delay(nsec_t duration)
 uint32_t time_tsc_khz(void)
 {
     return (uint32_t)(tsc_hz / 1000);
+}
+
+uint32_t arch_tsc_khz(void)
+{
+    return time_tsc_khz();
 }
 
 /*

@@ -11,10 +11,8 @@
 
 #include "core/types.h"
 
-struct vcpu_time_info;
-
 void time_init(void);
-void time_init_cpu(unsigned cpu);
+void time_init_cpu(void);
 void time_sync_serve(void);
 void time_sync_join(unsigned cpu);
 void time_delay(nsec_t duration);

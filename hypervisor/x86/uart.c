@@ -27,6 +27,7 @@
 #define FCR_TRIGGER_8 0x80
 #define IIR_NONE 0x01
 #define IIR_FIFO 0xc0
+#define LCR_PARITY(n) (0x08u | (unsigned)(n) << 4) /* odd even mark space */
 #define LCR_TWO_STOP_BITS 0x04
 #define LCR_DLAB 0x80
 #define MCR_DTR_RTS 0x03
@@ -44,29 +45,14 @@
 /* Characters taken in one interrupt: more than any FIFO of the family. */
 #define INPUT_BURST 256u
 
-struct uart {
+static struct uart {
     uint16_t port;
-    uint8_t irq; /* 0: none */
-    uint8_t line_control;
-    uint16_t divisor; /* 0: as the firmware left it */
-    uint8_t burst;    /* characters an empty transmitter takes */
+    uint8_t irq;   /* 0: none */
+    uint8_t burst; /* characters an empty transmitter takes */
     bool is_on;
     bool is_stuck; /* timed out: no more waiting until it recovers */
     void (*receive)(char c);
-};
-
-static struct uart uarts[UART_COUNT] = {
-    [UART_COM1] = {.port = 0x3f8,
-                   .irq = 4,
-                   .line_control = 0x03,
-                   .divisor = 1,
-                   .burst = 1},
-    [UART_COM2] = {.port = 0x2f8,
-                   .irq = 3,
-                   .line_control = 0x03,
-                   .divisor = 1,
-                   .burst = 1},
-};
+} uarts[UART_COUNT];
 
 static uint8_t reg_read(const struct uart *u, unsigned reg)
 {
@@ -78,87 +64,63 @@ static void reg_write(const struct uart *u, unsigned reg, unsigned value)
     outb((uint16_t)(u->port + reg), (uint8_t)value);
 }
 
-static uint8_t parity_bits(char parity)
+static uint8_t line_control(const struct cmdline_serial *s)
 {
-    switch (parity) {
-    case 'o':
-        return 0x08;
-    case 'e':
-        return 0x18;
-    case 'm':
-        return 0x28;
-    case 's':
-        return 0x38;
-    default:
-        return 0;
-    }
-}
+    static const char parities[] = "oems";
+    const char *parity = strchr(parities, s->parity);
+    unsigned parity_bits = parity ? LCR_PARITY(parity - parities) : 0;
 
-static bool take_settings(struct uart *u, const struct cmdline_serial *s)
-{
-    uint32_t divisor;
-
-    if (s->port > 0x10000 - UART_PORTS || s->data_bits < 5 || s->data_bits > 8)
-        return false;
-    divisor = s->baud ? UART_CLOCK / s->baud : 0;
-    if (s->baud && !divisor)
-        return false;
-    u->divisor = divisor > 0xffff ? 0xffff : (uint16_t)divisor;
-    u->line_control = (uint8_t)((s->data_bits - 5) | parity_bits(s->parity) |
-                                (s->stop_bits == 2 ? LCR_TWO_STOP_BITS : 0));
-    u->port = s->port;
-    u->irq = s->irq;
-    return true;
+    return (uint8_t)((s->data_bits - 5) | parity_bits |
+                     (s->stop_bits == 2 ? LCR_TWO_STOP_BITS : 0));
 }
 
 /* Bits that keep their value only where there is a UART. */
 static bool is_present(const struct uart *u)
 {
+    static const uint8_t patterns[] = {0x5a, 0xa5};
+
     reg_write(u, REG_IER, 0);
     if (reg_read(u, REG_IER) & 0xf0 || reg_read(u, REG_LSR) == 0xff)
         return false;
-    reg_write(u, REG_SCRATCH, 0x5a);
-    if (reg_read(u, REG_SCRATCH) != 0x5a)
-        return false;
-    reg_write(u, REG_SCRATCH, 0xa5);
-    return reg_read(u, REG_SCRATCH) == 0xa5;
-}
-
-static void program(struct uart *u)
-{
-    if (u->divisor) {
-        reg_write(u, REG_LCR, u->line_control | LCR_DLAB);
-        reg_write(u, REG_DATA, u->divisor & 0xff);
-        reg_write(u, REG_IER, u->divisor >> 8);
+    for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+        reg_write(u, REG_SCRATCH, patterns[i]);
+        if (reg_read(u, REG_SCRATCH) != patterns[i])
+            return false;
     }
-    reg_write(u, REG_LCR, u->line_control);
-    reg_write(u, REG_FCR, FCR_ENABLE_CLEAR | FCR_TRIGGER_8);
-    reg_write(u, REG_MCR, MCR_DTR_RTS);
-    if ((reg_read(u, REG_IIR) & IIR_FIFO) == IIR_FIFO)
-        u->burst = FIFO_SIZE;
+    return true;
 }
 
 /*
- * Sets a port up for output, with the settings given or (NULL) the usual ones
- * at 115200 baud. -EINVAL when they cannot be had, -ENODEV when there is no
- * UART; the port then stays off.
+ * Sets a port up for output, or off (NULL). Where there is no UART the port
+ * stays off. The settings are good ones, as cmdline.h makes sure.
  */
-int uart_init(enum uart_id id, const struct cmdline_serial *settings)
+void uart_init(unsigned id, const struct cmdline_serial *settings)
 {
     struct uart *u = &uarts[id];
+    uint32_t divisor;
 
     u->is_on = false;
-    if (settings && !take_settings(u, settings))
-        return -EINVAL;
+    if (!settings)
+        return;
+    u->port = settings->port;
+    u->irq = settings->irq;
+    divisor = settings->baud ? UART_CLOCK / settings->baud : 0;
     if (!is_present(u))
-        return -ENODEV;
-    program(u);
+        return;
+    if (divisor) { /* else as the firmware left it */
+        reg_write(u, REG_LCR, LCR_DLAB);
+        reg_write(u, REG_DATA, divisor & 0xff);
+        reg_write(u, REG_IER, min_u64(divisor, 0xffff) >> 8);
+    }
+    reg_write(u, REG_LCR, line_control(settings));
+    reg_write(u, REG_FCR, FCR_ENABLE_CLEAR | FCR_TRIGGER_8);
+    reg_write(u, REG_MCR, MCR_DTR_RTS);
+    u->burst = (reg_read(u, REG_IIR) & IIR_FIFO) == IIR_FIFO ? FIFO_SIZE : 1;
     u->is_on = true;
-    return 0;
 }
 
-/* Whether uart_init succeeded for this port. */
-bool uart_is_on(enum uart_id id)
+/* Whether uart_init found this port. */
+bool uart_is_on(unsigned id)
 {
     return uarts[id].is_on;
 }
@@ -183,7 +145,7 @@ static bool transmitter_is_ready(struct uart *u)
  * Sends text with a carriage return before each line feed. What a stuck line
  * does not take is dropped.
  */
-void uart_write(enum uart_id id, const char *text, size_t length)
+void uart_write(unsigned id, const char *text, size_t length)
 {
     struct uart *u = &uarts[id];
     unsigned room = 0;
@@ -192,25 +154,23 @@ void uart_write(enum uart_id id, const char *text, size_t length)
     if (!u->is_on)
         return;
     for (size_t i = 0; i < length;) {
+        bool wants_return = text[i] == '\n' && !returned;
+
         if (!room && !transmitter_is_ready(u))
             return;
-        room = room ? room - 1 : u->burst - 1u;
-        if (text[i] == '\n' && !returned) {
-            reg_write(u, REG_DATA, '\r');
-            returned = true;
-            continue;
-        }
-        reg_write(u, REG_DATA, (unsigned char)text[i++]);
-        returned = false;
+        room = (room ? room : u->burst) - 1;
+        reg_write(u, REG_DATA, wants_return ? '\r' : (unsigned char)text[i]);
+        returned = wants_return;
+        i += !wants_return;
     }
 }
 
-static void take_input(struct uart *u, void (*receive)(char c))
+static void take_input(struct uart *u)
 {
     for (unsigned i = 0; i < INPUT_BURST; i++) {
         if (!(reg_read(u, REG_LSR) & LSR_READY))
             return;
-        receive((char)reg_read(u, REG_DATA));
+        u->receive((char)reg_read(u, REG_DATA));
     }
 }
 
@@ -223,7 +183,7 @@ static void interrupt(void *context)
     struct uart *u = context;
 
     for (unsigned i = 0; i < 4; i++) {
-        take_input(u, u->receive);
+        take_input(u);
         if (reg_read(u, REG_IIR) & IIR_NONE)
             return;
         (void)reg_read(u, REG_MSR);
@@ -236,7 +196,7 @@ static void interrupt(void *context)
  * context. The interrupt controllers must be set up. -ENODEV for a port that
  * is off or has no interrupt, or the error of routing its line.
  */
-int uart_input_start(enum uart_id id, void (*receive)(char c))
+int uart_input_start(unsigned id, void (*receive)(char c))
 {
     struct uart *u = &uarts[id];
     int error;
@@ -249,15 +209,8 @@ int uart_input_start(enum uart_id id, void (*receive)(char c))
         return error;
     reg_write(u, REG_MCR, MCR_DTR_RTS | MCR_OUT2);
     reg_write(u, REG_IER, IER_RECEIVE);
-    take_input(u, receive);
+    take_input(u);
     return 0;
-}
-
-/* Takes what has been received, without interrupts (panic, early boot). */
-void uart_input_poll(enum uart_id id, void (*receive)(char c))
-{
-    if (uarts[id].is_on)
-        take_input(&uarts[id], receive);
 }
 
 /* Whether the I/O port belongs to a UART that Mica uses. */
@@ -265,16 +218,6 @@ bool uart_port_is_owned(uint16_t port)
 {
     for (unsigned i = 0; i < UART_COUNT; i++)
         if (uarts[i].is_on && (uint16_t)(port - uarts[i].port) < UART_PORTS)
-            return true;
-    return false;
-}
-
-/* Whether the interrupt line belongs to a UART whose input Mica takes. */
-bool uart_gsi_is_owned(unsigned gsi)
-{
-    for (unsigned i = 0; i < UART_COUNT; i++)
-        if (uarts[i].is_on && uarts[i].receive &&
-            irq_isa_gsi(uarts[i].irq) == gsi)
             return true;
     return false;
 }

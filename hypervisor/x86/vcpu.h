@@ -10,10 +10,16 @@
 #include "core/domain.h"
 #include "core/types.h"
 #include "core/vcpu.h"
+#include "hypercall_abi/callback.h"
+#include "x86/insn.h"
 #include "x86/regs.h"
 
+#define TRAP_VECTORS 256
 #define GUEST_GDT_FRAMES 14
 #define GUEST_GDT_ENTRIES 7168
+
+/* What a guest finds set in CR4 and can't clear. */
+#define CR4_GUEST (CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 
 struct trap_gate {
     uint64_t address; /* 0: not installed */
@@ -28,12 +34,12 @@ struct callback {
 };
 
 enum callback_kind {
-    CALLBACK_EVENT,
-    CALLBACK_FAILSAFE,
-    CALLBACK_SYSCALL,
-    CALLBACK_SYSCALL32,
-    CALLBACK_SYSENTER,
-    CALLBACK_NMI,
+    CALLBACK_EVENT = CALLBACKTYPE_event,
+    CALLBACK_FAILSAFE = CALLBACKTYPE_failsafe,
+    CALLBACK_SYSCALL = CALLBACKTYPE_syscall,
+    CALLBACK_NMI = CALLBACKTYPE_nmi,
+    CALLBACK_SYSENTER = CALLBACKTYPE_sysenter,
+    CALLBACK_SYSCALL32 = CALLBACKTYPE_syscall32,
     CALLBACK_KINDS,
 };
 
@@ -53,7 +59,7 @@ struct arch_vcpu {
     bool nmi_pending; /* atomic */
     bool nmi_masked;  /* until the next iret hypercall */
 
-    struct trap_gate *traps; /* 256 */
+    struct trap_gate *traps; /* TRAP_VECTORS */
     struct callback callbacks[CALLBACK_KINDS];
     uint64_t kernel_sp;
     uint16_t kernel_ss;
@@ -63,10 +69,12 @@ struct arch_vcpu {
     uint64_t gs_base_kernel; /* while not loaded */
     uint64_t gs_base_user;   /* while not loaded */
 
-    uint8_t iopl; /* virtual: 0 to 3 */
-    bool cr0_ts;  /* virtual CR0.TS */
-    uint64_t cr4; /* as the guest sees it */
-    uint64_t cr2; /* of the last page fault delivered */
+    uint8_t iopl;       /* virtual: 0 to 3 */
+    guest_va io_bitmap; /* of its applications: a clear bit allows a port */
+    uint32_t io_ports;  /* bits in it */
+    bool cr0_ts;        /* virtual CR0.TS */
+    uint64_t cr4;       /* as the guest sees it */
+    uint64_t cr2;       /* of the last page fault delivered */
     uint64_t dr[8];
     uint64_t xcr0;
     uint32_t tsc_aux;
@@ -84,3 +92,11 @@ struct arch_domain {
     uint64_t *io_bitmap; /* 65536 bits, 1 = refused; NULL: all refused */
     uint32_t pci_cf8;    /* last dword written to port 0xcf8 */
 };
+
+/* The root of the address space that `v` is in. */
+static inline mfn_t vcpu_root(const struct vcpu *v)
+{
+    return v->arch->in_kernel ? v->kernel_root : v->user_root;
+}
+
+must_check int vcpu_load_cr3(struct vcpu *v, uint64_t value);

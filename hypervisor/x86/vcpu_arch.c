@@ -20,9 +20,8 @@
 #include "x86/insn.h"
 #include "x86/ioport.h"
 
-#define TRAP_TABLE_BYTES (256 * sizeof(struct trap_gate))
+#define TRAP_TABLE_BYTES (TRAP_VECTORS * sizeof(struct trap_gate))
 #define SYSCALL_BYTES 2
-#define CR4_GUEST_INITIAL (CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 
 int arch_domain_create(struct domain *d)
 {
@@ -30,9 +29,21 @@ int arch_domain_create(struct domain *d)
     return d->arch ? 0 : -ENOMEM;
 }
 
+/* The next domain with this number is another. */
+static void forget_last_domain(const struct domain *d)
+{
+    for (unsigned i = 0; i < pcpu_count; i++) {
+        domid_t id = d->id;
+
+        __atomic_compare_exchange_n(&cpus[i].last_domain, &id, DOMID_INVALID,
+                                    false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
+}
+
 void arch_domain_destroy(struct domain *d)
 {
     ioport_domain_destroy(d);
+    forget_last_domain(d);
     heap_zfree(d->arch, sizeof(*d->arch));
     d->arch = NULL;
 }
@@ -52,7 +63,7 @@ int arch_vcpu_create(struct vcpu *v)
         v->arch = NULL;
         return -ENOMEM;
     }
-    a->cr4 = CR4_GUEST_INITIAL;
+    a->cr4 = CR4_GUEST;
     a->in_kernel = true;
     debug_regs_reset(v);
     return 0;
@@ -67,68 +78,72 @@ void arch_vcpu_destroy(struct vcpu *v)
     v->arch = NULL;
 }
 
+void arch_vcpu_release_frames(struct vcpu *v)
+{
+    desc_release(v);
+}
+
 /* --- contexts ------------------------------------------------------------ */
 
 static int check_context(const struct vcpu_guest_context *c)
 {
+    const uint64_t addresses[] = {
+        c->event_callback_eip,   c->failsafe_callback_eip,
+        c->syscall_callback_eip, c->fs_base,
+        c->gs_base_kernel,       c->gs_base_user,
+    };
+
     if (c->gdt_ents > GUEST_GDT_ENTRIES || c->ldt_ents > 8192 ||
         c->ldt_base & (PAGE_SIZE - 1))
         return refuse(-EINVAL, "context: bad descriptor tables");
-    if (!va_is_canonical(c->event_callback_eip) ||
-        !va_is_canonical(c->failsafe_callback_eip) ||
-        !va_is_canonical(c->syscall_callback_eip) ||
-        !va_is_canonical(c->fs_base) || !va_is_canonical(c->gs_base_kernel) ||
-        !va_is_canonical(c->gs_base_user))
-        return refuse(-EINVAL, "context: an address is not canonical");
+    for (unsigned i = 0; i < ARRAY_LEN(addresses); i++)
+        if (!va_is_canonical(addresses[i]))
+            return refuse(-EINVAL, "context: an address is not canonical");
     if (!c->ctrlreg[3] || (!(c->flags & VGCF_in_kernel) && !c->ctrlreg[1]))
         return refuse(-EINVAL, "context: no tables to start on");
-    for (unsigned i = 0; i < 256; i++)
+    for (unsigned i = 0; i < TRAP_VECTORS; i++)
         if (!va_is_canonical(c->trap_ctxt[i].address))
             return refuse(-EINVAL, "context: trap %u: bad address", i);
     return 0;
 }
 
-static int get_root(struct domain *d, uint64_t cr3, mfn_t *root)
+/*
+ * Makes the L4 table at machine address `cr3`, or for 0 none, the root in
+ * *slot, which is one of `v`'s. -ERESTART when there is more to do: then all
+ * that was done stays done.
+ */
+static int set_root(struct vcpu *v, mfn_t *slot, uint64_t cr3)
 {
-    int error;
+    mfn_t mfn = cr3 ? MFN(cr3 >> PAGE_SHIFT) : MFN_INVALID, old;
+    struct domain *d = v->domain;
+    int error = 0;
 
-    *root = MFN_INVALID;
-    if (!cr3)
-        return 0;
-    error = pt_get_table(d, MFN(cr3 >> PAGE_SHIFT), 4);
+    spin_lock(&d->pt_lock);
+    old = *slot;
+    if (cr3 && !mfn_equal(mfn, old))
+        error = pt_get_table(d, mfn, 4);
+    if (!error && !mfn_equal(mfn, old)) {
+        *slot = mfn;
+        arch_vcpu_roots_changed(v);
+        if (!mfn_equal(old, MFN_INVALID))
+            pt_put_table(d, frame_lookup(old));
+    }
     if (!error)
-        *root = MFN(cr3 >> PAGE_SHIFT);
+        error = pt_drain(d);
+    spin_unlock(&d->pt_lock);
     return error;
 }
 
-static void put_root(struct domain *d, mfn_t *root)
+/*
+ * A write to CR3 by the kernel of `v`, which runs here. 0, -ERESTART, or an
+ * error when the value names no table that could be its root.
+ */
+int vcpu_load_cr3(struct vcpu *v, uint64_t value)
 {
-    if (!mfn_equal(*root, MFN_INVALID))
-        pt_put_table(d, frame_lookup(*root));
-    *root = MFN_INVALID;
-}
+    int error = value ? set_root(v, &v->kernel_root, value) : -EINVAL;
 
-/* Takes both roots of the context, or none. */
-static int get_roots(struct vcpu *v, const struct vcpu_guest_context *c)
-{
-    struct domain *d = v->domain;
-    mfn_t kernel, user = MFN_INVALID;
-    int error;
-
-    spin_lock(&d->pt_lock);
-    error = get_root(d, c->ctrlreg[3], &kernel);
-    if (!error) {
-        error = get_root(d, c->ctrlreg[1], &user);
-        if (error)
-            put_root(d, &kernel);
-    }
-    if (!error) {
-        put_root(d, &v->kernel_root);
-        put_root(d, &v->user_root);
-        v->kernel_root = kernel;
-        v->user_root = user;
-    }
-    spin_unlock(&d->pt_lock);
+    if (!error)
+        arch_flush_local();
     return error;
 }
 
@@ -136,10 +151,7 @@ static void set_registers(struct arch_vcpu *a, const struct cpu_user_regs *u)
 {
     struct regs *r = &a->regs;
 
-    r->r15 = u->r15, r->r14 = u->r14, r->r13 = u->r13, r->r12 = u->r12;
-    r->r11 = u->r11, r->r10 = u->r10, r->r9 = u->r9, r->r8 = u->r8;
-    r->rbp = u->rbp, r->rbx = u->rbx, r->rax = u->rax, r->rcx = u->rcx;
-    r->rdx = u->rdx, r->rsi = u->rsi, r->rdi = u->rdi;
+    memcpy(r, u, offsetof(struct regs, error_code));
     r->rip = u->rip;
     r->cs = u->cs | 3;
     r->ss = u->ss | 3;
@@ -152,22 +164,22 @@ static void set_registers(struct arch_vcpu *a, const struct cpu_user_regs *u)
     a->fs = u->fs;
     a->gs = u->gs;
 }
+_Static_assert(offsetof(struct regs, r15) == 0 &&
+                   offsetof(struct regs, rdi) == 14 * 8 &&
+                   offsetof(struct cpu_user_regs, rdi) == 14 * 8,
+               "the general registers lie in the same order");
 
-static void set_callbacks(struct arch_vcpu *a,
-                          const struct vcpu_guest_context *c)
+static void set_handlers(struct vcpu *v, const struct vcpu_guest_context *c)
 {
-    memset(a->callbacks, 0, sizeof(a->callbacks));
-    a->callbacks[CALLBACK_EVENT] =
-        (struct callback){c->event_callback_eip, true};
-    a->callbacks[CALLBACK_FAILSAFE] = (struct callback){
+    struct callback *to = v->arch->callbacks;
+
+    memset(to, 0, sizeof(v->arch->callbacks));
+    to[CALLBACK_EVENT] = (struct callback){c->event_callback_eip, true};
+    to[CALLBACK_FAILSAFE] = (struct callback){
         c->failsafe_callback_eip, c->flags & VGCF_failsafe_disables_events};
-    a->callbacks[CALLBACK_SYSCALL] = (struct callback){
+    to[CALLBACK_SYSCALL] = (struct callback){
         c->syscall_callback_eip, c->flags & VGCF_syscall_disables_events};
-}
-
-static void set_traps(struct vcpu *v, const struct vcpu_guest_context *c)
-{
-    for (unsigned i = 0; i < 256; i++) {
+    for (unsigned i = 0; i < TRAP_VECTORS; i++) {
         struct trap_info t = c->trap_ctxt[i];
 
         t.vector = (uint8_t)i;
@@ -181,15 +193,17 @@ int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     int error = check_context(c);
 
     if (!error)
-        error = get_roots(v, c);
+        error = set_root(v, &v->kernel_root, c->ctrlreg[3]);
+    if (!error)
+        error = set_root(v, &v->user_root, c->ctrlreg[1]);
     if (!error)
         error = desc_set_gdt(v, c->gdt_frames, (unsigned)c->gdt_ents);
     if (error)
         return error;
     set_registers(a, &c->user_regs);
-    set_callbacks(a, c);
-    set_traps(v, c);
+    set_handlers(v, c);
     a->in_kernel = c->flags & VGCF_in_kernel;
+    a->trap.is_pending = a->nmi_masked = false;
     a->ldt_base = c->ldt_base;
     a->ldt_entries = (unsigned)c->ldt_ents;
     a->kernel_ss = (uint16_t)(c->kernel_ss | 3);
@@ -203,6 +217,84 @@ int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     else
         fpu_reset(v);
     return 0;
+}
+
+static void get_registers(const struct vcpu *v, struct cpu_user_regs *u)
+{
+    const struct arch_vcpu *a = v->arch;
+    const struct regs *r = &a->regs;
+    uint8_t mask = vcpu_info_of(v)->evtchn_upcall_mask;
+
+    memcpy(u, r, offsetof(struct regs, error_code));
+    u->rip = r->rip;
+    u->cs = (uint16_t)r->cs;
+    u->ss = (uint16_t)r->ss;
+    u->rsp = r->rsp;
+    u->saved_upcall_mask = mask;
+    u->rflags = (r->rflags & ~(RFLAGS_IF | RFLAGS_IOPL)) |
+                (uint64_t)a->iopl << 12 | (mask ? 0 : RFLAGS_IF);
+    u->ds = a->ds;
+    u->es = a->es;
+    u->fs = a->fs;
+    u->gs = a->gs;
+}
+
+static void get_traps(const struct arch_vcpu *a, struct vcpu_guest_context *c)
+{
+    for (unsigned i = 0; i < TRAP_VECTORS; i++) {
+        const struct trap_gate *g = &a->traps[i];
+
+        c->trap_ctxt[i] = (struct trap_info){
+            .vector = (uint8_t)i,
+            .flags = (uint8_t)(g->dpl |
+                               (g->masks_events ? TRAP_INFO_MASK_EVENTS : 0)),
+            .cs = g->cs,
+            .address = g->address,
+        };
+    }
+}
+
+static void get_callbacks(const struct arch_vcpu *a,
+                          struct vcpu_guest_context *c)
+{
+    c->event_callback_eip = a->callbacks[CALLBACK_EVENT].address;
+    c->failsafe_callback_eip = a->callbacks[CALLBACK_FAILSAFE].address;
+    c->syscall_callback_eip = a->callbacks[CALLBACK_SYSCALL].address;
+    if (a->callbacks[CALLBACK_FAILSAFE].masks_events)
+        c->flags |= VGCF_failsafe_disables_events;
+    if (a->callbacks[CALLBACK_SYSCALL].masks_events)
+        c->flags |= VGCF_syscall_disables_events;
+}
+
+static uint64_t root_address(mfn_t root)
+{
+    return mfn_equal(root, MFN_INVALID) ? 0 : root.n << PAGE_SHIFT;
+}
+
+void arch_vcpu_get_context(const struct vcpu *v, struct vcpu_guest_context *c)
+{
+    const struct arch_vcpu *a = v->arch;
+
+    c->flags |= VGCF_i387_valid | (a->in_kernel ? VGCF_in_kernel : 0);
+    fpu_get_image(v, c->fpu_ctxt);
+    get_registers(v, &c->user_regs);
+    get_traps(a, c);
+    get_callbacks(a, c);
+    c->ldt_base = a->ldt_base;
+    c->ldt_ents = a->ldt_entries;
+    c->gdt_ents = a->gdt_entries;
+    for (unsigned i = 0; i * 512 < a->gdt_entries; i++)
+        c->gdt_frames[i] = a->gdt_frames[i].n;
+    c->kernel_ss = a->kernel_ss;
+    c->kernel_sp = a->kernel_sp;
+    c->ctrlreg[0] = (read_cr0() & ~CR0_TS) | (a->cr0_ts ? CR0_TS : 0);
+    c->ctrlreg[1] = root_address(v->user_root);
+    c->ctrlreg[3] = root_address(v->kernel_root);
+    c->ctrlreg[4] = a->cr4;
+    memcpy(c->debugreg, a->dr, sizeof(c->debugreg));
+    c->fs_base = a->fs_base;
+    c->gs_base_kernel = a->gs_base_kernel;
+    c->gs_base_user = a->gs_base_user;
 }
 
 /* --- while it runs ------------------------------------------------------- */

@@ -21,7 +21,7 @@
 #define CRTC_CURSOR_LOW 0x0f
 
 static volatile uint16_t *screen; /* NULL while off */
-static unsigned row, column;
+static unsigned cursor;           /* where the next character goes */
 
 static uint8_t crtc_read(uint8_t reg)
 {
@@ -38,22 +38,12 @@ static void crtc_write(uint8_t reg, unsigned value)
 /* Takes the screen, which must be in a colour text mode of 80 by 25. */
 void vga_init(void)
 {
-    unsigned cursor =
+    cursor =
         (unsigned)crtc_read(CRTC_CURSOR_HIGH) << 8 | crtc_read(CRTC_CURSOR_LOW);
 
     screen = map_device(SCREEN_ADDRESS, ROWS * COLUMNS * 2);
-    row = cursor / COLUMNS;
-    column = cursor % COLUMNS;
-    if (row >= ROWS) {
-        row = ROWS - 1;
-        column = 0;
-    }
-}
-
-/* Whether vga_write shows anything. */
-bool vga_is_on(void)
-{
-    return screen;
+    if (cursor >= ROWS * COLUMNS)
+        cursor = (ROWS - 1) * COLUMNS;
 }
 
 static void scroll(void)
@@ -64,34 +54,22 @@ static void scroll(void)
         screen[(ROWS - 1) * COLUMNS + i] = GREY_ON_BLACK | ' ';
 }
 
-static void next_line(void)
-{
-    column = 0;
-    if (row + 1 < ROWS)
-        row++;
-    else
-        scroll();
-}
-
 static void put(char c)
 {
-    if (c == '\n') {
-        next_line();
-        return;
+    unsigned column = cursor % COLUMNS;
+
+    if (c == '\n')
+        cursor += COLUMNS - column;
+    else if (c == '\r')
+        cursor -= column;
+    else if (c == '\t')
+        cursor += TAB - column % TAB;
+    else
+        screen[cursor++] = (uint16_t)(GREY_ON_BLACK | (unsigned char)c);
+    if (cursor >= ROWS * COLUMNS) {
+        scroll();
+        cursor -= COLUMNS;
     }
-    if (c == '\r') {
-        column = 0;
-        return;
-    }
-    if (c == '\t') {
-        column = (column / TAB + 1) * TAB;
-    } else {
-        screen[row * COLUMNS + column] =
-            (uint16_t)(GREY_ON_BLACK | (unsigned char)c);
-        column++;
-    }
-    if (column >= COLUMNS)
-        next_line();
 }
 
 /* Shows text; nothing while the screen is not Mica's. */
@@ -101,18 +79,12 @@ void vga_write(const char *text, size_t length)
         return;
     for (size_t i = 0; i < length; i++)
         put(text[i]);
-    crtc_write(CRTC_CURSOR_HIGH, (row * COLUMNS + column) >> 8);
-    crtc_write(CRTC_CURSOR_LOW, row * COLUMNS + column);
+    crtc_write(CRTC_CURSOR_HIGH, cursor >> 8);
+    crtc_write(CRTC_CURSOR_LOW, cursor);
 }
 
 /* Leaves the screen to dom0 for good. */
 void vga_release(void)
 {
     screen = NULL;
-}
-
-/* Where the next character would go, for dom0 to carry on from. */
-struct vga_cursor vga_cursor(void)
-{
-    return (struct vga_cursor){row, column};
 }

@@ -7,12 +7,6 @@
 
 #include "core/types.h"
 
-struct vga_cursor {
-    unsigned row, column;
-};
-
 void vga_init(void);
-bool vga_is_on(void);
 void vga_write(const char *text, size_t length);
 void vga_release(void);
-struct vga_cursor vga_cursor(void);

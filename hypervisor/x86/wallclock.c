@@ -3,6 +3,7 @@
 #include "x86/wallclock.h"
 
 #include "core/arch.h"
+#include "core/domain.h"
 #include "core/spinlock.h"
 #include "hypercall_abi/shared_info.h"
 
@@ -14,7 +15,7 @@ static uint32_t start_nsecs; /* lock */
 
 /*
  * UTC was `secs` and `nsecs` (below 10^9) at `system_time`. Domains see it
- * after wallclock_publish.
+ * after arch_domain_publish_clock.
  */
 void wallclock_set(uint64_t secs, uint32_t nsecs, nsec_t system_time)
 {
@@ -38,19 +39,23 @@ void wallclock_init(void)
 }
 
 /*
- * Writes the clock into a domain's page. Of what the guest left there only
- * the parity of the version is used.
+ * Writes the clock into a domain's page, off by as much as its tools said. Of
+ * what the guest left there only the parity of the version is used.
  */
-void wallclock_publish(struct shared_info *info)
+void arch_domain_publish_clock(struct domain *d)
 {
+    struct shared_info *info = d->shared_info;
+    uint64_t secs;
     uint32_t version;
 
     spin_lock(&lock);
+    secs = start_secs +
+           (uint64_t)__atomic_load_n(&d->clock_offset, __ATOMIC_RELAXED);
     version = __atomic_load_n(&info->wc_version, __ATOMIC_RELAXED) & ~1u;
     __atomic_store_n(&info->wc_version, version + 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    __atomic_store_n(&info->wc_sec, (uint32_t)start_secs, __ATOMIC_RELAXED);
-    __atomic_store_n(&info->wc_sec_hi, (uint32_t)(start_secs >> 32),
+    __atomic_store_n(&info->wc_sec, (uint32_t)secs, __ATOMIC_RELAXED);
+    __atomic_store_n(&info->wc_sec_hi, (uint32_t)(secs >> 32),
                      __ATOMIC_RELAXED);
     __atomic_store_n(&info->wc_nsec, start_nsecs, __ATOMIC_RELAXED);
     __atomic_store_n(&info->wc_version, version + 2, __ATOMIC_RELEASE);

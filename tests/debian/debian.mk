@@ -33,4 +33,15 @@ check-stress: $(B)/mica.gz $(B)/kernel/vmlinuz $(STRESS_OUT)/stress $(STRESS_OUT
 	$(Q)STRESS_DIR=$(STRESS_OUT) STRESS_SECONDS=$(STRESS_SECONDS) \
 		tests/run/check.sh qemu tests/debian/stress.t
 
-.PHONY: check-debian check-stress
+XL_OUT := $(B)/xl
+
+$(XL_OUT)/complete: $(addprefix tests/debian/xl_,overlay.sh guest_init guest.cfg) $(B)/kernel/vmlinuz
+	$(call say,XL,$@)
+	@mkdir -p $(@D)
+	$(Q)tests/debian/xl_overlay.sh $(@D) $(B)/kernel/vmlinuz
+	@touch $@
+
+check-xl: $(B)/mica.gz $(XL_OUT)/complete ## Debian's own tool stack starts and ends guests
+	$(Q)XL_DIR=$(XL_OUT) tests/run/check.sh qemu tests/debian/xl.t
+
+.PHONY: check-debian check-stress check-xl

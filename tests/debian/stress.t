@@ -15,7 +15,7 @@ seconds=${STRESS_SECONDS:-300}
 mkdir -p "$dir/overlay/bin"
 cp "$STRESS_DIR/stress" "$STRESS_DIR/calls32" "$dir/overlay/bin/"
 INITRD=$dir/initrd.img
-OVERLAY=$dir/overlay dom0_tools/image/initramfs.sh "$INITRD" build/kernel \
+OVERLAY=$dir/overlay dom0_tools/image/initramfs.sh "$INITRD" "$B/kernel" \
     xenfs xen-privcmd xen-evtchn xen-gntdev
 
 # load NAME SECONDS [QEMU ARGUMENT...]

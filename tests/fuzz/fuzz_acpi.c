@@ -88,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memory = data + 1;
     memory_size = size - 1;
     make_rsdp(rsdp, data[0] & 1);
-    acpi_init(rsdp, data[0] & 2 ? ACPI_RSDP_SIZE : 20);
+    acpi_init((struct bytes){rsdp, data[0] & 2 ? ACPI_RSDP_SIZE : 20});
     check_info(acpi_info());
     while (mapping_count)
         free(mappings[--mapping_count]);

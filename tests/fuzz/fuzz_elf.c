@@ -98,7 +98,6 @@ static void check_segments(const struct elf_image *elf,
 static void check_strings(const struct elf_notes *notes)
 {
     claim(strnlen(notes->guest_os, ELF_NOTE_STRING) < ELF_NOTE_STRING);
-    claim(strnlen(notes->guest_version, ELF_NOTE_STRING) < ELF_NOTE_STRING);
     claim(strnlen(notes->xen_version, ELF_NOTE_STRING) < ELF_NOTE_STRING);
     claim(strnlen(notes->loader, ELF_NOTE_STRING) < ELF_NOTE_STRING);
 }

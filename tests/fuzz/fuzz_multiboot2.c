@@ -35,19 +35,17 @@ static void check_map(const struct memory_map *m)
 /* Reads every byte that the result points at. */
 static void check_info(const struct boot_info *info)
 {
-    size_t read = strlen(info->command_line) + strlen(info->loader);
+    size_t read = strlen(info->command_line);
 
     claim(info->module_count <= BOOT_MAX_MODULES);
     for (unsigned i = 0; i < info->module_count; i++) {
         claim(info->modules[i].start <= info->modules[i].end);
         read += strlen(info->modules[i].command_line);
     }
-    for (size_t i = 0; i < info->rsdp_size; i++)
-        read += info->rsdp[i];
-    for (size_t i = 0; i < info->efi_map_size; i++)
-        read += info->efi_map[i];
-    for (size_t i = 0; info->vbe_mode && i < 256; i++)
-        read += info->vbe_mode[i];
+    for (size_t i = 0; i < info->rsdp.size; i++)
+        read += info->rsdp.at[i];
+    for (size_t i = 0; i < info->efi_map.size; i++)
+        read += info->efi_map.at[i];
     sink = read;
     check_map(&info->map);
 }

@@ -17,10 +17,11 @@
 struct arch_vcpu {
     mfn_t descriptors; /* a frame of type FRAME_SEGDESC; 0: none */
     unsigned nmis;
+    struct vcpu_guest_context context; /* the last that was set */
 };
 
 struct arch_domain {
-    unsigned unused;
+    uint64_t ports[BITMAP_WORDS(65536)]; /* a bit for each it has */
 };
 
 struct fake fake;
@@ -277,11 +278,64 @@ void arch_domain_destroy(struct domain *d)
 int arch_vcpu_set_context(struct vcpu *v,
                           const struct vcpu_guest_context *context)
 {
-    (void)v;
-    (void)context;
-    if (!fake.set_context_result)
-        fake.contexts_set++;
-    return fake.set_context_result;
+    if (fake.set_context_result)
+        return fake.set_context_result;
+    v->arch->context = *context;
+    fake.contexts_set++;
+    return 0;
+}
+
+void arch_vcpu_get_context(const struct vcpu *v,
+                           struct vcpu_guest_context *context)
+{
+    *context = v->arch->context;
+    context->flags &= ~(uint64_t)VGCF_online;
+}
+
+void arch_vcpu_release_frames(struct vcpu *v)
+{
+    if (v->arch->descriptors.n)
+        frame_put_typed(frame_lookup(v->arch->descriptors));
+    v->arch->descriptors = MFN(0);
+}
+
+void arch_domain_publish_clock(struct domain *d)
+{
+    d->shared_info->wc_sec = (uint32_t)d->clock_offset;
+    fake.clocks_published++;
+}
+
+/* Makes ports the domain's, as those of dom0 are from the start. */
+void fake_domain_keep_ports(struct domain *d, unsigned first, unsigned last)
+{
+    for (unsigned p = first; p <= last; p++)
+        bit_set(d->arch->ports, p);
+}
+
+bool arch_domain_has_ports(const struct domain *d, unsigned first,
+                           unsigned last)
+{
+    for (unsigned p = first; p <= last; p++)
+        if (!bit_test(d->arch->ports, p))
+            return false;
+    return true;
+}
+
+int arch_domain_give_ports(struct domain *d, unsigned first, unsigned last)
+{
+    fake_domain_keep_ports(d, first, last);
+    return 0;
+}
+
+void arch_domain_take_ports(struct domain *d, unsigned first, unsigned last)
+{
+    for (unsigned p = first; p <= last; p++)
+        bit_clear(d->arch->ports, p);
+}
+
+uint32_t arch_tsc_khz(void)
+{
+    return 2000000;
 }
 
 int arch_vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned entries)

@@ -63,6 +63,7 @@ struct fake {
     int fail_domain_create;
     int set_context_result;
     unsigned contexts_set;
+    unsigned clocks_published;
     bool pirq_unmasked[FAKE_PIRQS];
     bool io_forbidden; /* every device frame is */
     bool io_read_only;
@@ -77,6 +78,7 @@ extern struct fake fake;
 void fake_boot(unsigned cpus);
 void *fake_frame(uint64_t index);
 void fake_vcpu_hold_descriptors(struct vcpu *v, mfn_t mfn);
+void fake_domain_keep_ports(struct domain *d, unsigned first, unsigned last);
 bool fake_guest_map(mfn_t root, uint64_t va, mfn_t frame, uint64_t flags);
 
 /* Runs a statement that may end the machine; a value of enum fake_end. */

@@ -111,7 +111,7 @@ check 'a processor without NX: says why' \
     wait_for '^Mica: this processor has no NX\. Switch' 60
 check 'a processor without NX: the machine halts' is_halted
 
-use "$good" build/dom0/initrd.img nonsense=1 com2=fast dom0_mem=lots
+use "$good" "$B"/dom0/initrd.img nonsense=1 com2=fast dom0_mem=lots
 vm_start
 check 'an unknown option is reported' \
     wait_for '^\(MICA\).*command line: nonsense=1:' 60

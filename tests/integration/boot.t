@@ -106,7 +106,7 @@ for sides in classic isolated; do
 done
 
 # The entry in the boot menu is Xen's: only the name of the file changes.
-xen=build/xen/xen.gz
+xen=$B/xen/xen.gz
 if [ -e $xen ]; then
     use $xen
     MEM=2048 SMP=1 CPU=max,-smap machine "Xen's xen.gz"

@@ -10,8 +10,6 @@ vm_iso com1=115200,8n1 console=com1 noreboot -- console=hvc0
 vm_start
 check 'the shell answers' wait_for '# $' 60
 
-send 'echo typed $((40 + 2))'
-check 'and takes input' wait_for '^typed 42' 30
 send_keys '\001\001\001'
 check 'Ctrl-A three times leads to Mica' \
     wait_for 'Console input goes to Mica' 10
@@ -23,6 +21,8 @@ send_keys 'F'
 check 'F finds the frame table right' wait_for 'audit.*(clean|0 differences|right)' 20
 send_keys '\001\001\001'
 check 'and back again' wait_for 'Console input goes to dom0' 10
+send 'echo typed $((40 + 2))'
+check 'where input arrives' wait_for '^typed 42' 30
 
 send 'echo c >/proc/sysrq-trigger'
 check 'a panic of dom0 is its own to tell' \

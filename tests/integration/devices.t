@@ -15,7 +15,7 @@ net_mib=50
 
 # A shell of its own as the first domain's initrd: more drivers than usual.
 INITRD=$dir/initrd.img
-dom0_tools/image/initramfs.sh "$INITRD" build/kernel e1000 e1000e virtio_net \
+dom0_tools/image/initramfs.sh "$INITRD" "$B/kernel" e1000 e1000e virtio_net \
     virtio_pci virtio_blk ahci ata_piix sd_mod nvme ext4 xenfs xen-privcmd \
     xen-evtchn xen-gntdev
 

@@ -10,7 +10,7 @@ if [ "${REFERENCE:-0}" != 1 ]; then
     exit 0
 fi
 
-HYPERVISOR=build/xen/xen.gz
+HYPERVISOR=$B/xen/xen.gz
 CPU=max,-smap
 sides=classic
 # shellcheck source=tests/guests/lib/run.bash

@@ -37,12 +37,13 @@ function is_command(word) {
     return word !~ /^XENMEM_resource_/ && \
         (word ~ /^(CALLBACKOP|CONSOLEIO|EVTCHNOP|GNTTABOP|MMU|MMUEXT)_/ ||
          word ~ /^(PHYSDEVOP|SCHEDOP|SEGBASE|VCPUOP|VMASST|XENMEM)_/ ||
-         word ~ /^(XENNMI|XENPF|XENPMU|XENVER|XEN_MC)_/)
+         word ~ /^(XENNMI|XENPF|XENPMU|XENVER|XEN_MC)_/ ||
+         word ~ /^(XEN_DOMCTL|XEN_SYSCTL|MICA_DOMCTL)_[a-z]/)
 }
 
 # The commands are the members of anonymous enums, and of nothing else.
 function add_command(text,    word, value) {
-    if (text !~ /^ +[A-Z]+[A-Za-z0-9_]* = [0-9]+,?( *\/\*.*)?$/) return
+    if (text !~ /^ +[A-Z]+[A-Za-z0-9_]* = (0x)?[0-9a-f]+,?( *\/\*.*)?$/) return
     split(text, word, " ")
     if (!is_command(word[1])) return
     value = word[3]
@@ -71,10 +72,23 @@ FILENAME ~ /\.h$/ && /^\}/ { in_enum = 0 }
 FILENAME ~ /\.c$/ && match($0, /^long hc_[a-z0-9_]+\(/) {
     handler[substr($0, 9, RLENGTH - 9)] = base(FILENAME)
 }
+# A macro that puts names of commands together.
+FILENAME ~ /\.c$/ && FNR == 1 { split("", prefix); defined = "" }
+FILENAME ~ /\.c$/ && /^#define [A-Z_]+\(/ {
+    defined = $2
+    sub(/\(.*/, "", defined)
+    for (macro in prefix)
+        if (index($0, " " macro "(name")) prefix[defined] = prefix[macro]
+}
+FILENAME ~ /\.c$/ && defined != "" && match($0, /[A-Z_]+_##/) {
+    prefix[defined] = substr($0, RSTART, RLENGTH - 2)
+}
+FILENAME ~ /\.c$/ && !/\\$/ { defined = "" }
 FILENAME ~ /\.c$/ {
     rest = $0
-    # A name put together by a macro.
-    gsub(/[^A-Z_]ASSIST\(/, "&VMASST_TYPE_", rest)
+    # "OP(send, ..." is EVTCHNOP_send where OP is so defined.
+    for (macro in prefix)
+        gsub("[^A-Z_]" macro "\\(", "&" prefix[macro], rest)
     while (match(rest, /[A-Z][A-Z]+[A-Za-z0-9]*_[A-Za-z0-9_]+/)) {
         word = substr(rest, RSTART, RLENGTH)
         if (!(word in seen)) seen[word] = base(FILENAME)

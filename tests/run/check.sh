@@ -9,7 +9,7 @@ set -u
 
 passed=0
 failed=0
-logs=build/tests/logs
+logs=${B:=build}/tests/logs
 mkdir -p "$logs"
 export CK_DEFAULT_TIMEOUT="${CK_DEFAULT_TIMEOUT:-60}" CK_VERBOSITY=normal
 export UBSAN_OPTIONS=print_stacktrace=1
@@ -43,7 +43,7 @@ run_units() {
     for source in tests/unit/test_*.c; do
         [ -e "$source" ] || continue
         name=$(basename "$source" .c)
-        run_unit "build/tests/$name"
+        run_unit "$B/tests/$name"
     done
 }
 

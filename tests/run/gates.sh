@@ -34,7 +34,8 @@ badly_formatted() {
 
 headers_that_lean_on_others() {
     local header language
-    find hypervisor hypercall_abi ring_buffers -name '*.h' 2>/dev/null | sort |
+    find hypervisor hypercall_abi ring_buffers dom0_tools -name '*.h' \
+        2>/dev/null | sort |
         while read -r header; do
             language=c
             ! grep -q 'for assembly only' "$header" ||

@@ -17,8 +17,8 @@ if [ "${1-}" = --tour ]; then
     shift
 fi
 image=$1
-log=build/tour.log
-trace=build/tour.trace
+log=${B:=build}/tour.log
+trace=$B/tour.trace
 bound=${TOUR_SECONDS:-300}
 
 vm_args

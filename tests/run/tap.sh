@@ -4,4 +4,4 @@
 # tap.sh TEST.t: runs a test for prove and keeps a copy of what it writes.
 
 set -o pipefail
-bash "$1" | tee "build/tests/logs/tap/$(basename "$1" .t)"
+bash "$1" | tee "$B/tests/logs/tap/$(basename "$1" .t)"

@@ -28,12 +28,13 @@ set -u
 # shellcheck source=tests/run/qemu_args.bash
 . tests/run/qemu_args.bash
 
-: "${HYPERVISOR=build/mica.gz}" "${KERNEL=build/kernel/vmlinuz}"
-: "${INITRD=build/dom0/initrd.img}" "${TIME_FACTOR:=1}"
+: "${B:=build}"
+: "${HYPERVISOR=$B/mica.gz}" "${KERNEL=$B/kernel/vmlinuz}"
+: "${INITRD=$B/dom0/initrd.img}" "${TIME_FACTOR:=1}"
 vm_pid=
 tap_count=0
 tap_failed=0
-dir=build/tests/$(basename "${0%.t}")
+dir=$B/tests/$(basename "${0%.t}")
 rm -rf "$dir"
 mkdir -p "$dir"
 

@@ -12,18 +12,22 @@
 #define __XEN_TOOLS__ 1
 #include <xen/xen.h>
 
+#include <xen/arch-x86/cpufeatureset.h>
 #include <xen/arch-x86/cpuid.h>
 #include <xen/arch-x86/xen-mca.h>
 #include <xen/callback.h>
+#include <xen/domctl.h>
 #include <xen/elfnote.h>
 #include <xen/event_channel.h>
 #include <xen/grant_table.h>
+#include <xen/io/xs_wire.h>
 #include <xen/memory.h>
 #include <xen/nmi.h>
 #include <xen/physdev.h>
 #include <xen/platform.h>
 #include <xen/pmu.h>
 #include <xen/sched.h>
+#include <xen/sysctl.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
 

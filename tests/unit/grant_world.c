@@ -90,9 +90,16 @@ void world_setup(void)
     counts_note();
 }
 
+mfn_t table_frame(struct domain *d, uint32_t index)
+{
+    mfn_t frame = MFN_INVALID;
+
+    return grant_frame_at(d, index, &frame) ? MFN_INVALID : frame;
+}
+
 uint64_t *grant(grant_ref_t ref, uint16_t flags, mfn_t mfn)
 {
-    uint64_t *entries = arch_frame_ptr(grant_frame(granter, ref / 512));
+    uint64_t *entries = arch_frame_ptr(table_frame(granter, ref / 512));
 
     ck_assert_int_eq(grant_set(granter, ref, GRANTEE_ID, mfn, flags), 0);
     return &entries[ref % 512];
@@ -106,7 +113,7 @@ uint64_t *grant_page(uint16_t flags)
 uint16_t flags_of(grant_ref_t ref)
 {
     struct grant_entry_v1 *entries =
-        arch_frame_ptr(grant_frame(granter, ref / 512));
+        arch_frame_ptr(table_frame(granter, ref / 512));
 
     return entries[ref % 512].flags;
 }

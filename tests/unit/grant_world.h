@@ -38,6 +38,7 @@ extern struct vcpu caller; /* of the grantee */
 void world_setup(void);
 mfn_t data_frame(const struct domain *d, unsigned index);
 char *data_page(const struct domain *d, unsigned index);
+mfn_t table_frame(struct domain *d, uint32_t index);
 uint64_t *grant(grant_ref_t ref, uint16_t flags, mfn_t mfn);
 uint64_t *grant_page(uint16_t flags); /* the granter's first, as REF */
 uint16_t flags_of(grant_ref_t ref);

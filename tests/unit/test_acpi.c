@@ -111,13 +111,13 @@ static void make_madt(void)
 static const struct acpi_info *init(void)
 {
     make_root();
-    acpi_init(NULL, 0);
+    acpi_init((struct bytes){NULL, 0});
     return acpi_info();
 }
 
 START_TEST(test_acpi_nothing_found_leaves_defaults)
 {
-    acpi_init(NULL, 0);
+    acpi_init((struct bytes){NULL, 0});
     ck_assert(!acpi_info()->is_found);
     ck_assert_uint_eq(acpi_info()->cpu_count, 0);
     ck_assert_uint_eq(acpi_info()->isa[5].gsi, 5);
@@ -130,9 +130,7 @@ START_TEST(test_acpi_madt_is_understood)
 
     make_madt();
     a = init();
-    ck_assert(a->is_found && a->has_pic);
-    ck_assert_uint_eq(a->rsdp, RSDP_AT);
-    ck_assert_uint_eq(a->lapic_address, 0xfee00000);
+    ck_assert(a->is_found);
     ck_assert_uint_eq(a->cpu_count, 3);
     ck_assert_uint_eq(a->cpus[1].apic_id, 2);
     ck_assert_uint_eq(a->cpus[1].acpi_id, 1);
@@ -154,9 +152,9 @@ START_TEST(test_acpi_root_pointer_from_the_loader_is_used)
     make_root();
     memcpy(rsdp, memory + RSDP_AT, sizeof(rsdp));
     memset(memory + RSDP_AT, 0, sizeof(rsdp));
-    acpi_init(rsdp, sizeof(rsdp));
+    acpi_init((struct bytes){rsdp, sizeof(rsdp)});
     ck_assert_uint_eq(acpi_info()->cpu_count, 3);
-    acpi_init(rsdp, 19);
+    acpi_init((struct bytes){rsdp, 19});
     ck_assert(!acpi_info()->is_found);
 }
 END_TEST
@@ -168,8 +166,7 @@ START_TEST(test_acpi_root_pointer_in_the_ebda_is_found)
     memcpy(memory + 0x9fc10, memory + RSDP_AT, ACPI_RSDP_SIZE);
     memset(memory + RSDP_AT, 0, ACPI_RSDP_SIZE);
     put(0x40e, 0x9fc0, 2);
-    acpi_init(NULL, 0);
-    ck_assert_uint_eq(acpi_info()->rsdp, 0x9fc10);
+    acpi_init((struct bytes){NULL, 0});
     ck_assert_uint_eq(acpi_info()->cpu_count, 3);
 }
 END_TEST
@@ -234,14 +231,12 @@ START_TEST(test_acpi_old_fadt_gives_ports_only)
 {
     put(FADT_AT + 64, 0x604, 4);
     put(FADT_AT + 76, 0x608, 4);
-    put(FADT_AT + 46, 9, 2);
     put(FADT_AT + 112, 1 << 10, 4);
     finish_table(FADT_AT, "FACP", 116);
     list_table(FADT_AT);
     ck_assert_uint_eq(init()->pm1a_control.address, 0x604);
     ck_assert_uint_eq(acpi_info()->pm1a_control.space, ACPI_SPACE_PORT);
     ck_assert_uint_eq(acpi_info()->pm_timer.address, 0x608);
-    ck_assert_uint_eq(acpi_info()->sci, 9);
     ck_assert(!acpi_info()->has_reset);
 }
 END_TEST
@@ -249,7 +244,7 @@ END_TEST
 START_TEST(test_acpi_new_fadt_gives_the_wide_registers)
 {
     put(FADT_AT + 64, 0x604, 4);
-    put(FADT_AT + 112, 1 << 10 | 1 << 8, 4);
+    put(FADT_AT + 112, 1 << 10, 4);
     put(FADT_AT + 116, 1, 1);
     put(FADT_AT + 120, 0xcf9, 8);
     put(FADT_AT + 128, 6, 1);
@@ -258,7 +253,7 @@ START_TEST(test_acpi_new_fadt_gives_the_wide_registers)
     finish_table(FADT_AT, "FACP", 244);
     list_table(FADT_AT);
     ck_assert_uint_eq(init()->pm1a_control.address, 0x1804);
-    ck_assert(acpi_info()->has_reset && acpi_info()->pm_timer_is_32bit);
+    ck_assert(acpi_info()->has_reset);
     ck_assert_uint_eq(acpi_info()->reset.address, 0xcf9);
     ck_assert_uint_eq(acpi_info()->reset_value, 6);
 }

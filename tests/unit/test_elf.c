@@ -169,7 +169,6 @@ START_TEST(test_elf_open_of_good_image_succeeds)
     ck_assert_ptr_eq(s.data, im.bytes + 1024);
     ck_assert_uint_eq(s.data_size, 1024);
     ck_assert_uint_eq(s.memory_size, 4096);
-    ck_assert_uint_eq(s.vaddr, 0xffffffff81000000);
     ck_assert(!elf_next_segment(&elf, ELF_SEGMENT_LOAD, &index, &s));
 }
 END_TEST
@@ -345,17 +344,13 @@ START_TEST(test_elf_notes_of_linux_are_all_read)
 {
     struct image im = make_kernel();
     static const char features[] = "!writable_page_tables|pae_pgdir_above_4gb";
-    uint64_t mfn_valid[2] = {1, 1};
     struct elf_notes notes;
 
-    put_text(&im, 7, "2.6");
     put_number(&im, 4, 0);
     put_number(&im, 15, 0x8000000000);
     put_note(&im, 10, features, sizeof(features) - 1);
     put_note(&im, 17, "\x01\x88\0", 4);
     put_text(&im, 9, "yes");
-    put_note(&im, 13, mfn_valid, sizeof(mfn_valid));
-    put_note(&im, 14, "\1\0\0", 4);
     put_note(&im, 16, "\1\0\0", 4);
     put_number(&im, 12, 0xffff800000000000);
     put_number(&im, 18, 0x1000850);
@@ -366,12 +361,10 @@ START_TEST(test_elf_notes_of_linux_are_all_read)
     ck_assert_uint_eq(notes.init_p2m, 0x8000000000);
     ck_assert_uint_eq(notes.offered_features, 0x8811);
     ck_assert_uint_eq(notes.required_features, 1);
-    ck_assert_uint_eq(notes.l1_mfn_mask, 1);
-    ck_assert(notes.has_init_p2m && notes.has_l1_mfn_valid);
-    ck_assert(notes.mod_start_is_pfn && notes.suspend_cancel);
+    ck_assert(notes.has_init_p2m);
+    ck_assert(notes.mod_start_is_pfn);
     ck_assert(!notes.has_hypercall_page);
     ck_assert_str_eq(notes.guest_os, "linux");
-    ck_assert_str_eq(notes.guest_version, "2.6");
     ck_assert(elf_notes_is_linux(&notes));
     ck_assert(elf_notes_can_be_dom0(&notes));
 }
@@ -435,15 +428,6 @@ START_TEST(test_elf_notes_with_odd_number_are_refused)
         put_note(&im, 1, "0123456789abcdef", sizes[i]);
         assert_notes_refused(&im, "neither 4");
     }
-}
-END_TEST
-
-START_TEST(test_elf_notes_with_short_mfn_valid_are_refused)
-{
-    struct image im = make_kernel();
-
-    put_number(&im, 13, 1);
-    assert_notes_refused(&im, "L1_MFN_VALID");
 }
 END_TEST
 
@@ -528,7 +512,6 @@ static TCase *make_notes_case(void)
     tcase_add_test(tc, test_elf_notes_that_are_missing_are_refused);
     tcase_add_test(tc, test_elf_notes_of_other_interface_or_loader_are_refused);
     tcase_add_test(tc, test_elf_notes_with_odd_number_are_refused);
-    tcase_add_test(tc, test_elf_notes_with_short_mfn_valid_are_refused);
     tcase_add_test(tc, test_elf_notes_strings_are_bounded_and_printable);
     tcase_add_loop_test(tc, test_elf_notes_features_are_parsed, 0,
                         ARRAY_LEN(features));

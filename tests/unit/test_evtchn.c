@@ -192,8 +192,9 @@ START_TEST(test_evtchn_alloc_unbound_for_other_needs_privilege)
     evtchn_port_t port;
 
     ck_assert_int_eq(alloc_unbound(2, 1, &port), -EPERM);
-    ck_assert_int_eq(alloc_unbound(NOBODY, 1, &port), -ESRCH);
+    ck_assert_int_eq(alloc_unbound(NOBODY, 1, &port), -EPERM);
     as(admin);
+    ck_assert_int_eq(alloc_unbound(NOBODY, 1, &port), -ESRCH);
     ck_assert_int_eq(alloc_unbound(2, DOMID_SELF, &port), 0);
     ck_assert_int_eq(status(2, port, &op), 0);
     ck_assert_uint_eq(op.status, EVTCHNSTAT_unbound);
@@ -362,7 +363,8 @@ END_TEST
 
 START_TEST(test_evtchn_reserved_port_cannot_be_used)
 {
-    int port = evtchn_reserve(a);
+    const struct port_info ours = {.state = PORT_UNBOUND};
+    int port = evtchn_reserve(a, &ours);
 
     ck_assert_int_gt(port, 0);
     ck_assert_int_eq(close_port((evtchn_port_t)port), -EINVAL);
@@ -371,7 +373,19 @@ START_TEST(test_evtchn_reserved_port_cannot_be_used)
     ck_assert_int_eq(bind_vcpu((evtchn_port_t)port, 0), -EINVAL);
     ck_assert_uint_eq(status_now((evtchn_port_t)port), EVTCHNSTAT_closed);
     evtchn_unreserve(a, (evtchn_port_t)port);
-    ck_assert_int_eq(evtchn_reserve(a), port);
+    ck_assert_int_eq(evtchn_reserve(a, &ours), port);
+}
+END_TEST
+
+START_TEST(test_evtchn_refused_bind_leaves_the_argument)
+{
+    struct evtchn_bind_interdomain_args op = {
+        .remote_dom = 2, .remote_port = 9, .local_port = 77};
+
+    ck_assert_int_eq(
+        fake_call_with(hc_event_channel_op, EVTCHNOP_bind_interdomain, &op),
+        -EINVAL);
+    ck_assert_uint_eq(op.local_port, 77);
 }
 END_TEST
 
@@ -595,7 +609,7 @@ START_TEST(test_evtchn_status_of_other_needs_privilege)
     struct evtchn_status_args op;
 
     ck_assert_int_eq(status(2, 1, &op), -EPERM);
-    ck_assert_int_eq(status(NOBODY, 1, &op), -ESRCH);
+    ck_assert_int_eq(status(NOBODY, 1, &op), -EPERM);
     ck_assert_int_eq(status(DOMID_SELF, 0, &op), 0);
     ck_assert_uint_eq(op.status, EVTCHNSTAT_closed);
     ck_assert_int_eq(status(DOMID_SELF, 4096, &op), -EINVAL);
@@ -933,6 +947,7 @@ static TCase *ports_case(void)
     tcase_add_test(tc, test_evtchn_close_refuses_what_is_not_open);
     tcase_add_test(tc, test_evtchn_closed_port_is_reused_clean);
     tcase_add_test(tc, test_evtchn_reserved_port_cannot_be_used);
+    tcase_add_test(tc, test_evtchn_refused_bind_leaves_the_argument);
     tcase_add_test(tc, test_evtchn_ports_run_out_at_4095);
     tcase_add_test(tc, test_evtchn_ipi_reaches_its_vcpu_only);
     tcase_add_test(tc, test_evtchn_masked_port_is_pending_without_upcall);

@@ -100,34 +100,35 @@ struct address {
 #define R(n) ((uint64_t)(n) << 32 | 0x1000)
 
 static const struct address addresses[] = {
-    {"mov %rax,(%rcx)", "488901", R(1), INSN_DS},
-    {"mov %rax,(%r12)", "49890424", R(12), INSN_DS},
-    {"mov %rax,(%rsp)", "48890424", R(4), INSN_DS},
-    {"mov %rax,0(%rbp)", "48894500", R(5), INSN_DS},
-    {"mov %rax,0(%r13)", "49894500", R(13), INSN_DS},
-    {"mov %rax,-8(%rdi)", "488947f8", R(7) - 8, INSN_DS},
-    {"mov %rax,0x12345678(%r9)", "4989817856 3412", R(9) + 0x12345678, INSN_DS},
+    {"mov %rax,(%rcx)", "488901", R(1), INSN_FLAT},
+    {"mov %rax,(%r12)", "49890424", R(12), INSN_FLAT},
+    {"mov %rax,(%rsp)", "48890424", R(4), INSN_FLAT},
+    {"mov %rax,0(%rbp)", "48894500", R(5), INSN_FLAT},
+    {"mov %rax,0(%r13)", "49894500", R(13), INSN_FLAT},
+    {"mov %rax,-8(%rdi)", "488947f8", R(7) - 8, INSN_FLAT},
+    {"mov %rax,0x12345678(%r9)", "4989817856 3412", R(9) + 0x12345678,
+     INSN_FLAT},
     {"mov %rax,-0x80000000(%rdx)", "48898200000080", R(2) - 0x80000000ull,
-     INSN_DS},
-    {"mov %rax,(%rax,%rbx,8)", "488904d8", R(0) + R(3) * 8, INSN_DS},
-    {"mov %rax,(%rax,%r12,2)", "4a890460", R(0) + R(12) * 2, INSN_DS},
-    {"mov %rax,4(%r13,%r15,4)", "4b8944bd04", R(13) + R(15) * 4 + 4, INSN_DS},
-    {"mov %rax,0x40(,%rcx,8)", "488904cd40000000", R(1) * 8 + 0x40, INSN_DS},
+     INSN_FLAT},
+    {"mov %rax,(%rax,%rbx,8)", "488904d8", R(0) + R(3) * 8, INSN_FLAT},
+    {"mov %rax,(%rax,%r12,2)", "4a890460", R(0) + R(12) * 2, INSN_FLAT},
+    {"mov %rax,4(%r13,%r15,4)", "4b8944bd04", R(13) + R(15) * 4 + 4, INSN_FLAT},
+    {"mov %rax,0x40(,%rcx,8)", "488904cd40000000", R(1) * 8 + 0x40, INSN_FLAT},
     {"mov %rax,0xffffffff81000000", "4889042500000081", 0xffffffff81000000,
-     INSN_DS},
-    {"mov %rax,0x10(%rip)", "48890510000000", 0x7000 + 7 + 0x10, INSN_DS},
+     INSN_FLAT},
+    {"mov %rax,0x10(%rip)", "48890510000000", 0x7000 + 7 + 0x10, INSN_FLAT},
     {"movl $1,-0x20(%rip)", "c705e0ffffff01000000", 0x7000 + 10 - 0x20,
-     INSN_DS},
+     INSN_FLAT},
     {"mov %rax,%gs:0x10", "6548890425 10000000", 0x10, INSN_GS},
     {"mov %rax,%fs:(%rbx)", "64488903", R(3), INSN_FS},
-    {"mov %rax,%es:(%rbx)", "26488903", R(3), INSN_DS},
-    {"mov %rax,(%ecx)", "67488901", 0x1000, INSN_DS},
-    {"stos %rax", "48ab", R(7), INSN_DS},
+    {"mov %rax,%es:(%rbx)", "26488903", R(3), INSN_FLAT},
+    {"mov %rax,(%ecx)", "67488901", 0x1000, INSN_FLAT},
+    {"stos %rax", "48ab", R(7), INSN_FLAT},
     /* rax = 0x1000: bit 0x1000 of a string is 64 quadwords on */
-    {"bts %rax,(%rdi)", "480fab07", R(7) + 0x1000 / 8, INSN_DS},
-    {"bts %eax,(%rdi)", "0fab07", R(7) + 0x1000 / 8, INSN_DS},
-    {"bts %ax,(%rdi)", "660fab07", R(7) + 0x1000 / 8, INSN_DS},
-    {"btsq $63,(%rdi)", "480fba2f3f", R(7), INSN_DS},
+    {"bts %rax,(%rdi)", "480fab07", R(7) + 0x1000 / 8, INSN_FLAT},
+    {"bts %eax,(%rdi)", "0fab07", R(7) + 0x1000 / 8, INSN_FLAT},
+    {"bts %ax,(%rdi)", "660fab07", R(7) + 0x1000 / 8, INSN_FLAT},
+    {"btsq $63,(%rdi)", "480fba2f3f", R(7), INSN_FLAT},
 };
 
 static const char *const refused[] = {
@@ -236,7 +237,7 @@ END_TEST
 static void fill(struct regs *r)
 {
     for (unsigned n = 0; n < 16; n++)
-        insn_reg_write(r, n, R(n));
+        *insn_reg(r, n) = R(n);
     r->rip = 0x7000;
 }
 
@@ -296,7 +297,7 @@ START_TEST(test_insn_decode_in_32_bit_mode_knows_ports_only)
     static const uint8_t in_al[] = {0xec}, store[] = {0x89, 0x07};
     static const uint8_t dec_eax[] = {0x48, 0xed};
     static const uint8_t cpuid[] = {0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2};
-    static const uint8_t outs_es[] = {0x26, 0x6e};
+    static const uint8_t outs_es[] = {0x64, 0x26, 0x6e};
     struct insn i;
 
     ck_assert(!insn_decode(&i, in_al, 1, INSN_MODE_32));
@@ -304,8 +305,8 @@ START_TEST(test_insn_decode_in_32_bit_mode_knows_ports_only)
     ck_assert(insn_decode(&i, store, 2, INSN_MODE_32));
     ck_assert(insn_decode(&i, dec_eax, 2, INSN_MODE_32));
     ck_assert(!insn_decode(&i, cpuid, 7, INSN_MODE_32));
-    ck_assert(!insn_decode(&i, outs_es, 2, INSN_MODE_32));
-    ck_assert(i.segment == INSN_ES);
+    ck_assert(!insn_decode(&i, outs_es, 3, INSN_MODE_32));
+    ck_assert(i.segment == INSN_FLAT);
 }
 END_TEST
 

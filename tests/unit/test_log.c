@@ -31,6 +31,14 @@ static char *text_start(void)
     return text;
 }
 
+/* How many levels of messages, of all sources, are shown. */
+static void set_levels(unsigned always, unsigned limited)
+{
+    struct log_threshold t = {always, limited};
+
+    log_set_thresholds(t, t);
+}
+
 /* Same text, same length, also when it is cut to `size` bytes. */
 static void compare(size_t size, const char *fmt, va_list args)
 {
@@ -132,7 +140,7 @@ START_TEST(test_log_above_the_threshold_goes_to_the_ring_only)
     uint64_t position = 0;
     size_t n;
 
-    log_set_thresholds(LOG_WARNING, LOG_ERROR);
+    set_levels(2, 2);
     log_info("quiet");
     ck_assert_str_eq(text, "");
     n = log_ring_read(ring, sizeof(ring) - 1, &position);
@@ -140,6 +148,47 @@ START_TEST(test_log_above_the_threshold_goes_to_the_ring_only)
     ck_assert_str_eq(ring, "(MICA) [   12.345678] quiet\n");
     log_warning("loud");
     ck_assert_str_eq(text, "(MICA) [   12.345678] loud\n");
+}
+END_TEST
+
+START_TEST(test_log_without_levels_shows_nothing)
+{
+    char *text = text_start();
+
+    set_levels(0, 0);
+    log_error("bad");
+    ck_assert_str_eq(text, "");
+}
+END_TEST
+
+START_TEST(test_log_limited_level_is_shown_at_a_limited_rate)
+{
+    char *text = text_start();
+
+    set_levels(1, 3);
+    for (unsigned i = 0; i < 1000; i++)
+        log_info("i");
+    ck_assert_uint_lt(strlen(text), 300 * strlen("(MICA) [   12.345678] i\n"));
+    log_error("always");
+    ck_assert_ptr_nonnull(strstr(text, "always\n"));
+    log_debug("never");
+    ck_assert_ptr_null(strstr(text, "never"));
+    fake.now += NSEC_PER_SEC;
+    log_info("again");
+    ck_assert_ptr_nonnull(strstr(text, "again\n"));
+}
+END_TEST
+
+START_TEST(test_log_line_does_not_continue_a_line_of_dom0)
+{
+    char *text = text_start();
+
+    log_guest_text(0, "# ", 2);
+    log_error("a");
+    log_guest_text(0, "ls\n", 3);
+    log_error("b");
+    ck_assert_str_eq(text, "# \n(MICA) [   12.345678] a\nls\n"
+                           "(MICA) [   12.345678] b\n");
 }
 END_TEST
 
@@ -165,7 +214,7 @@ START_TEST(test_log_ring_keeps_the_newest)
     uint64_t position = 0;
     size_t n;
 
-    log_set_thresholds(LOG_ERROR, LOG_ERROR);
+    set_levels(1, 1);
     for (unsigned i = 0; i < 20000; i++)
         log_info("line %u", i);
     n = log_ring_read(ring, sizeof(ring), &position);
@@ -264,7 +313,7 @@ START_TEST(test_log_guest_names_the_guest)
     struct domain d = {.id = 7};
     struct vcpu v = {.id = 2, .domain = &d};
 
-    log_set_thresholds(LOG_DEBUG, LOG_DEBUG);
+    set_levels(LOG_LEVELS, 0);
     pcpus[0].current = &v;
     log_guest(LOG_DEBUG, "no %s", "way");
     ck_assert_str_eq(text, "(MICA) [   12.345678] d7v2: no way\n");
@@ -292,6 +341,9 @@ static void add_log_tests(TCase *tc)
 {
     tcase_add_test(tc, test_log_line_has_the_time_and_one_newline);
     tcase_add_test(tc, test_log_above_the_threshold_goes_to_the_ring_only);
+    tcase_add_test(tc, test_log_without_levels_shows_nothing);
+    tcase_add_test(tc, test_log_limited_level_is_shown_at_a_limited_rate);
+    tcase_add_test(tc, test_log_line_does_not_continue_a_line_of_dom0);
     tcase_add_test(tc, test_log_long_line_is_cut_and_still_ends);
     tcase_add_test(tc, test_log_ring_keeps_the_newest);
     tcase_add_test(tc,

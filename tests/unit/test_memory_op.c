@@ -5,6 +5,7 @@
 
 #include "core/domain.h"
 #include "core/frame.h"
+#include "core/grant.h"
 #include "core/heap.h"
 #include "core/hypercall.h"
 #include "core/machine.h"
@@ -288,8 +289,138 @@ START_TEST(test_memory_of_others_is_for_the_privileged)
     d->is_privileged = true;
     ck_assert_int_eq(reserve(XENMEM_populate_physmap, op), 1);
     ck_assert_uint_eq(other->page_count, 1);
+    *(domid_t *)data = other->id;
+    ck_assert_int_eq(call(XENMEM_current_reservation, DATA_VA), 1);
+    ck_assert_int_eq(call(XENMEM_maximum_reservation, DATA_VA), LIMIT);
+    ck_assert_int_eq(reserve(XENMEM_decrease_reservation, op), 1);
+    ck_assert_uint_eq(other->page_count, 0);
     op.domid = 99;
     ck_assert_int_eq(reserve(XENMEM_populate_physmap, op), -ESRCH);
+    ck_assert_uint_eq(other->refs, 1);
+}
+END_TEST
+
+START_TEST(test_memory_for_the_privileged_is_refused_unread)
+{
+    static const unsigned cmds[] = {
+        XENMEM_set_memory_map,    XENMEM_machine_memory_map,
+        XENMEM_machphys_mfn_list, XENMEM_acquire_resource,
+        XENMEM_set_pod_target,    XENMEM_get_pod_target,
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(cmds); i++) {
+        d->is_privileged = false;
+        ck_assert_int_eq(call(cmds[i], BAD_VA), -EPERM);
+        d->is_privileged = true;
+        ck_assert_int_eq(call(cmds[i], BAD_VA), -EFAULT);
+    }
+}
+END_TEST
+
+START_TEST(test_memory_not_for_direct_paging_is_refused)
+{
+    ck_assert_int_eq(call(XENMEM_add_to_physmap, DATA_VA), -EOPNOTSUPP);
+    ck_assert_int_eq(call(XENMEM_remove_from_physmap, DATA_VA), -EOPNOTSUPP);
+    ck_assert_int_eq(call(XENMEM_get_vnumainfo, DATA_VA), -EOPNOTSUPP);
+    /* the tools' library takes this for consent */
+    ck_assert_int_eq(call(XENMEM_claim_pages, DATA_VA), -ENOSYS);
+}
+END_TEST
+
+START_TEST(test_memory_pod_target_is_no_memory_on_demand)
+{
+    struct xenmem_pod_target_args op = {
+        .target_pages = 77, .pod_entries = 5, .domid = d->id};
+
+    own(3);
+    d->is_privileged = true;
+    memcpy(data, &op, sizeof(op));
+    ck_assert_int_eq(call(XENMEM_set_pod_target, DATA_VA), 0);
+    memcpy(&op, data, sizeof(op));
+    ck_assert_uint_eq(op.tot_pages, 3);
+    ck_assert_uint_eq(op.pod_entries, 0);
+    op.domid = 99;
+    memcpy(data, &op, sizeof(op));
+    ck_assert_int_eq(call(XENMEM_get_pod_target, DATA_VA), -ESRCH);
+}
+END_TEST
+
+/* --- resources ----------------------------------------------------------- */
+
+static long acquire(uint32_t frames, uint64_t first, uint64_t list_va)
+{
+    struct xenmem_acquire_resource_args op = {
+        .domid = other->id,
+        .type = XENMEM_resource_grant_table,
+        .nr_frames = frames,
+        .frame = first,
+        .frame_list = {list_va},
+    };
+
+    memcpy(data, &op, sizeof(op));
+    return call(XENMEM_acquire_resource, DATA_VA);
+}
+
+static uint64_t grant_frame_of_other(uint32_t index)
+{
+    mfn_t mfn;
+
+    ck_assert_int_eq(grant_frame_at(other, index, &mfn), 0);
+    return mfn.n;
+}
+
+START_TEST(test_memory_acquire_resource_lists_grant_frames)
+{
+    d->is_privileged = true;
+    ck_assert_int_eq(acquire(2, 0, LIST_VA), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_uint_eq(list()[i], grant_frame_of_other(i));
+        ck_assert_uint_eq(frame_owner(frame_lookup(MFN(list()[i]))), other->id);
+    }
+    ck_assert_uint_ne(list()[0], list()[1]);
+    list()[0] = 0;
+    ck_assert_int_eq(acquire(1, 1, LIST_VA), 0);
+    ck_assert_uint_eq(list()[0], grant_frame_of_other(1));
+    ck_assert_uint_eq(other->refs, 1);
+}
+END_TEST
+
+START_TEST(test_memory_acquire_resource_tells_its_size)
+{
+    struct xenmem_acquire_resource_args op;
+
+    d->is_privileged = true;
+    ck_assert_int_eq(acquire(0, 0, 0), 0);
+    memcpy(&op, data, sizeof(op));
+    ck_assert_uint_eq(op.nr_frames, GRANT_FRAMES_DEFAULT);
+    ck_assert_int_eq(acquire(GRANT_FRAMES_DEFAULT + 1, 0, LIST_VA), -EINVAL);
+    ck_assert_int_eq(acquire(1, GRANT_FRAMES_DEFAULT, LIST_VA), -EINVAL);
+    ck_assert_int_eq(acquire(UINT32_MAX, UINT64_MAX - 5, LIST_VA), -EINVAL);
+    ck_assert_int_eq(acquire(1, 0, BAD_VA), -EFAULT);
+    ck_assert_int_eq(acquire(1, 0, 0), -EINVAL);
+    ck_assert_int_eq(acquire(0, 0, LIST_VA), -EINVAL);
+}
+END_TEST
+
+START_TEST(test_memory_acquire_resource_of_others_is_refused)
+{
+    struct xenmem_acquire_resource_args op = {
+        .domid = 99, .type = 1, .nr_frames = 1, .frame_list = {LIST_VA}};
+
+    d->is_privileged = true;
+    memcpy(data, &op, sizeof(op));
+    ck_assert_int_eq(call(XENMEM_acquire_resource, DATA_VA), -ESRCH);
+    op.domid = other->id;
+    op.type = XENMEM_resource_ioreq_server;
+    memcpy(data, &op, sizeof(op));
+    ck_assert_int_eq(call(XENMEM_acquire_resource, DATA_VA), -EOPNOTSUPP);
+    op.type = XENMEM_resource_grant_table;
+    op.id = XENMEM_resource_grant_table_id_status;
+    memcpy(data, &op, sizeof(op));
+    ck_assert_int_eq(call(XENMEM_acquire_resource, DATA_VA), -EOPNOTSUPP);
+    op.pad = 1;
+    memcpy(data, &op, sizeof(op));
+    ck_assert_int_eq(call(XENMEM_acquire_resource, DATA_VA), -EINVAL);
 }
 END_TEST
 
@@ -511,6 +642,12 @@ static void add_reservation_tests(TCase *tc)
     tcase_add_test(tc, test_memory_decrease_of_a_frame_in_use_is_refused);
     tcase_add_test(tc, test_memory_long_call_restarts_where_it_was);
     tcase_add_test(tc, test_memory_of_others_is_for_the_privileged);
+    tcase_add_test(tc, test_memory_for_the_privileged_is_refused_unread);
+    tcase_add_test(tc, test_memory_not_for_direct_paging_is_refused);
+    tcase_add_test(tc, test_memory_pod_target_is_no_memory_on_demand);
+    tcase_add_test(tc, test_memory_acquire_resource_lists_grant_frames);
+    tcase_add_test(tc, test_memory_acquire_resource_tells_its_size);
+    tcase_add_test(tc, test_memory_acquire_resource_of_others_is_refused);
 }
 
 static void add_exchange_tests(TCase *tc)

@@ -238,8 +238,13 @@ START_TEST(test_mmu_update_of_other_domains_is_for_the_privileged)
     ck_assert_int_eq(updates(&g, 1, 0, frames), -EPERM);
     ck_assert_int_eq(updates(&g, 1, 0, tables | DOMID_SELF), -EPERM);
     ck_assert_int_eq(updates(&g, 1, 0, tables | frames), -EPERM);
-    ck_assert_int_eq(updates(&g, 1, 0, 99), -ESRCH);
-    ck_assert_int_eq(updates(&g, 1, 0, 100ull << 16 | DOMID_SELF), -ESRCH);
+    /* whether there is such a domain is not theirs to know */
+    ck_assert_int_eq(updates(&g, 1, 0, 99), -EPERM);
+    ck_assert_int_eq(updates(&g, 1, 0, 100ull << 16 | DOMID_SELF), -EPERM);
+    ck_assert_int_eq(updates(&admin, 1, 0, 99), -ESRCH);
+    ck_assert_int_eq(updates(&admin, 1, 0, 100ull << 16 | g.d->id), -ESRCH);
+    ck_assert_int_eq(updates(&admin, 1, 0, (g.d->id + 1ull) << 16 | 99),
+                     -ESRCH);
     ck_assert_int_eq(updates(&g, 1, 0, g.d->id), 0);
     ck_assert_int_eq(updates(&g, 1, 0, (g.d->id + 1ull) << 16 | g.d->id), 0);
     ck_assert_uint_eq(admin.d->refs, 1);
@@ -267,6 +272,68 @@ START_TEST(test_mmu_update_maps_foreign_frames_for_the_privileged)
     put_update(&admin, 0, at, 0);
     ck_assert_int_eq(updates(&admin, 1, 0, DOMID_SELF), 0);
     ck_assert_uint_eq(typed(&g, DATA), 1);
+}
+END_TEST
+
+START_TEST(test_mmu_update_maps_foreign_tables_read_only)
+{
+    uint64_t at = mmu_address(&admin, MMU_L1, 300);
+
+    put_update(&admin, 0, at, mmu_entry(&g, MMU_L1, MMU_WRITABLE));
+    ck_assert_int_eq(updates(&admin, 1, 0, g.d->id), -EINVAL);
+    put_update(&admin, 0, at, mmu_entry(&g, MMU_L1, MMU_READ_ONLY));
+    ck_assert_int_eq(updates(&admin, 1, 0, g.d->id), 0);
+    ck_assert_uint_eq(typed(&g, MMU_L1), 1);
+    audit();
+}
+END_TEST
+
+START_TEST(test_mmu_update_foreign_writable_mapping_bars_tables)
+{
+    uint64_t at = mmu_address(&admin, MMU_L1, 300);
+
+    put_update(&admin, 0, at, mmu_entry(&g, T1, MMU_WRITABLE));
+    ck_assert_int_eq(updates(&admin, 1, 0, g.d->id), 0);
+    mmu_guest_run(&g);
+    ck_assert_int_eq(pin(T1, 1), -EINVAL);
+    put_update(&admin, 0, at, mmu_entry(&g, T1, MMU_READ_ONLY));
+    ck_assert_int_eq(updates(&admin, 1, 0, g.d->id), 0);
+    mmu_guest_run(&g);
+    ck_assert_int_eq(pin(T1, 1), 0);
+    audit();
+}
+END_TEST
+
+/* The owner gives all it has back, and a mapping keeps its frame alive. */
+START_TEST(test_mmu_update_foreign_mapping_outlives_its_owners_memory)
+{
+    uint64_t at = mmu_address(&admin, MMU_L1, 300);
+    struct frame *f = mmu_frame(&g, DATA);
+
+    put_update(&admin, 0, at, mmu_entry(&g, DATA, MMU_WRITABLE));
+    ck_assert_int_eq(updates(&admin, 1, 0, g.d->id), 0);
+    mmu_guest_drop_tables(&g);
+    ck_assert_int_eq(frame_unassign(f, g.d), -EBUSY);
+    frame_give_up(f, g.d);
+    for (unsigned pfn = 0; pfn < MMU_PAGES; pfn++)
+        if (pfn != DATA)
+            ck_assert_int_eq(frame_unassign(mmu_frame(&g, pfn), g.d), 0);
+    ck_assert_uint_eq(g.d->page_count, 1);
+    ck_assert_uint_eq(frame_owner(f), g.d->id);
+    audit();
+    put_update(&admin, 0, at, 0);
+    ck_assert_int_eq(updates(&admin, 1, 0, DOMID_SELF), 0);
+    ck_assert_uint_eq(g.d->page_count, 0);
+    audit();
+}
+END_TEST
+
+START_TEST(test_mmu_update_sets_m2p_of_foreign_frames)
+{
+    put_update(&admin, 0, mmu_address(&g, DATA, 0) | MMU_MACHPHYS_UPDATE, 77);
+    ck_assert_int_eq(updates(&admin, 1, 0, DOMID_SELF), -EINVAL);
+    ck_assert_int_eq(updates(&admin, 1, 0, g.d->id), 0);
+    ck_assert_uint_eq(arch_m2p_get(g.frame[DATA]), 77);
 }
 END_TEST
 
@@ -309,7 +376,8 @@ START_TEST(test_mmuext_of_other_domains_is_for_the_privileged)
 {
     put_ext(&g, 0, MMUEXT_PIN_L1_TABLE, admin.frame[DATA].n, 0);
     ck_assert_int_eq(exts(&g, 1, 0, admin.d->id), -EPERM);
-    ck_assert_int_eq(exts(&g, 1, 0, 99), -ESRCH);
+    ck_assert_int_eq(exts(&g, 1, 0, 99), -EPERM);
+    ck_assert_int_eq(exts(&admin, 1, 0, 99), -ESRCH);
     ck_assert_int_eq(exts(&g, 1, 0, DOMID_SELF), -EINVAL);
     put_ext(&admin, 0, MMUEXT_PIN_L1_TABLE, g.frame[T1].n, 0);
     put_ext(&admin, 1, MMUEXT_NEW_BASEPTR, admin.frame[MMU_L4].n, 0);
@@ -320,6 +388,30 @@ START_TEST(test_mmuext_of_other_domains_is_for_the_privileged)
     ck_assert_int_eq(exts(&admin, 1, 0, g.d->id), 0);
     ck_assert_uint_eq(admin.d->refs, 1);
     ck_assert_uint_eq(g.d->refs, 1);
+}
+END_TEST
+
+START_TEST(test_mmuext_builds_and_fills_foreign_pages)
+{
+    mmu_page(&g, DATA)[5] = 99;
+    put_ext(&admin, 0, MMUEXT_PIN_L1_TABLE, g.frame[T1].n, 0);
+    put_ext(&admin, 1, MMUEXT_COPY_PAGE, g.frame[DATA + 1].n, g.frame[DATA].n);
+    put_ext(&admin, 2, MMUEXT_CLEAR_PAGE, g.frame[DATA].n, 0);
+    ck_assert_int_eq(exts(&admin, 3, 0, g.d->id), 0);
+    ck_assert_uint_eq(mmu_page(&g, DATA + 1)[5], 99);
+    ck_assert_uint_eq(mmu_page(&g, DATA)[5], 0);
+    put_ext(&admin, 0, MMUEXT_CLEAR_PAGE, g.frame[T1].n, 0);
+    ck_assert_int_eq(exts(&admin, 1, 0, g.d->id), -EINVAL);
+    audit();
+}
+END_TEST
+
+START_TEST(test_mmuext_pin_of_a_dying_domain_is_refused)
+{
+    domain_begin_death(g.d);
+    put_ext(&admin, 0, MMUEXT_PIN_L1_TABLE, g.frame[T1].n, 0);
+    ck_assert_int_eq(exts(&admin, 1, 0, g.d->id), -EINVAL);
+    ck_assert_uint_eq(typed(&g, T1), 0);
 }
 END_TEST
 
@@ -393,11 +485,11 @@ START_TEST(test_update_va_mapping_otherdomain_checks_rights_and_owner)
                         admin.d->id};
 
     ck_assert_int_eq(mmu_call(hc_update_va_mapping_otherdomain, args), -EPERM);
-    args[3] = 99;
-    ck_assert_int_eq(mmu_call(hc_update_va_mapping_otherdomain, args), -ESRCH);
     args[3] = DOMID_SELF;
     ck_assert_int_eq(mmu_call(hc_update_va_mapping_otherdomain, args), -EINVAL);
     mmu_guest_run(&admin);
+    args[3] = 99;
+    ck_assert_int_eq(mmu_call(hc_update_va_mapping_otherdomain, args), -ESRCH);
     args[1] = mmu_entry(&g, DATA, MMU_WRITABLE);
     ck_assert_int_eq(mmu_call(hc_update_va_mapping, args), -EINVAL);
     args[3] = g.d->id;
@@ -620,10 +712,17 @@ static void add_update_tests(TCase *t)
     tcase_add_loop_test(t, test_mmu_update_cut_anywhere_counts_right, 0, 52);
     tcase_add_test(t, test_mmu_update_of_other_domains_is_for_the_privileged);
     tcase_add_test(t, test_mmu_update_maps_foreign_frames_for_the_privileged);
+    tcase_add_test(t, test_mmu_update_maps_foreign_tables_read_only);
+    tcase_add_test(t, test_mmu_update_foreign_writable_mapping_bars_tables);
+    tcase_add_test(t,
+                   test_mmu_update_foreign_mapping_outlives_its_owners_memory);
+    tcase_add_test(t, test_mmu_update_sets_m2p_of_foreign_frames);
     tcase_add_test(t, test_mmu_update_does_not_link_foreign_tables);
     tcase_add_test(t, test_mmu_update_writes_foreign_tables_for_the_privileged);
     tcase_add_test(t, test_mmu_update_for_io_means_the_callers_devices);
     tcase_add_test(t, test_mmuext_of_other_domains_is_for_the_privileged);
+    tcase_add_test(t, test_mmuext_builds_and_fills_foreign_pages);
+    tcase_add_test(t, test_mmuext_pin_of_a_dying_domain_is_refused);
     tcase_add_test(t, test_update_va_mapping_sets_the_entry);
     tcase_add_test(t, test_update_va_mapping_refuses_addresses_without_l1);
     tcase_add_test(t, test_update_va_mapping_flushes_as_asked);

@@ -233,7 +233,8 @@ END_TEST
 
 START_TEST(test_pte_store_strings_advance_by_direction)
 {
-    struct insn i = {.kind = INSN_MOVS, .size = 8, .is_repeated = true};
+    struct insn i = {
+        .kind = INSN_MOVS, .size = 8, .address_size = 8, .is_repeated = true};
     struct fake_entry e = {.value = 1};
     struct pte_target target = {1, 0, fake_update, &e};
     struct regs r = {.rdi = 0x100, .rsi = 0x200, .rcx = 2};
@@ -241,7 +242,7 @@ START_TEST(test_pte_store_strings_advance_by_direction)
     ck_assert_int_eq(pte_store(&i, &r, 7, &target), 0);
     ck_assert_uint_eq(e.value, 7);
     ck_assert(r.rdi == 0x108 && r.rsi == 0x208 && r.rcx == 1);
-    i = (struct insn){.kind = INSN_STOS, .size = 4};
+    i = (struct insn){.kind = INSN_STOS, .size = 4, .address_size = 8};
     r.rflags = RFLAGS_DF;
     target.entry = 7;
     ck_assert_int_eq(pte_store(&i, &r, 9, &target), 0);

@@ -17,7 +17,7 @@
 #define TICK (NSEC_PER_MS / 2)
 
 static struct vcpu vcpus[MANY];
-static struct domain domain;
+static struct domain domain = {.refs = 1};
 
 static void ignore(struct timer *t, nsec_t now)
 {

@@ -24,6 +24,10 @@ PIECE(nop);
 PIECE(cli);
 PIECE(rdmsr);
 PIECE(wrmsr);
+PIECE(in_byte);
+PIECE(in_long);
+PIECE(out_byte);
+PIECE(ins);
 
 /* In 32-bit code. */
 #define PIECE_32(name) extern const char at32_##name[], at32_##name##_after[]

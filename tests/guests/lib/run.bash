@@ -14,14 +14,14 @@ guest_names() {
     local name
     for name in tests/guests/*/; do
         name=$(basename "$name")
-        [ "$name" = hostile ] || [ ! -e "build/guests/$name.elf" ] ||
+        [ "$name" = hostile ] || [ ! -e "$B/guests/$name.elf" ] ||
             echo "$name"
     done
 }
 
 # guest_boot NAME [HYPERVISOR OPTION...] [-- KERNEL OPTION...]
 guest_boot() {
-    KERNEL=build/guests/$1.elf
+    KERNEL=$B/guests/$1.elf
     shift
     vm_iso com1=115200,8n1 console=com1 noreboot "$@" && vm_start
 }

@@ -114,6 +114,26 @@ piece   at_wrmsr
 at_wrmsr_after:
         int3
 
+piece   at_in_byte
+        in      (%dx), %al
+at_in_byte_after:
+        int3
+
+piece   at_in_long
+        in      (%dx), %eax
+at_in_long_after:
+        int3
+
+piece   at_out_byte
+        out     %al, (%dx)
+at_out_byte_after:
+        int3
+
+piece   at_ins
+        rep insb
+at_ins_after:
+        int3
+
 /* ---- for compatibility mode ---- */
 
         .code32

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a domain, whatever state it is in: nothing of it runs or is
+ * reached any more, then it gives back ports, page tables, grants, interrupts
+ * and memory, each step restartable, and leaves the list.
+ *
+ * What others still use of it stays theirs until they let go: a frame mapped
+ * elsewhere is freed with its last reference, and until then its owner stays
+ * in the list, dying and empty. A timer looks after such domains.
+ */
+#include "core/domain.h"
+
+#include "hypercall_abi/sched.h"
+
+#include "core/arch.h"
+#include "core/evtchn.h"
+#include "core/frame.h"
+#include "core/grant.h"
+#include "core/hypercall.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+#include "core/physdev.h"
+#include "core/pt_validate.h"
+#include "core/sched.h"
+
+/* How often to look whether others have let go. */
+#define REAP_PERIOD (100 * NSEC_PER_MS)
+#define FRAMES_PER_CHECK 64u
+
+/* --- nothing runs -------------------------------------------------------- */
+
+/*
+ * Starts the end: from now on the domain is dying, its vCPUs and timers don't
+ * run, and it gets no new ports or frames. The caller, who may repeat it, has
+ * no locks and is no vCPU of the domain.
+ */
+void domain_begin_death(struct domain *d)
+{
+    spin_lock(&d->state_lock);
+    if (d->state == DOMAIN_ALIVE)
+        domain_for_each_vcpu(d, sched_pause);
+    __atomic_store_n(&d->state, DOMAIN_DYING, __ATOMIC_RELEASE);
+    domain_stop_watchdogs(d);
+    spin_unlock(&d->state_lock);
+    domain_for_each_vcpu(d, sched_wait_until_saved);
+    domain_for_each_vcpu(d, vcpu_end_timers);
+    evtchn_refuse_new(d);
+    /* Whoever was giving it frames has finished. */
+    spin_lock(&d->memory_lock);
+    spin_unlock(&d->memory_lock);
+}
+
+/* --- steps --------------------------------------------------------------- */
+
+/*
+ * Closes the ports of a dying domain and lets go of the guest frames that
+ * hold event state. 0, or -ERESTART to be called again.
+ */
+int domain_release_events(struct domain *d)
+{
+    int error = evtchn_close_all(d);
+
+    if (!error)
+        domain_for_each_vcpu(d, vcpu_release_info);
+    return error;
+}
+
+static void drop_root(struct domain *d, mfn_t *root)
+{
+    if (!mfn_equal(*root, MFN_INVALID))
+        pt_put_table(d, frame_lookup(*root));
+    *root = MFN_INVALID;
+}
+
+/* What the vCPUs themselves hold: roots and descriptor tables. */
+static int release_vcpus(struct domain *d)
+{
+    int error;
+
+    domain_for_each_vcpu(d, arch_vcpu_release_frames);
+    spin_lock(&d->pt_lock);
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = domain_vcpu(d, i);
+
+        if (v) {
+            drop_root(d, &v->kernel_root);
+            drop_root(d, &v->user_root);
+        }
+    }
+    error = pt_drain(d);
+    spin_unlock(&d->pt_lock);
+    return error;
+}
+
+/* Unpins `f`, or undoes its promotion if that was left half-way. */
+static int release_table(struct domain *d, struct frame *f)
+{
+    uint64_t state = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
+
+    if (state & FRAME_PINNED) {
+        __atomic_fetch_and(&f->state, ~FRAME_PINNED, __ATOMIC_SEQ_CST);
+        pt_put_table(d, f);
+    }
+    return state & (FRAME_PINNED | FRAME_PARTIAL) ? pt_settle(d, f) : 0;
+}
+
+/*
+ * Calls `act` for each frame of `d` from teardown_cursor on, which a frame
+ * that is not done with stays at.
+ */
+static int for_each_frame(struct domain *d,
+                          int (*act)(struct domain *d, struct frame *f))
+{
+    uint64_t cursor = d->teardown_cursor;
+    unsigned done = 0;
+    struct frame *f;
+
+    while (frame_next_owned(d, &cursor, &f)) {
+        if (act(d, f))
+            return -ERESTART;
+        d->teardown_cursor = cursor;
+        if (++done % FRAMES_PER_CHECK == 0 && hypercall_should_restart())
+            return -ERESTART;
+    }
+    d->teardown_cursor = 0;
+    return 0;
+}
+
+static int release_tables(struct domain *d)
+{
+    int error;
+
+    spin_lock(&d->pt_lock);
+    error = for_each_frame(d, release_table);
+    if (!error)
+        error = pt_drain(d);
+    spin_unlock(&d->pt_lock);
+    return error;
+}
+
+/* A grant table that others still map is taken back by try_end. */
+static int release_grants(struct domain *d)
+{
+    int error = grant_release_all(d);
+
+    return error == -ERESTART ? error : 0;
+}
+
+static int release_devices(struct domain *d)
+{
+    physdev_release(d);
+    return 0;
+}
+
+static int give_up_frame(struct domain *d, struct frame *f)
+{
+    frame_give_up(f, d);
+    return 0;
+}
+
+static int release_memory(struct domain *d)
+{
+    return for_each_frame(d, give_up_frame);
+}
+
+static int (*const steps[])(struct domain *d) = {
+    domain_release_events, release_vcpus,   release_tables,
+    release_grants,        release_devices, release_memory,
+};
+
+/* --- leaving the list ---------------------------------------------------- */
+
+static int take_back_shared_info(struct domain *d)
+{
+    int error = -ESRCH;
+
+    spin_lock(&d->state_lock);
+    if (!d->is_gone)
+        error = frame_unshare(arch_frame_of(d->shared_info), d);
+    if (!error)
+        d->is_gone = true;
+    spin_unlock(&d->state_lock);
+    return error;
+}
+
+/*
+ * The last step for a dying domain without memory and grants: it leaves the
+ * list, and is freed with the last reference; the caller has one of its own.
+ * 0; -EBUSY while another domain maps its shared_info: come back later;
+ * -ESRCH if somebody else did it.
+ */
+int domain_end_death(struct domain *d)
+{
+    int error = take_back_shared_info(d);
+
+    if (error)
+        return error;
+    domain_leave_list(d);
+    domain_raise_virq(VIRQ_DOM_EXC);
+    domain_put(d);
+    return 0;
+}
+
+static bool has_memory(struct domain *d)
+{
+    uint64_t count;
+
+    spin_lock(&d->memory_lock);
+    count = d->page_count;
+    spin_unlock(&d->memory_lock);
+    return count != 0;
+}
+
+/* Whether `d`, all of whose steps are done, is out of the list. */
+static bool try_end(struct domain *d)
+{
+    return !has_memory(d) && !grant_release_all(d) &&
+           domain_end_death(d) != -EBUSY;
+}
+
+static void reap(struct timer *t, nsec_t now)
+{
+    bool any_left = false;
+    struct domain *d;
+    unsigned id = 0;
+
+    while ((d = domain_next_get((domid_t)id))) {
+        if (__atomic_load_n(&d->awaits_end, __ATOMIC_ACQUIRE))
+            any_left |= !try_end(d);
+        id = d->id + 1u;
+        domain_put(d);
+    }
+    if (any_left)
+        timer_arm(t, now + REAP_PERIOD);
+}
+
+/* Looks after `d`, which others still use. dom0 hears that it is dying. */
+static void await_end(struct domain *d)
+{
+    static struct timer reaper;
+
+    if (!reaper.handler)
+        timer_init(&reaper, this_pcpu()->id, reap);
+    __atomic_store_n(&d->awaits_end, true, __ATOMIC_RELEASE);
+    timer_arm(&reaper, arch_now() + REAP_PERIOD);
+    domain_raise_virq(VIRQ_DOM_EXC);
+}
+
+/*
+ * Ends a domain that is not the caller's own: 0 once it has given back all it
+ * can, when it is either gone or, while others use something of it, an empty
+ * record that goes by itself; -ERESTART to be called again. With a reference,
+ * and only by one caller at a time: domctl's lock.
+ */
+int domain_destroy(struct domain *d)
+{
+    domain_begin_death(d);
+    while (d->teardown_step < ARRAY_LEN(steps)) {
+        int error = steps[d->teardown_step](d);
+
+        if (error)
+            return error;
+        d->teardown_step++;
+        if (hypercall_should_restart())
+            return -ERESTART;
+    }
+    d->teardown_step = 0;
+    if (!try_end(d))
+        await_end(d);
+    return 0;
+}

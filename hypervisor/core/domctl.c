@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands of domctl, who may use them and on what (domctl.h). */
+#include "core/domctl.h"
+
+#include "core/domain.h"
+#include "core/guest_copy.h"
+#include "core/hypercall.h"
+#include "core/log.h"
+#include "core/vcpu.h"
+
+/* What a command wants of the domain it names, and leaves in the argument. */
+enum {
+    ANSWERS = 1,   /* *op is copied out */
+    NO_DOMAIN = 2, /* looks for the domain itself */
+    OTHERS = 4,    /* not for the caller's own domain */
+    LIVING = 8,    /* not for one that is dying */
+};
+
+struct command {
+    uint32_t number;
+    unsigned flags;
+    domctl_handler *handler;
+};
+
+static long refused(struct domctl *c)
+{
+    return refuse(-EOPNOTSUPP, "domctl %u is not for Mica's domains",
+                  c->op.cmd);
+}
+
+static long nothing_to_do(struct domctl *c)
+{
+    (void)c;
+    return 0;
+}
+
+#define COMMAND(name, flags)                                                   \
+    {                                                                          \
+        XEN_DOMCTL_##name, flags, domctl_##name                                \
+    }
+
+static const struct command commands[] = {
+    COMMAND(createdomain, NO_DOMAIN),
+    COMMAND(destroydomain, OTHERS),
+    COMMAND(pausedomain, OTHERS | LIVING),
+    COMMAND(unpausedomain, OTHERS | LIVING),
+    COMMAND(getdomaininfo, NO_DOMAIN | ANSWERS),
+    COMMAND(setvcpuaffinity, ANSWERS | LIVING),
+    {XEN_DOMCTL_shadow_op, 0, refused},
+    COMMAND(max_mem, LIVING),
+    COMMAND(setvcpucontext, OTHERS | LIVING),
+    COMMAND(getvcpucontext, OTHERS),
+    COMMAND(getvcpuinfo, ANSWERS),
+    COMMAND(max_vcpus, OTHERS | LIVING),
+    COMMAND(scheduler_op, ANSWERS),
+    COMMAND(setdomainhandle, 0),
+    COMMAND(setdebugging, OTHERS),
+    COMMAND(irq_permission, LIVING),
+    COMMAND(iomem_permission, LIVING),
+    COMMAND(ioport_permission, OTHERS | LIVING),
+    COMMAND(hypercall_init, LIVING),
+    COMMAND(settimeoffset, LIVING),
+    COMMAND(getvcpuaffinity, ANSWERS),
+    COMMAND(resumedomain, OTHERS | LIVING),
+    {XEN_DOMCTL_sendtrigger, 0, refused},
+    COMMAND(set_address_size, LIVING),
+    COMMAND(get_address_size, ANSWERS),
+    COMMAND(gettscinfo, ANSWERS),
+    COMMAND(settscinfo, LIVING),
+    COMMAND(getpageframeinfo3, 0),
+    COMMAND(set_virq_handler, LIVING),
+    COMMAND(setnodeaffinity, 0),
+    COMMAND(getnodeaffinity, 0),
+    {XEN_DOMCTL_cacheflush, 0, nothing_to_do},
+    COMMAND(get_vcpu_msrs, ANSWERS),
+    COMMAND(set_vcpu_msrs, LIVING),
+    {XEN_DOMCTL_soft_reset, 0, refused},
+    COMMAND(get_cpu_policy, ANSWERS),
+    COMMAND(set_cpu_policy, LIVING),
+    {XEN_DOMCTL_get_paging_mempool_size, 0, refused},
+    {XEN_DOMCTL_set_paging_mempool_size, 0, refused},
+    COMMAND(gdbsx_guestmemio, OTHERS | ANSWERS | LIVING),
+    COMMAND(gdbsx_pausevcpu, OTHERS | LIVING),
+    COMMAND(gdbsx_unpausevcpu, OTHERS | LIVING),
+    COMMAND(gdbsx_domstatus, ANSWERS),
+    {MICA_DOMCTL_set_kernel, OTHERS | LIVING, domctl_mica_set_kernel},
+};
+
+static struct spinlock domctl_lock = SPINLOCK_INIT;
+
+static const struct command *find_command(uint32_t number)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (commands[i].number == number)
+            return &commands[i];
+    return NULL;
+}
+
+static int check_domain(const struct domctl *c, unsigned flags)
+{
+    if (flags & OTHERS && c->d == c->caller->domain)
+        return refuse(-EINVAL, "domctl %u on the caller itself", c->op.cmd);
+    if (flags & LIVING && domain_is_dying(c->d))
+        return refuse(-EINVAL, "domain %u is dying", c->d->id);
+    return 0;
+}
+
+static long run_locked(const struct command *command, struct domctl *c)
+{
+    long result;
+
+    if (!(command->flags & NO_DOMAIN)) {
+        result = check_domain(c, command->flags);
+        if (result)
+            return result;
+    }
+    result = command->handler(c);
+    if (!result && command->flags & ANSWERS &&
+        copy_out(c->arg, &c->op, sizeof(c->op)))
+        return -EFAULT;
+    return result;
+}
+
+static long run(const struct command *command, struct domctl *c)
+{
+    long result;
+
+    if (!(command->flags & NO_DOMAIN)) {
+        c->d = domain_find_get(c->op.domain);
+        if (!c->d)
+            return refuse(-ESRCH, "no domain %u", c->op.domain);
+    }
+    spin_lock(&domctl_lock);
+    result = run_locked(command, c);
+    spin_unlock(&domctl_lock);
+    if (c->d)
+        domain_put(c->d);
+    return result;
+}
+
+/* domctl(struct xen_domctl *) */
+long hc_domctl(struct vcpu *v, const struct hc_args *args)
+{
+    struct domctl c = {.caller = v, .arg = HC_ARG_VA(args, 0)};
+    const struct command *command;
+    long result;
+
+    if (!v->domain->is_privileged)
+        return -EPERM;
+    if (copy_in(&c.op, c.arg, sizeof(c.op)))
+        return -EFAULT;
+    if (c.op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
+        return refuse(-EACCES, "domctl of version %#x", c.op.interface_version);
+    command = find_command(c.op.cmd);
+    if (!command)
+        return refuse(-ENOSYS, "domctl %u is not served", c.op.cmd);
+    result = run(command, &c);
+    return result == -ERESTART ? hypercall_restart(v, HC_domctl, args) : result;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* What all sub-operations of hypercalls have in common (sub_op.h). */
+#include "core/sub_op.h"
+
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/guest_copy.h"
+#include "core/hypercall.h"
+#include "core/log.h"
+#include "core/vcpu.h"
+
+/*
+ * Copies the argument out as it is now, for a handler that must know whether
+ * the guest got its answer before it goes on. 0 or -EFAULT.
+ */
+int sub_op_answer(const struct sub_call *c)
+{
+    return copy_out(c->arg, c->copy, c->op->size) ? -EFAULT : 0;
+}
+
+static long run(struct sub_call *c)
+{
+    long result = c->op->handler(c, c->copy);
+
+    if (!result && c->op->flags & OP_ANSWERS)
+        result = sub_op_answer(c);
+    return result;
+}
+
+static long run_on_subject(struct sub_call *c)
+{
+    long result =
+        domain_get_subject(c->v->domain, *(const domid_t *)c->copy, &c->d);
+
+    if (result)
+        return result;
+    result = run(c);
+    domain_put(c->d);
+    return result;
+}
+
+/*
+ * Runs command `cmd` of a hypercall for `v`, as the table says. Its result;
+ * -ENOSYS for one without a handler, -EPERM, -ESRCH, -EFAULT.
+ */
+long sub_op_run(const struct sub_op_table *table, struct vcpu *v, uint64_t cmd,
+                guest_va arg)
+{
+    uint32_t number = (uint32_t)cmd;
+    const struct sub_op *op = &table->ops[index_clamp(number, table->count)];
+    struct sub_call c;
+    long result;
+
+    if (number >= table->count || !op->handler)
+        return -ENOSYS;
+    if (op->flags & OP_DOM0 && !v->domain->is_privileged)
+        return refuse(-EPERM, "operation %u is dom0's", number);
+    ASSERT(op->size <= sizeof(c.copy));
+    c.v = v;
+    c.d = v->domain;
+    c.arg = arg;
+    c.cmd = number;
+    c.op = op;
+    if (copy_in(c.copy, arg, op->size))
+        return -EFAULT;
+    result = op->flags & OP_SUBJECT ? run_on_subject(&c) : run(&c);
+    if (result == -ERESTART) {
+        struct hc_args args = {.a = {number, arg.va}};
+
+        return hypercall_restart(v, table->nr, &args);
+    }
+    return result;
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sysctl: what the tools of the first domain ask of the machine as a whole.
+ * A handler works on a copy of the arguments, which hc_sysctl writes back as
+ * a whole; only lists are copied out by the handlers themselves.
+ *
+ * All pCPUs are one pool and all memory is one node; the scheduler answers to
+ * the name of the one whose parameters it takes.
+ */
+#include "core/arch.h"
+#include "core/cpu_policy.h"
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/guest_bitmap.h"
+#include "core/guest_copy.h"
+#include "core/heap.h"
+#include "core/hypercall.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "core/pcpu.h"
+#include "core/sched.h"
+#include "core/vcpu.h"
+#include "hypercall_abi/sysctl.h"
+
+#define LOG_CHUNK 512u
+#define MAX_DEBUG_KEYS 64u
+#define MAX_PCI_DEVICES 256u
+#define LOCAL_DISTANCE 10u /* of a node to itself */
+#define PHYSINFO_WORDS 8u
+
+/* Element `index` of a list of the caller's. */
+static int put_element(guest_va list, uint64_t index, const void *data,
+                       size_t size)
+{
+    return copy_out(guest_va_add(list, index * size), data, size) ? -EFAULT : 0;
+}
+
+/* --- the log ------------------------------------------------------------- */
+
+/* The byte that the lower half `index` of its number means: the newest such. */
+static uint64_t log_position(uint32_t index)
+{
+    uint64_t end = log_ring_end();
+
+    return end - (uint32_t)((uint32_t)end - index);
+}
+
+static int readconsole(struct xen_sysctl_readconsole *op)
+{
+    uint64_t position = op->incremental ? log_position(op->index) : 0;
+    uint32_t done = 0;
+    char chunk[LOG_CHUNK];
+
+    while (done < op->count) {
+        size_t n = log_ring_read(chunk, min_u64(op->count - done, LOG_CHUNK),
+                                 &position);
+
+        if (!n)
+            break;
+        if (copy_out(guest_va_add(op->buffer, done), chunk, n))
+            return -EFAULT;
+        done += (uint32_t)n;
+    }
+    op->index = (uint32_t)position;
+    op->count = done;
+    if (op->clear)
+        log_ring_clear();
+    return 0;
+}
+
+static int debug_keys(const struct xen_sysctl_debug_keys *op)
+{
+    char keys[MAX_DEBUG_KEYS];
+
+    if (op->nr_keys > MAX_DEBUG_KEYS)
+        return refuse(-E2BIG, "%u debug keys", op->nr_keys);
+    if (copy_in(keys, op->keys, op->nr_keys))
+        return -EFAULT;
+    for (uint32_t i = 0; i < op->nr_keys; i++)
+        machine_press_key(keys[i]);
+    return 0;
+}
+
+/* --- the machine --------------------------------------------------------- */
+
+static unsigned online_count(void)
+{
+    unsigned count = 0;
+
+    for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
+        count += pcpu_is_online(cpu);
+    return count;
+}
+
+static uint64_t ram_pages(void)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < machine_e820_count; i++)
+        if (machine_e820_is_ram(i))
+            bytes += machine_e820_end(i) - machine_e820_start(i);
+    return bytes >> PAGE_SHIFT;
+}
+
+/* Machines are taken to be made of sockets like the first pCPU's. */
+static void count_threads(struct xen_sysctl_physinfo *info)
+{
+    struct machine_place first = machine_cpu_place(0);
+    uint32_t in_core = 0, in_socket = 0;
+
+    for (unsigned cpu = 0; cpu < pcpu_count; cpu++) {
+        struct machine_place place = machine_cpu_place(cpu);
+
+        in_socket += place.socket == first.socket;
+        in_core += place.socket == first.socket && place.core == first.core;
+    }
+    info->threads_per_core = in_core;
+    info->cores_per_socket = in_socket / in_core;
+}
+
+static int physinfo(struct xen_sysctl_physinfo *info)
+{
+    *info = (struct xen_sysctl_physinfo){
+        .nr_cpus = online_count(),
+        .max_cpu_id = pcpu_count - 1,
+        .nr_nodes = 1,
+        .cpu_khz = arch_tsc_khz(),
+        .capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1,
+        .total_pages = ram_pages(),
+        .free_pages = heap_free_frames(),
+        .max_mfn = frame_table_end - 1,
+    };
+    count_threads(info);
+    for (unsigned i = 0; i < PHYSINFO_WORDS; i++)
+        info->hw_cap[i] = cpu_policy_feature(MACHINE_CPUID_HOST, i);
+    return 0;
+}
+
+static int getcpuinfo(struct xen_sysctl_getcpuinfo *op)
+{
+    uint32_t count = (uint32_t)min_u64(op->max_cpus, pcpu_count);
+
+    for (uint32_t cpu = 0; cpu < count; cpu++) {
+        struct xen_sysctl_cpuinfo info = {.idletime = sched_idle_time(cpu)};
+
+        if (put_element(op->info, cpu, &info, sizeof(info)))
+            return -EFAULT;
+    }
+    op->nr_cpus = count;
+    return 0;
+}
+
+static int availheap(struct xen_sysctl_availheap *op)
+{
+    if (op->min_bitwidth || op->max_bitwidth)
+        return refuse(-EOPNOTSUPP, "free memory by address");
+    if (op->node > 0)
+        return refuse(-EINVAL, "node %d", op->node);
+    op->avail_bytes = heap_free_frames() << PAGE_SHIFT;
+    return 0;
+}
+
+static int cputopoinfo(struct xen_sysctl_cputopoinfo *op)
+{
+    for (uint32_t cpu = 0;
+         op->cputopo.va && cpu < pcpu_count && cpu < op->num_cpus; cpu++) {
+        struct machine_place place = machine_cpu_place(cpu);
+        struct xen_sysctl_cputopo topo = {place.core, place.socket, 0};
+
+        if (!pcpu_is_online(cpu))
+            topo = (struct xen_sysctl_cputopo){XEN_INVALID_CORE_ID,
+                                               XEN_INVALID_SOCKET_ID,
+                                               XEN_INVALID_NODE_ID};
+        if (put_element(op->cputopo, cpu, &topo, sizeof(topo)))
+            return -EFAULT;
+    }
+    op->num_cpus = pcpu_count;
+    return 0;
+}
+
+static int numainfo(struct xen_sysctl_numainfo *op)
+{
+    struct xen_sysctl_meminfo memory = {
+        .memsize = ram_pages() << PAGE_SHIFT,
+        .memfree = heap_free_frames() << PAGE_SHIFT,
+    };
+    uint32_t distance = LOCAL_DISTANCE;
+    bool has_room = op->num_nodes > 0;
+
+    if (has_room && op->meminfo.va &&
+        put_element(op->meminfo, 0, &memory, sizeof(memory)))
+        return -EFAULT;
+    if (has_room && op->distance.va &&
+        put_element(op->distance, 0, &distance, sizeof(distance)))
+        return -EFAULT;
+    op->num_nodes = 1;
+    return 0;
+}
+
+/* One call answers for some devices; the tools ask again for the rest. */
+static int pcitopoinfo(struct xen_sysctl_pcitopoinfo *op)
+{
+    uint32_t node = 0;
+
+    op->num_devs = (uint32_t)min_u64(op->num_devs, MAX_PCI_DEVICES);
+    for (uint32_t i = 0; i < op->num_devs; i++)
+        if (put_element(op->nodes, i, &node, sizeof(node)))
+            return -EFAULT;
+    return 0;
+}
+
+/* --- the processor ------------------------------------------------------- */
+
+static int get_cpu_featureset(struct xen_sysctl_cpu_featureset *op)
+{
+    bool is_host = op->index == XEN_SYSCTL_cpu_featureset_raw ||
+                   op->index == XEN_SYSCTL_cpu_featureset_host;
+    bool is_hvm = op->index == XEN_SYSCTL_cpu_featureset_hvm ||
+                  op->index == XEN_SYSCTL_cpu_featureset_hvm_max;
+    uint32_t room = op->features.va ? op->nr_features : XEN_FEATURESET_WORDS;
+
+    if (op->index > XEN_SYSCTL_cpu_featureset_hvm_max)
+        return refuse(-EINVAL, "featureset %u", op->index);
+    op->nr_features = (uint32_t)min_u64(room, XEN_FEATURESET_WORDS);
+    for (uint32_t i = 0; op->features.va && i < op->nr_features; i++) {
+        uint32_t word =
+            is_hvm ? 0
+                   : cpu_policy_feature(
+                         is_host ? MACHINE_CPUID_HOST : MACHINE_CPUID_GUEST, i);
+
+        if (put_element(op->features, i, &word, sizeof(word)))
+            return -EFAULT;
+    }
+    return room < XEN_FEATURESET_WORDS ? -ENOBUFS : 0;
+}
+
+static int get_cpu_policy(struct xen_sysctl_cpu_policy *op)
+{
+    enum machine_cpuid_view view = MACHINE_CPUID_GUEST;
+
+    if (op->rsvd)
+        return -EINVAL;
+    switch (op->index) {
+    case XEN_SYSCTL_cpu_policy_raw:
+    case XEN_SYSCTL_cpu_policy_host:
+        view = MACHINE_CPUID_HOST;
+        break;
+    case XEN_SYSCTL_cpu_policy_pv_max:
+    case XEN_SYSCTL_cpu_policy_pv_default:
+        break;
+    case XEN_SYSCTL_cpu_policy_hvm_max:
+    case XEN_SYSCTL_cpu_policy_hvm_default:
+        return -EOPNOTSUPP;
+    default:
+        return refuse(-EINVAL, "policy %u", op->index);
+    }
+    op->nr_msrs = op->msrs.va ? 0 : CPU_POLICY_MAX_MSRS;
+    return cpu_policy_put(view, op->leaves, &op->nr_leaves);
+}
+
+/* --- domains ------------------------------------------------------------- */
+
+static int getdomaininfolist(struct xen_sysctl_getdomaininfolist *op)
+{
+    unsigned id = op->first_domain;
+    uint32_t count = 0;
+    struct domain *d;
+
+    while (count < op->max_domains && id < DOMID_FIRST_RESERVED &&
+           (d = domain_next_get((domid_t)id))) {
+        struct xen_domctl_getdomaininfo info;
+
+        domain_fill_info(d, &info);
+        id = d->id + 1u;
+        domain_put(d);
+        if (put_element(op->buffer, count, &info, sizeof(info)))
+            return -EFAULT;
+        count++;
+    }
+    op->num_domains = count;
+    return 0;
+}
+
+/* INFO and FREEINFO: the pCPUs, which are in the pool, or else none. */
+static int put_pcpus(const struct xenctl_bitmap *to, bool in_pool)
+{
+    uint64_t pcpus_map[BITMAP_WORDS(MAX_PCPUS)] = {0};
+
+    for (unsigned cpu = 0; in_pool && cpu < pcpu_count; cpu++)
+        if (pcpu_is_online(cpu))
+            bit_set(pcpus_map, cpu);
+    return guest_bitmap_write(to, pcpus_map, align_up(MAX_PCPUS, 64));
+}
+
+static int cpupool_info(struct xen_sysctl_cpupool_op *op)
+{
+    if (op->cpupool_id)
+        return -ENOENT;
+    op->sched_id = XEN_SCHEDULER_CREDIT2;
+    op->n_dom = domain_count();
+    return put_pcpus(&op->cpumap, true);
+}
+
+static int cpupool_move_domain(const struct xen_sysctl_cpupool_op *op)
+{
+    struct domain *d;
+
+    if (op->cpupool_id)
+        return -ENOENT;
+    if (op->domid >= DOMID_FIRST_RESERVED)
+        return -EINVAL;
+    d = domain_find_get((domid_t)op->domid);
+    if (!d)
+        return -EINVAL;
+    domain_put(d);
+    return 0;
+}
+
+static int cpupool_op(struct xen_sysctl_cpupool_op *op)
+{
+    switch (op->op) {
+    case XEN_SYSCTL_CPUPOOL_OP_INFO:
+        return cpupool_info(op);
+    case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
+        return put_pcpus(&op->cpumap, false);
+    case XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN:
+        return cpupool_move_domain(op);
+    case XEN_SYSCTL_CPUPOOL_OP_CREATE:
+    case XEN_SYSCTL_CPUPOOL_OP_DESTROY:
+    case XEN_SYSCTL_CPUPOOL_OP_ADDCPU:
+    case XEN_SYSCTL_CPUPOOL_OP_RMCPU:
+        return refuse(-EOPNOTSUPP, "there is one pool of pCPUs");
+    default:
+        return -ENOSYS;
+    }
+}
+
+static int scheduler_op(struct xen_sysctl_scheduler_op *op)
+{
+    if (op->cpupool_id)
+        return -ESRCH;
+    if (op->sched_id != XEN_SCHEDULER_CREDIT2)
+        return refuse(-EINVAL, "scheduler %u", op->sched_id);
+    if (op->cmd == XEN_SYSCTL_SCHEDOP_putinfo)
+        return refuse(-EOPNOTSUPP, "the scheduler's limits are fixed");
+    if (op->cmd != XEN_SYSCTL_SCHEDOP_getinfo)
+        return -EINVAL;
+    op->u.sched_credit2.ratelimit_us = 0;
+    return 0;
+}
+
+/* --- dispatch ------------------------------------------------------------ */
+
+static int run(struct xen_sysctl *op)
+{
+    switch (op->cmd) {
+    case XEN_SYSCTL_readconsole:
+        return readconsole(&op->u.readconsole);
+    case XEN_SYSCTL_physinfo:
+        return physinfo(&op->u.physinfo);
+    case XEN_SYSCTL_sched_id:
+        op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT2;
+        return 0;
+    case XEN_SYSCTL_getdomaininfolist:
+        return getdomaininfolist(&op->u.getdomaininfolist);
+    case XEN_SYSCTL_debug_keys:
+        return debug_keys(&op->u.debug_keys);
+    case XEN_SYSCTL_getcpuinfo:
+        return getcpuinfo(&op->u.getcpuinfo);
+    case XEN_SYSCTL_availheap:
+        return availheap(&op->u.availheap);
+    case XEN_SYSCTL_cputopoinfo:
+        return cputopoinfo(&op->u.cputopoinfo);
+    case XEN_SYSCTL_numainfo:
+        return numainfo(&op->u.numainfo);
+    case XEN_SYSCTL_pcitopoinfo:
+        return pcitopoinfo(&op->u.pcitopoinfo);
+    case XEN_SYSCTL_cpupool_op:
+        return cpupool_op(&op->u.cpupool_op);
+    case XEN_SYSCTL_scheduler_op:
+        return scheduler_op(&op->u.scheduler_op);
+    case XEN_SYSCTL_get_cpu_levelling_caps:
+        op->u.cpu_levelling_caps.caps = 0;
+        return 0;
+    case XEN_SYSCTL_get_cpu_featureset:
+        return get_cpu_featureset(&op->u.cpu_featureset);
+    case XEN_SYSCTL_get_cpu_policy:
+        return get_cpu_policy(&op->u.cpu_policy);
+    case XEN_SYSCTL_get_pmstat:
+    case XEN_SYSCTL_pm_op:
+    case XEN_SYSCTL_psr_cmt_op:
+    case XEN_SYSCTL_psr_alloc:
+        return -ENODEV;
+    case XEN_SYSCTL_tbuf_op:
+    case XEN_SYSCTL_perfc_op:
+    case XEN_SYSCTL_cpu_hotplug:
+    case XEN_SYSCTL_page_offline_op:
+    case XEN_SYSCTL_lockprof_op:
+    case XEN_SYSCTL_coverage_op:
+        return -EOPNOTSUPP;
+    default:
+        return refuse(-ENOSYS, "sysctl %u is not served", op->cmd);
+    }
+}
+
+/* sysctl(arg): what there is goes back also when it was more than fits. */
+long hc_sysctl(struct vcpu *v, const struct hc_args *args)
+{
+    guest_va arg = HC_ARG_VA(args, 0);
+    struct xen_sysctl op;
+    int error;
+
+    if (!v->domain->is_privileged)
+        return -EPERM;
+    if (copy_in(&op, arg, sizeof(op)))
+        return -EFAULT;
+    if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
+        return refuse(-EACCES, "sysctl of version %#x", op.interface_version);
+    error = run(&op);
+    if ((!error || error == -ENOBUFS) && copy_out(arg, &op, sizeof(op)))
+        return -EFAULT;
+    return error;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interrupts, PCI devices and the command line of core/machine.h, for tests
+ * that link the hypercalls about them without caring. A test that does care
+ * defines these itself: they are weak.
+ */
+#include "core/machine.h"
+
+#define WEAK __attribute__((weak))
+#define FAKE_GSIS 24u
+
+WEAK const char *machine_command_line = "";
+
+WEAK unsigned machine_gsi_count(void)
+{
+    return FAKE_GSIS;
+}
+
+WEAK bool machine_pirq_needs_eoi(unsigned pirq)
+{
+    return pirq < FAKE_GSIS;
+}
+
+WEAK int machine_msi_map(const struct machine_msi *msi, unsigned *pirq)
+{
+    (void)msi;
+    *pirq = FAKE_GSIS;
+    return 0;
+}
+
+WEAK void machine_msi_unmap(unsigned pirq)
+{
+    (void)pirq;
+}
+
+WEAK int machine_msi_restore(uint16_t segment, uint8_t bus, uint8_t devfn)
+{
+    (void)segment;
+    (void)bus;
+    (void)devfn;
+    return -ENODEV;
+}
+
+WEAK int machine_pci_device(uint16_t segment, uint8_t bus, uint8_t devfn,
+                            bool is_present)
+{
+    (void)segment;
+    (void)bus;
+    (void)devfn;
+    (void)is_present;
+    return -ENODEV;
+}
+
+WEAK int machine_pci_window(uint64_t address, uint16_t segment,
+                            uint8_t first_bus, uint8_t last_bus)
+{
+    (void)address;
+    (void)segment;
+    (void)first_bus;
+    (void)last_bus;
+    return -EINVAL;
+}
+
+WEAK int machine_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)
+{
+    (void)physbase;
+    (void)reg;
+    *value = 0;
+    return 0;
+}
+
+WEAK void machine_set_iopl(struct vcpu *v, unsigned iopl)
+{
+    (void)v;
+    (void)iopl;
+}
+
+WEAK void machine_set_iobitmap(struct vcpu *v, guest_va bitmap, unsigned count)
+{
+    (void)v;
+    (void)bitmap;
+    (void)count;
+}
