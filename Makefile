@@ -25,6 +25,7 @@ NM := nm
 OBJCOPY := objcopy
 
 export LC_ALL := C
+export B
 export SOURCE_DATE_EPOCH ?= 1700000000
 
 B := build
@@ -33,7 +34,8 @@ GEN := $(B)/include/generated
 # ---- Debian packages -------------------------------------------------------
 
 PACKAGES_BUILD := gcc libc6-dev binutils make kconfig-frontends-nox gzip \
-	liblzma-dev libzstd-dev zlib1g-dev
+	liblzma-dev libzstd-dev zlib1g-dev liblz4-dev libjansson-dev \
+	libncurses-dev linux-libc-dev
 PACKAGES_RUN := $(PACKAGES_BUILD) qemu-system-x86 ovmf grub-common \
 	grub-pc-bin grub-efi-amd64-bin xorriso mtools busybox-static cpio \
 	kmod
@@ -335,6 +337,10 @@ $(foreach g,$(GUESTS),$(eval $(call guest,$(g))))
 
 guests: $(GUEST_ELF) ## the test kernels in build/guests/
 
+# ---- The first domain's tools ----------------------------------------------
+
+include dom0_tools/tools.mk
+
 # ---- The first domain and the disk image -----------------------------------
 
 KERNEL ?= $(B)/kernel/vmlinuz
@@ -354,13 +360,13 @@ $(B)/xen/xen.gz:
 	$(Q)$(IMAGE)/fetch_deb.sh xen-hypervisor-4.17-amd64 $(B)/xen
 	@ln -sf root/boot/xen-4.17-amd64.gz $@
 
-$(eval $(call stamp,$(B)/flags/initrd,$(MODULES)))
+$(eval $(call stamp,$(B)/flags/initrd,$(MODULES) $(TOOL_BIN)))
 
-$(B)/dom0/initrd.img: $(B)/kernel/vmlinuz $(B)/flags/initrd \
+$(B)/dom0/initrd.img: $(B)/kernel/vmlinuz $(B)/flags/initrd $(TOOL_BIN) \
 		$(addprefix $(IMAGE)/,initramfs.sh init tour udhcpc)
 	$(call say,INITRD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(IMAGE)/initramfs.sh $@ $(B)/kernel $(MODULES)
+	$(Q)TOOLS='$(TOOL_BIN)' $(IMAGE)/initramfs.sh $@ $(B)/kernel $(MODULES)
 
 # The options a distribution's entry for Xen would have, then the user's.
 MICA_OPTIONS = $(strip com1=115200,8n1 console=com1 $(MICA_CMDLINE))
@@ -391,11 +397,11 @@ run: $(B)/mica.iso ## boot it in QEMU: MEM SMP CPU UEFI KERNEL INITRD CMDLINE
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer $(WARNINGS) $(MAP) \
 	$(SANITIZE) -include $(CONFIG_H) $(INCLUDES) -Itests
-HOST_LIBS := -llzma -lzstd -lz
+HOST_LIBS := $(TOOL_LIBS)
 
 # What of x86 is portable.
-PORTABLE_X86 := acpi cpuid_policy insn_decode memory_map multiboot2 pte_store \
-	pit_channel2 time_scale
+PORTABLE_X86 := acpi cpuid_policy insn_decode memory_map \
+	multiboot2 pte_store pit_channel2 time_scale topology
 
 # core's string.c would hide the sanitizers' own versions of its functions.
 HOST_SRC := $(filter-out %/core/string.c,$(CORE_SRC)) \
@@ -421,10 +427,12 @@ $(B)/host/libmica.a: $(HOST_OBJ)
 	$(Q)$(AR) rcsD $@ $^
 
 define unit
-$(B)/tests/$(1): $(call unit_obj,$(1)) $(B)/host/libmica.a
+$(B)/tests/$(1): $(call unit_obj,$(1)) $(call tool_archives,$(1)) \
+		$(B)/host/libmica.a
 	$$(call say,HOSTLD,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$(CC) $(SANITIZE) -o $$@ $(call unit_obj,$(1)) $(B)/host/libmica.a \
+	$$(Q)$(CC) $(SANITIZE) -o $$@ $(call unit_obj,$(1)) \
+		$(call tool_archives,$(1)) $(B)/host/libmica.a \
 		$$$$(pkg-config --libs check) $(HOST_LIBS)
 -include $(patsubst %.o,%.d,$(call unit_obj,$(1)))
 endef
@@ -450,6 +458,25 @@ $(B)/fuzz/libmica.a: $(FUZZ_OBJ)
 	$(call say,AR,$@)
 	@rm -f $@
 	$(Q)$(AR) rcsD $@ $^
+
+# A fuzzer of a tool is linked with the folders whose headers it includes, and
+# with lib/.
+fuzz_tools = $(filter-out lib,$(notdir $(shell grep -hEo \
+	'^.include "dom0_tools/[a-z0-9_]+' tests/fuzz/$(1).c | sort -u | \
+	cut -d'"' -f2)))
+fuzz_archives = $(if $(call fuzz_tools,$(1)),$(patsubst %, \
+	$(B)/fuzz/dom0_%.a,$(call fuzz_tools,$(1)) lib))
+
+define fuzz_archive
+$(B)/fuzz/dom0_$(1).a: $(patsubst %.c,$(B)/fuzz/obj/%.o,$(filter-out \
+		$(TOOL_MAINS),$(call tool_src,$(1))))
+	$$(call say,AR,$$@)
+	@rm -f $$@
+	$$(Q)$(AR) qcsD $$@ $$^
+-include $(patsubst %.c,$(B)/fuzz/obj/%.d,$(call tool_src,$(1)))
+endef
+$(foreach f,$(TOOL_FOLDERS),$(eval $(call fuzz_archive,$(f))))
+$(foreach f,$(FUZZERS),$(eval $(B)/fuzz/$(f): $(call fuzz_archives,$(f))))
 
 $(FUZZERS:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o \
 		$(B)/fuzz/libmica.a
@@ -493,7 +520,7 @@ format: ## bring all C files into shape
 
 # ---- Other goals -----------------------------------------------------------
 
-all: $(B)/mica $(B)/mica.gz $(GUEST_ELF) ## the hypervisor and the test kernels
+all: $(B)/mica $(B)/mica.gz $(GUEST_ELF) tools ## hypervisor, test kernels, tools
 
 clean: ## remove build/
 	$(Q)rm -rf $(B)

@@ -3,8 +3,9 @@
 #
 # initramfs.sh OUTPUT [KERNEL_DIR MODULE...]
 # Builds the file system of the first domain: busybox, the init script beside
-# this one, the named modules with what they need, and the contents of the
-# directory OVERLAY if that variable is set. Same input, same bits.
+# this one, the named modules with what they need, the programs of the list
+# TOOLS, and the contents of the directory OVERLAY, if these variables are set.
+# Same input, same bits.
 
 set -eu
 
@@ -38,7 +39,7 @@ copy_modules() {
 rm -rf "$tree"
 mkdir -p "$tree/bin" "$tree/sbin" "$tree/etc" "$tree/proc" "$tree/sys" \
     "$tree/dev" "$tree/run" "$tree/tmp" "$tree/root" "$tree/usr/bin" \
-    "$tree/usr/sbin" "$tree/mnt" "$tree/var"
+    "$tree/usr/sbin" "$tree/mnt" "$tree/var/log"
 cp /bin/busybox "$tree/bin/busybox"
 cp "$here/init" "$tree/init"
 cp "$here/tour" "$tree/bin/tour"
@@ -52,6 +53,9 @@ echo "export PS1='dom0:\\w# '" >"$tree/etc/profile"
 if [ $# -gt 1 ]; then
     copy_modules "$@"
 fi
+for tool in ${TOOLS:-}; do
+    cp "$tool" "$tree/usr/sbin/"
+done
 if [ -n "${OVERLAY:-}" ]; then
     cp -a "$OVERLAY"/. "$tree"/
 fi
