@@ -242,7 +242,7 @@ static bool try_get(struct frame *f)
 }
 
 /* A reference to `f` if it belongs to `owner`; whether it does. */
-bool frame_get_known(struct frame *f, const struct domain *owner)
+hot_path bool frame_get_known(struct frame *f, const struct domain *owner)
 {
     if (frame_owner(f) != owner->id || !try_get(f))
         return false;
@@ -253,7 +253,7 @@ bool frame_get_known(struct frame *f, const struct domain *owner)
 }
 
 /* A reference to RAM frame `mfn` if it belongs to `owner`, else NULL. */
-struct frame *frame_get(mfn_t mfn, const struct domain *owner)
+hot_path struct frame *frame_get(mfn_t mfn, const struct domain *owner)
 {
     struct frame *f = frame_lookup(mfn);
 
@@ -261,7 +261,7 @@ struct frame *frame_get(mfn_t mfn, const struct domain *owner)
 }
 
 /* Drops a general reference; the last one frees the frame. */
-void frame_put(struct frame *f)
+hot_path void frame_put(struct frame *f)
 {
     uint64_t left = __atomic_sub_fetch(&f->state, 1, __ATOMIC_SEQ_CST);
     struct domain *d;
@@ -339,7 +339,7 @@ static enum frame_type type_of(uint64_t state)
  * One more reference of `type`, which others hold as well. -EAGAIN when
  * nobody does, -ENOMEM at the counter's end.
  */
-int frame_get_typed(struct frame *f, enum frame_type type)
+hot_path int frame_get_typed(struct frame *f, enum frame_type type)
 {
     int error;
 
@@ -358,7 +358,7 @@ int frame_get_typed(struct frame *f, enum frame_type type)
  * reference already or otherwise knows that `f` stays. -EBUSY while `f` is a
  * page table or descriptor table.
  */
-int frame_get_writable(struct frame *f)
+hot_path int frame_get_writable(struct frame *f)
 {
     for (;;) {
         uint64_t old = state_settled(f);
@@ -385,7 +385,7 @@ int frame_get_writable(struct frame *f)
  * stamps the frame; when it was the last of a table, the caller must have
  * emptied the table first.
  */
-void frame_put_typed(struct frame *f)
+hot_path void frame_put_typed(struct frame *f)
 {
     uint64_t old, new;
 
@@ -405,7 +405,7 @@ void frame_put_typed(struct frame *f)
     frame_put(f);
 }
 
-void frame_put_writable(struct frame *f)
+hot_path void frame_put_writable(struct frame *f)
 {
     frame_put_typed(f);
 }

@@ -22,7 +22,7 @@ bool guest_va_is_usable(uint64_t va)
  * Follows the tables of `root` for `va`, which is usable. The result holds
  * until this pCPU next serves a flush request.
  */
-void guest_walk(mfn_t root, uint64_t va, struct walk *out)
+hot_path void guest_walk(mfn_t root, uint64_t va, struct walk *out)
 {
     mfn_t table = root;
 
@@ -46,7 +46,7 @@ void guest_walk(mfn_t root, uint64_t va, struct walk *out)
  * Mica's address of the byte at `va`, good up to the end of its page, or NULL
  * when the guest itself could not reach RAM there with `access`.
  */
-void *guest_translate(mfn_t root, uint64_t va, enum walk_access access)
+hot_path void *guest_translate(mfn_t root, uint64_t va, enum walk_access access)
 {
     uint64_t need = PTE_PRESENT | (access == WALK_WRITE ? PTE_WRITE : 0);
     mfn_t frame = root;
@@ -113,12 +113,13 @@ static inline size_t move(mfn_t root, uint64_t va, void *mine, size_t size,
                : move_across(root, va, mine, size, way);
 }
 
-size_t copy_in_root(mfn_t root, void *dst, uint64_t src, size_t size)
+hot_path size_t copy_in_root(mfn_t root, void *dst, uint64_t src, size_t size)
 {
     return move(root, src, dst, size, COPY_IN);
 }
 
-size_t copy_out_root(mfn_t root, uint64_t dst, const void *src, size_t size)
+hot_path size_t copy_out_root(mfn_t root, uint64_t dst, const void *src,
+                              size_t size)
 {
     return move(root, dst, (void *)src, size, COPY_OUT);
 }
@@ -128,12 +129,12 @@ static mfn_t current_root(void)
     return current_vcpu()->kernel_root;
 }
 
-size_t copy_in(void *dst, guest_va src, size_t size)
+hot_path size_t copy_in(void *dst, guest_va src, size_t size)
 {
     return move(current_root(), src.va, dst, size, COPY_IN);
 }
 
-size_t copy_out(guest_va dst, const void *src, size_t size)
+hot_path size_t copy_out(guest_va dst, const void *src, size_t size)
 {
     return move(current_root(), dst.va, (void *)src, size, COPY_OUT);
 }

@@ -14,7 +14,8 @@ static hypercall_handler *const handlers[HC_COUNT] = {
  * Runs hypercall `nr` for the running vCPU; the result for its rax. -ENOSYS
  * for numbers without a row.
  */
-long hypercall_dispatch(struct vcpu *v, uint64_t nr, const struct hc_args *args)
+hot_path long hypercall_dispatch(struct vcpu *v, uint64_t nr,
+                                 const struct hc_args *args)
 {
     uint64_t index = index_clamp(nr, HC_COUNT);
 

@@ -154,8 +154,8 @@ static int store_plain(struct frame *f, uint64_t ptr, enum pt_write how,
     return 0;
 }
 
-static int update_entry(const struct pt_context *c, uint64_t ptr,
-                        uint64_t value, enum pt_write how)
+hot_path static int update_entry(const struct pt_context *c, uint64_t ptr,
+                                 uint64_t value, enum pt_write how)
 {
     struct frame *f = frame_get(MFN(ptr >> PAGE_SHIFT), c->tables);
     unsigned index = (ptr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
@@ -186,7 +186,8 @@ static int update_m2p(const struct pt_context *c, uint64_t ptr, uint64_t pfn)
     return 0;
 }
 
-static int do_update(const struct pt_context *c, const struct mmu_update *u)
+hot_path static int do_update(const struct pt_context *c,
+                              const struct mmu_update *u)
 {
     uint64_t ptr = u->ptr & ~7ull;
 
@@ -253,7 +254,7 @@ static long update_alone(struct vcpu *v, const struct hc_args *args)
 }
 
 /* mmu_update(requests, count, done, domains) */
-long hc_mmu_update(struct vcpu *v, const struct hc_args *args)
+hot_path long hc_mmu_update(struct vcpu *v, const struct hc_args *args)
 {
     struct batch b;
     uint64_t table_owner = args->a[3] >> 16 & 0xffff;
@@ -588,7 +589,7 @@ static bool flush_alone(const struct hc_args *args)
 }
 
 /* mmuext_op(requests, count, done, domain) */
-long hc_mmuext_op(struct vcpu *v, const struct hc_args *args)
+hot_path long hc_mmuext_op(struct vcpu *v, const struct hc_args *args)
 {
     struct batch b;
     int error;

@@ -44,7 +44,7 @@ static int run_entry(struct vcpu *v, guest_va at, bool *is_restarted)
 }
 
 /* multicall(entries, count): 0, whatever the entries' own results. */
-long hc_multicall(struct vcpu *v, const struct hc_args *args)
+hot_path long hc_multicall(struct vcpu *v, const struct hc_args *args)
 {
     guest_va at = HC_ARG_VA(args, 0);
     uint32_t left = (uint32_t)args->a[1];

@@ -103,7 +103,7 @@ static int get_io_leaf(const struct pt_context *c, uint64_t *entry)
 }
 
 /* Takes what L1 entry *entry implies, and adjusts it as it will be stored. */
-static int get_leaf(const struct pt_context *c, uint64_t *entry)
+hot_path static int get_leaf(const struct pt_context *c, uint64_t *entry)
 {
     mfn_t mfn = pte_frame(*entry);
     struct frame *f;
@@ -132,7 +132,7 @@ static int get_leaf(const struct pt_context *c, uint64_t *entry)
     return error;
 }
 
-static void put_leaf(uint64_t entry)
+hot_path static void put_leaf(uint64_t entry)
 {
     struct frame *f;
 
@@ -236,7 +236,7 @@ int pt_drain(struct domain *d)
     return 0;
 }
 
-int pt_settle(struct domain *d, struct frame *f)
+hot_path int pt_settle(struct domain *d, struct frame *f)
 {
     if (!is_partial(f))
         return 0;
@@ -496,9 +496,9 @@ static bool is_still(const struct frame *f, enum frame_type type)
     return frame_used_type(f) == type;
 }
 
-static int write_leaf(const struct pt_context *c, struct frame *f,
-                      unsigned index, enum pt_write how, uint64_t expected,
-                      uint64_t value, uint64_t *old)
+hot_path static int write_leaf(const struct pt_context *c, struct frame *f,
+                               unsigned index, enum pt_write how,
+                               uint64_t expected, uint64_t value, uint64_t *old)
 {
     uint64_t *slot = &table_of(f)[index];
     int error;
@@ -551,9 +551,9 @@ static int write_table_entry(const struct pt_context *c, struct frame *f,
     return error;
 }
 
-int pt_write_entry(const struct pt_context *c, struct frame *f, unsigned index,
-                   enum pt_write how, uint64_t expected, uint64_t value,
-                   uint64_t *seen)
+hot_path int pt_write_entry(const struct pt_context *c, struct frame *f,
+                            unsigned index, enum pt_write how,
+                            uint64_t expected, uint64_t value, uint64_t *seen)
 {
     uint64_t old = pte_read(&table_of(f)[index]);
     int error;

@@ -23,7 +23,7 @@ struct spinlock {
         0, 0                                                                   \
     }
 
-static inline void spin_lock(struct spinlock *l)
+hot_path static inline void spin_lock(struct spinlock *l)
 {
     uint32_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
 
@@ -31,7 +31,7 @@ static inline void spin_lock(struct spinlock *l)
         arch_spin_wait();
 }
 
-static inline void spin_unlock(struct spinlock *l)
+hot_path static inline void spin_unlock(struct spinlock *l)
 {
     __atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
 }

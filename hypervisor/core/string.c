@@ -6,7 +6,7 @@
  */
 #include "core/string.h"
 
-#include <stdint.h>
+#include "core/types.h"
 
 /* A word at any address, of anyone's type. */
 typedef uint64_t word __attribute__((may_alias, aligned(1)));
@@ -15,7 +15,7 @@ typedef uint64_t word __attribute__((may_alias, aligned(1)));
 #define ROUND (4 * WORD)
 
 /* Copies `n` bytes; the ranges don't overlap. Returns `dst`. */
-void *memcpy(void *restrict dst, const void *restrict src, size_t n)
+hot_path void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
     const char *from = src, *last_round = from + (n & ~(ROUND - 1));
     const char *last_word = from + (n & ~(WORD - 1)), *end = from + n;

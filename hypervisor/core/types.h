@@ -44,6 +44,8 @@ typedef uint64_t nsec_t;
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define must_check __attribute__((warn_unused_result))
+/* On the way of a page fault: laid out together, to share few pages. */
+#define hot_path __attribute__((hot))
 #define container_of(ptr, type, member)                                        \
     ((type *)((char *)(ptr)-offsetof(type, member)))
 

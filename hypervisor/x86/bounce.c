@@ -39,7 +39,7 @@ static uint64_t visible_flags(const struct vcpu *v, uint64_t flags, bool masked)
     return flags;
 }
 
-void bounce_to_kernel(struct vcpu *v, const struct bounce *b)
+hot_path void bounce_to_kernel(struct vcpu *v, const struct bounce *b)
 {
     struct regs *r = guest_regs();
     struct vcpu_info *info = vcpu_info_of(v);
@@ -86,8 +86,8 @@ void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code)
     };
 }
 
-void trap_inject_page_fault(struct vcpu *v, uint64_t address,
-                            uint32_t error_code)
+hot_path void trap_inject_page_fault(struct vcpu *v, uint64_t address,
+                                     uint32_t error_code)
 {
     error_code &= ~PFEC_USER;
     if (!v->arch->in_kernel)
@@ -145,7 +145,7 @@ static void deliver_event(struct vcpu *v)
             v, &(struct bounce){.address = c->address, .masks_events = true});
 }
 
-void deliver_pending(struct vcpu *v)
+hot_path void deliver_pending(struct vcpu *v)
 {
     if (v->arch->trap.is_pending)
         deliver_trap(v);

@@ -43,7 +43,7 @@ static void load_idle_root(void)
     __atomic_store_n(&c->core->clean, true, __ATOMIC_SEQ_CST);
 }
 
-void context_load_root(struct vcpu *v)
+hot_path void context_load_root(struct vcpu *v)
 {
     mfn_t root = v->arch->in_kernel ? v->kernel_root : v->user_root;
 
@@ -57,7 +57,7 @@ void arch_vcpu_roots_changed(struct vcpu *v)
         context_load_root(v);
 }
 
-void context_toggle_mode(struct vcpu *v)
+hot_path void context_toggle_mode(struct vcpu *v)
 {
     v->arch->in_kernel = !v->arch->in_kernel;
     swapgs();

@@ -198,7 +198,7 @@ long hc_set_segment_base(struct vcpu *v, const struct hc_args *args)
 /* --- iret ---------------------------------------------------------------- */
 
 /* iret(): goes on in the context that lies on the caller's stack. */
-long hc_iret(struct vcpu *v, const struct hc_args *args)
+hot_path long hc_iret(struct vcpu *v, const struct hc_args *args)
 {
     struct regs *r = guest_regs();
     struct iret_context c;

@@ -178,7 +178,7 @@ static void set_open(const struct vcpu *v, bool may_access)
 }
 
 /* To be called on the pCPU that has `v` loaded, when its mode changed. */
-void ioport_mode_changed(const struct vcpu *v)
+hot_path void ioport_mode_changed(const struct vcpu *v)
 {
     set_open(v, v->arch->in_kernel || v->arch->iopl == 3);
 }
@@ -187,7 +187,7 @@ void ioport_mode_changed(const struct vcpu *v)
  * To be called when `v` leaves for the light side, where it goes from kernel
  * to application and back unseen: the bitmap is open only if it is to both.
  */
-void ioport_leave_light(const struct vcpu *v)
+hot_path void ioport_leave_light(const struct vcpu *v)
 {
     set_open(v, v->arch->iopl == 3);
 }

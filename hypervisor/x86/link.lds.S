@@ -39,6 +39,7 @@ SECTIONS
         *(.gate.text)
         gate_text_end = .;
         . = ALIGN(4096);
+        *(.text.hot .text.hot.*)
         *(EXCLUDE_FILE(*liblzma.a:* *libzstd.a:* *libz.a:*) .text
           EXCLUDE_FILE(*liblzma.a:* *libzstd.a:* *libz.a:*) .text.*)
         . = ALIGN(16);

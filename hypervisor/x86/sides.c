@@ -161,7 +161,7 @@ void arch_l4_gone(mfn_t l4)
 
 /* --- from light to full -------------------------------------------------- */
 
-void sides_entered_light(struct cpu *c, struct regs *r)
+hot_path void sides_entered_light(struct cpu *c, struct regs *r)
 {
     struct vcpu *v = c->core->loaded;
     bool is_trap = r->vector < ENTRY_SYSCALL && (r->cs & RPL_MASK);
@@ -324,7 +324,7 @@ static bool needs_full(const struct vcpu *v)
            mfn_equal(v->user_root, MFN_INVALID);
 }
 
-uint64_t sides_leave_light(struct vcpu *v, struct regs *r)
+hot_path uint64_t sides_leave_light(struct vcpu *v, struct regs *r)
 {
     struct cpu *c = this_cpu();
     struct gate_const *k = c->constants;

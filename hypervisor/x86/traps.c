@@ -8,6 +8,7 @@
 
 #include "core/arch.h"
 #include "core/domain.h"
+#include "core/guest_copy.h"
 #include "core/hypercall.h"
 #include "core/log.h"
 #include "core/pcpu.h"
@@ -32,7 +33,7 @@
 #define LINUX_SYSCALL_VECTOR 0x80
 #define SOFT_INTERRUPT_ERROR(vector) ((vector)*8 + 2)
 
-extern const char exit_iret[];
+extern const char exit_iret[], exit_sysret[];
 
 /* --- system calls and hypercalls ----------------------------------------- */
 
@@ -64,7 +65,7 @@ static void application_syscall(struct vcpu *v, struct regs *r)
 }
 
 /* SYSCALL: an application's system call, or its kernel's hypercall. */
-void handle_syscall(struct regs *r)
+hot_path void handle_syscall(struct regs *r)
 {
     struct vcpu *v = current_vcpu();
     struct hc_args args;
@@ -219,7 +220,7 @@ static void guest_exception(struct vcpu *v, struct regs *r)
     trap_inject(v, r->vector, r->error_code);
 }
 
-void handle_guest_trap(struct regs *r)
+hot_path void handle_guest_trap(struct regs *r)
 {
     struct vcpu *v = current_vcpu();
 
@@ -370,7 +371,20 @@ static bool do_work(struct cpu *c, struct vcpu *v)
     return !__atomic_load_n(&c->core->need_resched, __ATOMIC_SEQ_CST);
 }
 
-uint64_t prepare_exit(struct regs *r)
+hot_path /*
+ * Whether SYSRET restores `r`. The address must be canonical, or SYSRET would
+ * fault in ring 0 with the guest's stack pointer (Intel SDM 2B, SYSRET).
+ */
+    static bool
+    is_after_syscall(const struct regs *r)
+{
+    return r->vector == ENTRY_SYSCALL && r->rip == r->rcx &&
+           r->rflags == r->r11 && r->cs == SEL_GUEST_CS &&
+           r->ss == SEL_GUEST_SS && !(r->rflags & (RFLAGS_TF | RFLAGS_RF)) &&
+           va_is_canonical(r->rip);
+}
+
+hot_path uint64_t prepare_exit(struct regs *r)
 {
     struct cpu *c = this_cpu();
     uint64_t way;
@@ -379,9 +393,10 @@ uint64_t prepare_exit(struct regs *r)
         if (do_work(c, c->core->current))
             break;
     way = sides_leave(c->core->current, r);
-    if (!way)
-        context_load_root(c->core->current);
-    return way;
+    if (way)
+        return way;
+    context_load_root(c->core->current);
+    return is_after_syscall(r) ? (uint64_t)exit_sysret : 0;
 }
 
 void idle_loop(void)

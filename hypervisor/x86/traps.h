@@ -15,7 +15,8 @@ void handle_ist_trap(struct regs *r);
 
 /*
  * Runs what is due and finds a guest context to go on with, in *r. Where to
- * leave for it: 0 for the full side, else the gate's code for the light one.
+ * leave for it: 0 or exit_sysret for the full side, else the gate's code for
+ * the light one.
  */
 uint64_t prepare_exit(struct regs *r);
 

@@ -69,8 +69,8 @@ FILENAME ~ /\.h$/ && /^enum \{/ { in_enum = 1 }
 FILENAME ~ /\.h$/ && in_enum { add_command($0) }
 FILENAME ~ /\.h$/ && /^\}/ { in_enum = 0 }
 
-FILENAME ~ /\.c$/ && match($0, /^long hc_[a-z0-9_]+\(/) {
-    handler[substr($0, 9, RLENGTH - 9)] = base(FILENAME)
+FILENAME ~ /\.c$/ && /^(hot_path )?long hc_/ && match($0, /hc_[a-z0-9_]+\(/) {
+    handler[substr($0, RSTART + 3, RLENGTH - 4)] = base(FILENAME)
 }
 # A macro that puts names of commands together.
 FILENAME ~ /\.c$/ && FNR == 1 { split("", prefix); defined = "" }
