@@ -294,8 +294,8 @@ hypervisor: $(B)/mica $(B)/mica.gz ## build/mica, build/mica.gz, build/mica.debu
 
 # ---- Test kernels ----------------------------------------------------------
 
-GUESTS := $(filter-out lib,$(notdir $(patsubst %/,%,$(wildcard tests/guests/*/))))
-GUEST_ELF := $(GUESTS:%=$(B)/guests/%.elf)
+GUEST_NAMES := $(filter-out lib,$(notdir $(patsubst %/,%,$(wildcard tests/guests/*/))))
+GUEST_ELF := $(GUEST_NAMES:%=$(B)/guests/%.elf)
 GUEST_CFLAGS := -std=gnu11 -O2 -g $(WARNINGS) $(MAP) $(FREESTANDING) \
 	-Itests/guests/lib -I. -I$(B)/include
 GUEST_ASFLAGS := -g $(MAP) $(FREESTANDING) -Itests/guests/lib -I.
@@ -332,7 +332,7 @@ $(B)/guests/$(1).elf: $(call guest_obj,$(1)) $(GUEST_LIB_OBJ) \
 		$(call guest_obj,$(1)) $(GUEST_LIB_OBJ)
 -include $(patsubst %.o,%.d,$(call guest_obj,$(1)))
 endef
-$(foreach g,$(GUESTS),$(eval $(call guest,$(g))))
+$(foreach g,$(GUEST_NAMES),$(eval $(call guest,$(g))))
 -include $(GUEST_LIB_OBJ:.o=.d)
 
 guests: $(GUEST_ELF) ## the test kernels in build/guests/
@@ -348,6 +348,7 @@ INITRD ?= $(B)/dom0/initrd.img
 HYPERVISOR ?= $(B)/mica.gz
 MODULES ?= e1000 virtio_net virtio_pci virtio_blk ahci sd_mod ext4
 MODULES += xenfs xen-privcmd xen-evtchn xen-gntdev
+OVERLAY ?=
 IMAGE := dom0_tools/image
 
 $(B)/kernel/vmlinuz:
@@ -360,16 +361,31 @@ $(B)/xen/xen.gz:
 	$(Q)$(IMAGE)/fetch_deb.sh xen-hypervisor-4.17-amd64 $(B)/xen
 	@ln -sf root/boot/xen-4.17-amd64.gz $@
 
-$(eval $(call stamp,$(B)/flags/initrd,$(MODULES) $(TOOL_BIN)))
+$(eval $(call stamp,$(B)/flags/initrd,$(MODULES) $(TOOL_BIN) $(OVERLAY)))
 
 $(B)/dom0/initrd.img: $(B)/kernel/vmlinuz $(B)/flags/initrd $(TOOL_BIN) \
-		$(addprefix $(IMAGE)/,initramfs.sh init tour udhcpc)
+		$(addprefix $(IMAGE)/,initramfs.sh init tour udhcpc) \
+		$(if $(OVERLAY),$(shell find $(OVERLAY) -type f))
 	$(call say,INITRD,$@)
 	@mkdir -p $(@D)
-	$(Q)TOOLS='$(TOOL_BIN)' $(IMAGE)/initramfs.sh $@ $(B)/kernel $(MODULES)
+	$(Q)TOOLS='$(TOOL_BIN)' OVERLAY='$(OVERLAY)' $(IMAGE)/initramfs.sh $@ $(B)/kernel $(MODULES)
 
-# The options a distribution's entry for Xen would have, then the user's.
-MICA_OPTIONS = $(strip com1=115200,8n1 console=com1 $(MICA_CMDLINE))
+# The same with two guests in it, for people.
+$(B)/dom0/guests.img: $(B)/dom0/initrd.img $(B)/guests/echo.elf \
+		$(IMAGE)/guests.sh
+	$(call say,INITRD,$@)
+	$(Q)$(IMAGE)/guests.sh $(B)/dom0/guests $(B)/kernel/vmlinuz \
+		$(B)/guests/echo.elf
+	$(Q)$(if $(OVERLAY),cp -a $(OVERLAY)/. $(B)/dom0/guests)
+	$(Q)TOOLS='$(TOOL_BIN)' OVERLAY=$(B)/dom0/guests \
+		$(IMAGE)/initramfs.sh $@ $(B)/kernel $(MODULES)
+
+# The options a distribution's entry for Xen would have, then the user's. Half
+# of the memory is for guests.
+MEM ?= 2048
+DOM0_MEM ?= $(shell echo $$(($(MEM) / 2)))M
+MICA_OPTIONS = $(strip com1=115200,8n1 console=com1 dom0_mem=$(DOM0_MEM) \
+	$(MICA_CMDLINE))
 KERNEL_OPTIONS = $(strip console=hvc0 $(CMDLINE) $(TOUR:--%=mica.%))
 
 # Without a terminal the first domain gives a tour of itself.

@@ -49,13 +49,22 @@ cp "$here/udhcpc" "$tree/etc/udhcpc"
 done
 echo 'root::0:0:root:/root:/bin/sh' >"$tree/etc/passwd"
 echo 'root:x:0:' >"$tree/etc/group"
-echo "export PS1='dom0:\\w# '" >"$tree/etc/profile"
+echo "export PS1='\\h:\\w# '" >"$tree/etc/profile"
 if [ $# -gt 1 ]; then
     copy_modules "$@"
 fi
 for tool in ${TOOLS:-}; do
     cp "$tool" "$tree/usr/sbin/"
 done
+if [ -e "$tree/usr/sbin/mica" ]; then
+    ln -s mica "$tree/usr/sbin/xl"
+    # What "mica top" has to know of terminals.
+    for terminal in l/linux v/vt100 v/vt220 x/xterm; do
+        [ -e "/lib/terminfo/$terminal" ] || continue
+        mkdir -p "$tree/lib/terminfo/${terminal%/*}"
+        cp "/lib/terminfo/$terminal" "$tree/lib/terminfo/$terminal"
+    done
+fi
 if [ -n "${OVERLAY:-}" ]; then
     cp -a "$OVERLAY"/. "$tree"/
 fi

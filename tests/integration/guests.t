@@ -37,6 +37,16 @@ for sides in ${SIDES:-classic lazy isolated}; do
         report "$sides"
     done
 done
+# Races need two vCPUs; on two pCPUs they happen.
+SMP=2
+for sides in ${SIDES:-classic lazy isolated}; do
+    for guest in ${RACING-hostile_race hostile_calls types}; do
+        check "$guest comes to its end ($sides, 2 vCPUs)" \
+            guest_run "$guest" "sides=$sides" dom0_mem=64M dom0_max_vcpus=2
+        report "$sides, 2 vCPUs"
+    done
+done
+SMP=1
 for seed in ${SEEDS:-1 2 3 4}; do
     check "the gate survives a kernel that spoils it, seed $seed" \
         survives_hostile_kernel "$seed"

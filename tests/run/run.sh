@@ -48,7 +48,12 @@ elif [ "$status" -ne 0 ]; then
 elif ! grep -q qemu_system_shutdown_request "$trace"; then
     complain 'the machine was reset instead of powered off'
 fi
-for step in kernel capabilities hypervisor/type hypervisor/version/major \
+steps=
+if grep -aq '^TOUR guest' "$log"; then
+    steps='guest/list guest/linux guest/echo guest/shutdown guest/destroy
+        guest/left'
+fi
+for step in $steps kernel capabilities hypervisor/type hypervisor/version/major \
     hypervisor/version/minor hypervisor/version/extra \
     hypervisor/properties/capabilities memory cpus interrupts; do
     grep -aq "^TOUR $step: [^[:space:]]" "$log" || complain "no step '$step'"
