@@ -9,8 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -20,6 +23,7 @@ enum {
     DETACH_KEY = 0x1d, /* Ctrl-] */
     CHUNK = 4096,
     WAIT_MS = 5000,
+    RETRY_MS = 100,
 };
 
 static int fail_no_tty(domid_t id, struct error *e)
@@ -58,19 +62,57 @@ static char *wait_for_tty(struct store *store, domid_t id, struct error *e)
     return tty;
 }
 
+/* The daemon's socket, which many may use at a time. -1 with errno. */
+static int open_socket(domid_t id)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int number;
+
+    if (fd < 0)
+        return -1;
+    snprintf(address.sun_path, sizeof(address.sun_path),
+             CONSOLE_SOCKET_DIR "/%u.sock", id);
+    if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+        return fd;
+    number = errno;
+    close(fd);
+    errno = number;
+    return -1;
+}
+
+/* Another daemon than Mica's has no socket, but a terminal. */
+static int open_tty(const char *tty)
+{
+    if (!strncmp(tty, "/dev/", 5))
+        return open(tty, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    errno = EINVAL;
+    return -1;
+}
+
+/* A socket where nobody listens is that of a daemon that is coming back. */
+static int open_console(domid_t id, const char *tty)
+{
+    int fd = open_socket(id), waited;
+
+    for (waited = 0; fd < 0 && errno == ECONNREFUSED && waited < WAIT_MS;
+         waited += RETRY_MS) {
+        poll(NULL, 0, RETRY_MS);
+        fd = open_socket(id);
+    }
+    return fd < 0 && errno == ENOENT ? open_tty(tty) : fd;
+}
+
 /* See console.h. */
 int console_open(struct call *call, domid_t id, struct error *e)
 {
     struct store *store = call_store(call, e);
     char *tty = store ? wait_for_tty(store, id, e) : NULL;
-    int fd = -1;
+    int fd;
 
     if (!tty)
         return -1;
-    if (!strncmp(tty, "/dev/", 5))
-        fd = open(tty, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-    else
-        errno = EINVAL;
+    fd = open_console(id, tty);
     if (fd < 0) {
         error_set_errno(e, errno, "can't open the console %.80s", tty);
         error_hint(e, "is the console daemon running?");
@@ -159,6 +201,8 @@ int console_talk(int console, struct error *e)
     bool is_terminal = isatty(STDIN_FILENO);
     struct termios before, raw;
 
+    /* A daemon that ends shall not leave this terminal as it is now. */
+    signal(SIGPIPE, SIG_IGN);
     if (is_terminal) {
         if (tcgetattr(STDIN_FILENO, &before)) {
             close(console);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attaching to a domain's console. The console daemon keeps a terminal for
- * each domain and writes its path to /local/domain/<id>/console/tty.
+ * Attaching to a domain's console. The console daemon keeps a socket and a
+ * terminal for each domain. When both are there it writes the terminal's path
+ * to /local/domain/<id>/console/tty.
  */
 #pragma once
 
@@ -9,10 +10,11 @@
 #include "hypercall_abi/abi.h"
 
 #define CONSOLE_LOG_DIR "/var/log/mica/console"
+#define CONSOLE_SOCKET_DIR "/run/mica/console"
 
 /*
- * Opens the terminal of a domain's console, waiting some seconds for the
- * daemon to provide it. A descriptor, or -1.
+ * Opens a domain's console, waiting some seconds for the daemon to provide
+ * it. A descriptor, or -1.
  */
 int console_open(struct call *call, domid_t id, struct error *e);
 

@@ -25,6 +25,7 @@
 #include "hypercall_abi/version.h"
 #include "hypercall_abi/vm_assist.h"
 #include "hypercall_abi/xenpmu.h"
+#include "ring_buffers/console.h"
 
 #include "abi_facts.h"
 

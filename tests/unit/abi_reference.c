@@ -20,6 +20,7 @@
 #include <xen/elfnote.h>
 #include <xen/event_channel.h>
 #include <xen/grant_table.h>
+#include <xen/io/console.h>
 #include <xen/io/xs_wire.h>
 #include <xen/memory.h>
 #include <xen/nmi.h>
