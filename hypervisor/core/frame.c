@@ -146,17 +146,24 @@ static void release(struct frame *f, struct domain *d)
  */
 int frame_unassign(struct frame *f, struct domain *d)
 {
-    uint64_t old = state_read(f);
+    uint64_t old;
+    int error = 0;
 
+    if (!frame_get_known(f, d)) /* or it could change hands meanwhile */
+        return -EINVAL;
+    old = state_read(f);
     do {
-        if (frame_owner(f) != d->id || !(old & FRAME_ALLOCATED))
-            return -EINVAL;
-        if ((old & FRAME_COUNT_MASK) != 1 || frame_type_count(old) ||
-            old & (FRAME_PARTIAL | FRAME_PINNED | FRAME_CHANGING))
-            return -EBUSY;
-    } while (!state_swap(f, &old, 0));
-    release(f, d);
-    return 0;
+        if (!(old & FRAME_ALLOCATED))
+            error = -EINVAL;
+        else if ((old & FRAME_COUNT_MASK) != 2 || frame_type_count(old) ||
+                 old & (FRAME_PARTIAL | FRAME_PINNED | FRAME_CHANGING))
+            error = -EBUSY;
+    } while (!error && !state_swap(f, &old, 0));
+    if (error)
+        frame_put(f);
+    else
+        release(f, d);
+    return error;
 }
 
 /*

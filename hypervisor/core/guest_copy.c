@@ -10,12 +10,30 @@
 
 #define OWN_RANGE_FIRST 0xffff800000000000ull
 #define OWN_RANGE_LAST 0xffff87ffffffffffull
+#define OWN_SLOTS 16u /* of a root, that this range takes */
+#define GUEST_SLOT_FIRST 272u
 
 /* Whether `va` is canonical and a guest's to use. */
 bool guest_va_is_usable(uint64_t va)
 {
     return va_is_canonical(va) &&
            !(va >= OWN_RANGE_FIRST && va <= OWN_RANGE_LAST);
+}
+
+/*
+ * The index of usable `va` in its table of `level`. In a root it is a guest's
+ * slot even where the processor guesses, too early, that `va` is usable: or
+ * the walk would go on through Mica's own tables.
+ */
+static inline unsigned walk_index(uint64_t va, unsigned level)
+{
+    unsigned index = pt_index(va, level);
+    uint64_t slot = (index - GUEST_SLOT_FIRST) % PT_ENTRIES;
+
+    if (level < 4)
+        return index;
+    slot = index_clamp(slot, PT_ENTRIES - OWN_SLOTS);
+    return (unsigned)((slot + GUEST_SLOT_FIRST) % PT_ENTRIES);
 }
 
 /*
@@ -29,7 +47,7 @@ hot_path void guest_walk(mfn_t root, uint64_t va, struct walk *out)
     out->is_present = false;
     for (out->level = 4;; out->level--) {
         uint64_t *entries = arch_frame_ptr(table);
-        uint64_t entry = pte_read(&entries[pt_index(va, out->level)]);
+        uint64_t entry = pte_read(&entries[walk_index(va, out->level)]);
 
         out->table[out->level] = table;
         out->entry[out->level] = entry;
@@ -56,7 +74,7 @@ hot_path void *guest_translate(mfn_t root, uint64_t va, enum walk_access access)
 #pragma GCC unroll 4
     for (unsigned level = 4; level; level--) {
         const uint64_t *table = arch_frame_ptr(frame);
-        uint64_t entry = pte_read(&table[pt_index(va, level)]);
+        uint64_t entry = pte_read(&table[walk_index(va, level)]);
 
         if ((entry & need) != need)
             return NULL;

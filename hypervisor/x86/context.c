@@ -45,7 +45,7 @@ static void load_idle_root(void)
 
 hot_path void context_load_root(struct vcpu *v)
 {
-    mfn_t root = v->arch->in_kernel ? v->kernel_root : v->user_root;
+    mfn_t root = vcpu_root(v);
 
     if (!mfn_equal(root, this_cpu()->loaded_root))
         load_cr3(root);
@@ -144,19 +144,25 @@ static void unload(struct vcpu *v)
     sched_unloaded(v);
 }
 
-/* What one domain taught the branch predictors must not steer another. */
-static void forget_branches(struct cpu *c, const struct vcpu *v)
+/*
+ * What one domain taught the branch predictors must not steer another, and
+ * its registers, left on the gate's stacks, are not another's to read.
+ */
+static void forget_last_domain(struct cpu *c, const struct vcpu *v)
 {
-    if (c->last_domain != v->domain->id && cpu_features()->ibpb)
-        wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+    if (c->last_domain == v->domain->id)
+        return;
     c->last_domain = v->domain->id;
+    memset(c->scratch, 0, sizeof(*c->scratch));
+    if (cpu_features()->ibpb)
+        wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
 }
 
 static void load(struct vcpu *v)
 {
     struct cpu *c = this_cpu();
 
-    forget_branches(c, v);
+    forget_last_domain(c, v);
     c->core->loaded = v;
     *guest_regs() = v->arch->regs;
     context_load_root(v);

@@ -385,6 +385,10 @@ END(gate_debug)
  * either side and at any instruction; they work on the full side, on the
  * pCPU's exception stack, below whatever is in use there, and go back to the
  * tables they found.
+ *
+ * What looks like use may be a guest's: at the first instructions of a SYSCALL
+ * rsp is whatever the guest made it. So the lower half of the stack is not
+ * believed to be in use, and there is always room.
  */
 LOCAL_FUNC(gate_ist_trap)
         push_registers
@@ -399,7 +403,7 @@ gate_ist_common:
         mov     REGS_RSP(%rsp), %rax
         mov     %rdx, %rcx
         sub     %rax, %rcx
-        cmp     $STACK_SIZE, %rcx               # unsigned: 0 to STACK_SIZE
+        cmp     $STACK_SIZE / 2, %rcx           # unsigned; see above
         cmovb   %rax, %rdx
 1:      and     $~15, %rdx
         sub     $REGS_SIZE + 8, %rdx

@@ -93,10 +93,15 @@ struct arch_domain {
     uint32_t pci_cf8;    /* last dword written to port 0xcf8 */
 };
 
-/* The root of the address space that `v` is in. */
+/*
+ * The root of the address space that `v` is in. A kernel in ring 1 can go to
+ * ring 3 without Mica, even if it has named no tables for applications.
+ */
 static inline mfn_t vcpu_root(const struct vcpu *v)
 {
-    return v->arch->in_kernel ? v->kernel_root : v->user_root;
+    return v->arch->in_kernel || mfn_equal(v->user_root, MFN_INVALID)
+               ? v->kernel_root
+               : v->user_root;
 }
 
 must_check int vcpu_load_cr3(struct vcpu *v, uint64_t value);

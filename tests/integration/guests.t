@@ -40,7 +40,7 @@ done
 # Races need two vCPUs; on two pCPUs they happen.
 SMP=2
 for sides in ${SIDES:-classic lazy isolated}; do
-    for guest in ${RACING-hostile_race hostile_calls types}; do
+    for guest in ${RACING-hostile_race hostile_calls hostile_gate types}; do
         check "$guest comes to its end ($sides, 2 vCPUs)" \
             guest_run "$guest" "sides=$sides" dom0_mem=64M dom0_max_vcpus=2
         report "$sides, 2 vCPUs"

@@ -45,4 +45,9 @@ piece   at_mov_ss_int3
         int3
         ud2
 
+/* Changes bits that mean nothing in a page-table entry that is absent. */
+piece   at_not_forever
+        notb    7(%rdi)
+        jmp     at_not_forever
+
         .section .note.GNU-stack, "", @progbits

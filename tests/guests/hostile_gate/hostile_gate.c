@@ -8,6 +8,7 @@
 #include "pieces.h"
 #include "trap.h"
 
+#include "hypercall_abi/physdev.h"
 #include "hypercall_abi/vcpu.h"
 #include "hypercall_abi/version.h"
 
@@ -27,6 +28,7 @@ PIECE(sysenter);
 PIECE(flags_syscall);
 PIECE(mov_ss_syscall);
 PIECE(mov_ss_int3);
+PIECE(not_forever);
 
 const char guest_name[] = "hostile_gate";
 
@@ -138,6 +140,45 @@ TEST(application_gets_no_ports)
         EXPECT_EQ(trap_try(context_enter, ARG(&c)), EXC_GP);
         trap_hook = NULL;
     }
+}
+
+/* Enters the context `to` without the hypervisor. */
+static void enter_natively(uint64_t to)
+{
+    const struct context *at = (const struct context *)to;
+
+    __asm__ volatile("push %0; push %1; push %2; push %3; push %4; iretq"
+                     :
+                     : "r"(at->frame.ss), "r"(at->frame.rsp),
+                       "r"(at->frame.rflags), "r"(at->frame.cs),
+                       "r"(at->frame.rip), "D"(at->gprs.rdi),
+                       "c"(at->frame.rcx), "d"(at->gprs.rdx)
+                     : "memory");
+}
+
+static long set_iopl(uint32_t iopl)
+{
+    struct physdev_set_iopl_args op = {.iopl = iopl};
+
+    return hc_physdev_op(PHYSDEVOP_set_iopl, ARG(&op));
+}
+
+/*
+ * A kernel in ring 1 can go to ring 3 by itself, even when it has no tables
+ * for applications: Mica then must not look for any.
+ */
+TEST(application_without_tables)
+{
+    EXPECT_EQ(mmuext(MMUEXT_NEW_USER_BASEPTR, 0, 0), 0);
+    EXPECT_EQ(set_iopl(3), 0);
+    context_user(&c, at_ins);
+    c.gprs.rdi = USER_HOLE;
+    c.gprs.rdx = 0x61;
+    c.frame.rcx = 4;
+    EXPECT_EQ(trap_try(enter_natively, ARG(&c)), EXC_PF);
+    EXPECT_EQ(set_iopl(0), 0);
+    EXPECT_EQ(mmuext(MMUEXT_NEW_USER_BASEPTR, user_root_mfn, 0), 0);
+    EXPECT(is_alive());
 }
 
 /* --- flags --------------------------------------------------------------- */
@@ -348,4 +389,88 @@ TEST(vcpu_without_tables)
     context.flags = 0;
     EXPECT_EQ(hc_vcpu_op(VCPUOP_initialise, 1, ARG(&context)), -EINVAL);
     EXPECT(hc_vcpu_op(VCPUOP_up, 1, 0) < 0);
+}
+
+/* --- a vCPU that left its kernel without Mica ----------------------------- */
+
+#define STACK_BYTES 4096
+#define RELOADS 5
+#define A_WHILE 5000
+
+static struct context writing;
+static char second_stack[STACK_BYTES] __attribute__((aligned(16)));
+static volatile bool second_is_up, second_faulted;
+
+static void run_second(void)
+{
+    second_is_up = true;
+    enter_natively(ARG(&writing));
+}
+
+static void stop_second(void)
+{
+    second_faulted = true;
+    for (;;)
+        hc_vcpu_op(VCPUOP_down, 1, 0);
+}
+
+/* It writes to USER_DATA in ring 3, and has no tables for applications. */
+static void start_second(void)
+{
+    context_user(&writing, at_not_forever);
+    writing.gprs.rdi = USER_DATA;
+    memset(&context, 0, sizeof(context));
+    context.flags = VGCF_in_kernel;
+    context.user_regs.rip = ARG(run_second);
+    context.user_regs.rsp = ARG(second_stack + STACK_BYTES) - 8;
+    context.user_regs.cs = KERNEL_CS;
+    context.user_regs.ss = KERNEL_SS;
+    context.user_regs.rflags = FLAG_FIXED;
+    context.kernel_ss = KERNEL_SS;
+    context.kernel_sp = ARG(second_stack + STACK_BYTES);
+    context.trap_ctxt[EXC_PF].address = ARG(stop_second);
+    context.ctrlreg[3] = mfn_of(root_table()) << 12;
+    EXPECT_EQ(hc_vcpu_op(VCPUOP_initialise, 1, ARG(&context)), 0);
+    EXPECT_EQ(hc_vcpu_op(VCPUOP_up, 1, 0), 0);
+    while (!second_is_up)
+        is_alive();
+}
+
+static void wait_a_while(void)
+{
+    for (unsigned n = 0; n < A_WHILE; n++)
+        EXPECT(is_alive());
+}
+
+/*
+ * Taken from its processor and put back, that vCPU must still hear of flushes:
+ * the page that it writes to becomes a page table.
+ */
+TEST(vcpu_without_tables_is_flushed)
+{
+    uint64_t *pte = pte_of(USER_DATA, 1), *page = user_data_page, before;
+
+    if (hc_vcpu_op(VCPUOP_is_up, 1, 0) == -ENOENT) {
+        test_skip("there is one vCPU only");
+        return;
+    }
+    memset(page, 0, PAGE_SIZE);
+    start_second();
+    for (unsigned i = 0; i < RELOADS; i++) {
+        wait_a_while();
+        EXPECT_EQ(hc_vcpu_op(VCPUOP_down, 1, 0), 0);
+        wait_a_while();
+        EXPECT_EQ(hc_vcpu_op(VCPUOP_up, 1, 0), 0);
+    }
+    wait_a_while();
+    EXPECT_EQ(page_set_ro(page), 0);
+    EXPECT_EQ(pte_write(pte, mfn_of(page) << 12 | PTE_RO_PAGE), 0);
+    EXPECT_EQ(mmuext(MMUEXT_PIN_L1_TABLE, mfn_of(page), 0), 0);
+    before = *(volatile uint64_t *)page;
+    for (unsigned n = 0; n < A_WHILE && is_alive(); n++)
+        EXPECT_EQ(*(volatile uint64_t *)page, before);
+    EXPECT(second_faulted);
+    EXPECT_EQ(mmuext(MMUEXT_UNPIN_TABLE, mfn_of(page), 0), 0);
+    EXPECT_EQ(page_set_rw(page), 0);
+    EXPECT_EQ(pte_write(pte, mfn_of(page) << 12 | PTE_RW_PAGE), 0);
 }
