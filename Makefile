@@ -344,7 +344,7 @@ include dom0_tools/tools.mk
 # ---- The first domain and the disk image -----------------------------------
 
 KERNEL ?= $(B)/kernel/vmlinuz
-INITRD ?= $(B)/dom0/initrd.img
+INITRD ?= $(B)/dom0/guests.img
 HYPERVISOR ?= $(B)/mica.gz
 MODULES ?= e1000 virtio_net virtio_pci virtio_blk ahci sd_mod ext4
 MODULES += xenfs xen-privcmd xen-evtchn xen-gntdev

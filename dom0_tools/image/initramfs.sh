@@ -39,7 +39,7 @@ copy_modules() {
 rm -rf "$tree"
 mkdir -p "$tree/bin" "$tree/sbin" "$tree/etc" "$tree/proc" "$tree/sys" \
     "$tree/dev" "$tree/run" "$tree/tmp" "$tree/root" "$tree/usr/bin" \
-    "$tree/usr/sbin" "$tree/mnt" "$tree/var/log"
+    "$tree/usr/sbin" "$tree/mnt" "$tree/var/log" "$tree/var/lib"
 cp /bin/busybox "$tree/bin/busybox"
 cp "$here/init" "$tree/init"
 cp "$here/tour" "$tree/bin/tour"

@@ -8,6 +8,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -358,9 +359,11 @@ static int write_core(struct core *core, struct error *e)
 
 static int save(struct core *core, const char *path, struct error *e)
 {
+    /* Whoever reads it sees all of the guest's memory. */
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     int result, number;
 
-    core->file = fopen(path, "wxe");
+    core->file = fd < 0 ? NULL : fdopen(fd, "w");
     if (!core->file)
         goto fail;
     errno = 0;

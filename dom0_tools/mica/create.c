@@ -173,7 +173,8 @@ static const struct verb verbs[] = {
          "input. Settings as arguments go over those of the file; text needs "
          "no quotes there.\n\n"
          "Everything that can be refused is refused before the domain exists. "
-         "If creating it fails half-way, nothing is left of it.\n\n"
+         "If creating it fails or is interrupted half-way, nothing is left of "
+         "it.\n\n"
          "What becomes of the domain when it ends is up to the monitor, which "
          "is started if it does not run.",
      .options = options,

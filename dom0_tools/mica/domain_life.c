@@ -5,6 +5,7 @@
  */
 #include "dom0_tools/mica/domain_life.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +14,9 @@
 #include "dom0_tools/mica/cpu_set.h"
 
 enum { STORE_DOMAIN = 0, CONSOLE_DOMAIN = 0, WATCH_MS = 5000 };
+
+/* Signals by which people and systems end a program. */
+static const int endings[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 static int check_name(struct call *call, const char *name, struct error *e)
 {
@@ -39,7 +43,7 @@ static int check_uuid(struct call *call, const struct domain_config *c,
     if (!list)
         return -1;
     for (i = 0; i < count && !result; i++) {
-        if (!list[i].domain ||
+        if (!list[i].domain || (list[i].flags & CONTROL_DOMAIN_DYING) ||
             memcmp(list[i].handle, c->uuid.bytes, sizeof(c->uuid.bytes)))
             continue;
         domain_read_name(call, list[i].domain, name);
@@ -164,21 +168,67 @@ static int fill(struct call *call, const struct domain_config *c,
     return 0;
 }
 
+static int create(struct call *call, const struct domain_config *c,
+                  struct build *plan, struct domain_wiring *wiring,
+                  struct error *e)
+{
+    if (create_empty(call, c, &wiring->domain, e))
+        return -1;
+    if (!fill(call, c, plan, wiring, e) &&
+        !domain_store_write(call, c, wiring, e) &&
+        !store_introduce(call->store, wiring->domain, wiring->store_frame,
+                         wiring->store_port, e))
+        return 0;
+    domain_destroy(call, wiring->domain, DOMAIN_STORE_ALL, NULL);
+    return -1;
+}
+
+/*
+ * Holds back the signals that would end this program, and nothing else, until
+ * `before` is in force again.
+ */
+static void hold_signals(sigset_t *held, sigset_t *before)
+{
+    struct sigaction action;
+    unsigned i;
+
+    sigemptyset(held);
+    for (i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+        if (!sigaction(endings[i], NULL, &action) &&
+            action.sa_handler == SIG_DFL)
+            sigaddset(held, endings[i]);
+    sigprocmask(SIG_BLOCK, held, before);
+}
+
+static bool is_interrupted(const sigset_t *held)
+{
+    sigset_t waiting;
+    unsigned i;
+
+    sigpending(&waiting);
+    for (i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+        if (sigismember(held, endings[i]) && sigismember(&waiting, endings[i]))
+            return true;
+    return false;
+}
+
 /* See domain_life.h. */
 int domain_create(struct call *call, const struct domain_config *c,
                   struct build *plan, domid_t *id, struct error *e)
 {
     struct domain_wiring wiring = {.guest_os = build_guest_os(plan)};
+    sigset_t held, before;
+    int result;
 
-    if (create_empty(call, c, &wiring.domain, e))
-        return error_wrap(e, "can't create domain %s", c->name);
-    if (fill(call, c, plan, &wiring, e) ||
-        domain_store_write(call, c, &wiring, e) ||
-        store_introduce(call->store, wiring.domain, wiring.store_frame,
-                        wiring.store_port, e)) {
+    hold_signals(&held, &before);
+    result = create(call, c, plan, &wiring, e);
+    if (!result && is_interrupted(&held)) {
         domain_destroy(call, wiring.domain, DOMAIN_STORE_ALL, NULL);
-        return error_wrap(e, "can't create domain %s", c->name);
+        result = error_set(e, EXIT_STATUS_FAILED, "it was interrupted");
     }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (result)
+        return error_wrap(e, "can't create domain %s", c->name);
     *id = wiring.domain;
     return 0;
 }
@@ -192,10 +242,11 @@ int domain_destroy(struct call *call, domid_t id, enum domain_store_part part,
 
     if (!control)
         return -1;
-    if (store)
-        store_release(store, id, NULL);
     if (control_domain_destroy(control, id, e))
         return -1;
+    /* Not before: daemons hear of it, and let go of a domain that is dying. */
+    if (store)
+        store_release(store, id, NULL);
     return store ? domain_store_remove(call, id, part, e) : 0;
 }
 

@@ -179,6 +179,7 @@ static void dump(struct call *call, domid_t id, const struct domain_config *c)
     strftime(clock, sizeof(clock), "%Y-%m%d-%H%M.%S", localtime_r(&now, &tm));
     snprintf(path, sizeof(path), "%s/%s-%s.%u.core", DUMP_DIR, clock, c->name,
              id);
+    mkdir("/var/lib", 0755);
     mkdir("/var/lib/mica", 0755);
     mkdir(DUMP_DIR, 0700);
     if (core_dump(call, id, path, &why))

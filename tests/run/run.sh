@@ -51,7 +51,7 @@ fi
 steps=
 if grep -aq '^TOUR guest' "$log"; then
     steps='guest/list guest/linux guest/echo guest/shutdown guest/destroy
-        guest/left'
+        guest/gone'
 fi
 for step in $steps kernel capabilities hypervisor/type hypervisor/version/major \
     hypervisor/version/minor hypervisor/version/extra \

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest that is no test: it repeats on its console what it is told, and
+ * ends as it is told. It needs 4 MiB and no processor time while nobody talks
+ * to it.
+ */
+#include "memory.h"
+
+#include "hypercall_abi/event_channel.h"
+#include "hypercall_abi/sched.h"
+#include "ring_buffers/console.h"
+
+#define LINE_SIZE 256
+
+const char guest_name[] = "echo";
+
+static struct console_ring ring;
+static evtchn_port_t port;
+static char line[LINE_SIZE];
+static uint32_t length;
+
+static void shut_down(uint32_t reason)
+{
+    struct sched_shutdown_args op = {.reason = reason};
+
+    for (;;)
+        hc_sched_op(SCHEDOP_shutdown, ARG(&op));
+}
+
+/*
+ * Sleeps until the daemon has done something since the last call. Whoever
+ * waits looks at the ring after each call.
+ */
+static void wait_for_daemon(void)
+{
+    struct sched_poll_args op = {.ports.va = ARG(&port), .nr_ports = 1};
+
+    if (hc_sched_op(SCHEDOP_poll, ARG(&op)))
+        shut_down(SHUTDOWN_crash);
+    __atomic_and_fetch(&shared_info->evtchn_pending[port / 64],
+                       ~(1ul << port % 64), __ATOMIC_SEQ_CST);
+}
+
+static void tell_daemon(void)
+{
+    struct evtchn_send_args op = {.port = port};
+
+    hc_event_channel_op(EVTCHNOP_send, ARG(&op));
+}
+
+static void say(const char *text, uint32_t size)
+{
+    while (size) {
+        int room = console_ring_writable(&ring);
+        uint32_t chunk = room < (int)size ? (uint32_t)room : size;
+
+        if (room == CONSOLE_RING_BROKEN)
+            shut_down(SHUTDOWN_crash);
+        if (!room) {
+            wait_for_daemon();
+            continue;
+        }
+        console_ring_put(&ring, text, chunk);
+        tell_daemon();
+        text += chunk;
+        size -= chunk;
+    }
+}
+
+static void say_text(const char *text)
+{
+    uint32_t size = 0;
+
+    while (text[size])
+        size++;
+    say(text, size);
+}
+
+static void say_number(unsigned n)
+{
+    char digits[10];
+    uint32_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    say(digits + at, sizeof(digits) - at);
+}
+
+/* A port that is kept for its owner tells whose it is. */
+static domid_t own_id(void)
+{
+    struct evtchn_alloc_unbound_args port_op = {.dom = DOMID_SELF,
+                                                .remote_dom = DOMID_SELF};
+    struct evtchn_status_args status = {.dom = DOMID_SELF};
+    struct evtchn_close_args close;
+
+    if (hc_event_channel_op(EVTCHNOP_alloc_unbound, ARG(&port_op)))
+        shut_down(SHUTDOWN_crash);
+    status.port = close.port = port_op.port;
+    if (hc_event_channel_op(EVTCHNOP_status, ARG(&status)))
+        shut_down(SHUTDOWN_crash);
+    hc_event_channel_op(EVTCHNOP_close, ARG(&close));
+    return status.u.unbound.dom;
+}
+
+static bool line_is(const char *word)
+{
+    uint32_t i = 0;
+
+    while (word[i] && i < length && word[i] == line[i])
+        i++;
+    return !word[i] && i == length;
+}
+
+static void obey(void)
+{
+    if (line_is("poweroff"))
+        shut_down(SHUTDOWN_poweroff);
+    if (line_is("reboot"))
+        shut_down(SHUTDOWN_reboot);
+    if (line_is("crash"))
+        shut_down(SHUTDOWN_crash);
+    say_text("echo: ");
+    say(line, length);
+    say_text("\r\n");
+}
+
+/* Either end of a line will do; what is longer than the buffer is cut. */
+static void hear(char c)
+{
+    bool is_end = c == '\r' || c == '\n';
+
+    if (!is_end && length < sizeof(line))
+        line[length++] = c;
+    if (is_end && length) {
+        obey();
+        length = 0;
+    }
+}
+
+static void listen(void)
+{
+    for (;;) {
+        int size = console_ring_readable(&ring);
+        char c;
+
+        if (size == CONSOLE_RING_BROKEN)
+            shut_down(SHUTDOWN_crash);
+        if (!size) {
+            wait_for_daemon();
+            continue;
+        }
+        for (; size; size--) {
+            console_ring_peek(&ring, &c, 1);
+            console_ring_consume(&ring, 1);
+            hear(c);
+        }
+        tell_daemon();
+    }
+}
+
+/* Stands in for tests, and does not return. */
+void guest_init(void)
+{
+    if (start_info->flags & SIF_INITDOMAIN || !start_info->console.domU.mfn) {
+        print("echo is a guest with a console, not dom0");
+        shut_down(SHUTDOWN_crash);
+    }
+    mask_events();
+    port = start_info->console.domU.evtchn;
+    console_ring_attach_domain(&ring, va_of_mfn(start_info->console.domU.mfn));
+    say_text("echo: domain ");
+    say_number(own_id());
+    say_text(" is up\r\n");
+    listen();
+}
