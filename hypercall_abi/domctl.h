@@ -130,7 +130,7 @@ struct xen_domctl_createdomain {
     uint32_t flags;              /* in:  XEN_DOMCTL_CDF_* */
     uint32_t iommu_opts;         /* in:  must be 0 */
     uint32_t max_vcpus;          /* in:  1 to 128 */
-    uint32_t max_evtchn_port;    /* in:  ignored: it may have them all */
+    uint32_t max_evtchn_port;    /* in:  highest port it may have */
     int32_t max_grant_frames;    /* in:  negative: Mica's default */
     int32_t max_maptrack_frames; /* in:  negative: Mica's default */
     uint32_t grant_opts;         /* in:  grant table version */

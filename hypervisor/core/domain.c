@@ -22,7 +22,7 @@
 
 #define HASH_SIZE 256u
 
-/* The domain list lock, outermost of all: guards the list and the hash. */
+/* Guards the list and the hash; nests inside any lock, holds none inside. */
 static struct spinlock list_lock;
 static struct list domain_list = LIST_INIT(domain_list); /* by id */
 static struct list domain_hash[HASH_SIZE];               /* next NULL: empty */

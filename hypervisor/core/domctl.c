@@ -96,8 +96,11 @@ static const struct command *find_command(uint32_t number)
     return NULL;
 }
 
-static int check_domain(const struct domctl *c, unsigned flags)
+static int find_domain(struct domctl *c, unsigned flags)
 {
+    c->d = domain_find_get(c->op.domain);
+    if (!c->d)
+        return refuse(-ESRCH, "no domain %u", c->op.domain);
     if (flags & OTHERS && c->d == c->caller->domain)
         return refuse(-EINVAL, "domctl %u on the caller itself", c->op.cmd);
     if (flags & LIVING && domain_is_dying(c->d))
@@ -110,7 +113,7 @@ static long run_locked(const struct command *command, struct domctl *c)
     long result;
 
     if (!(command->flags & NO_DOMAIN)) {
-        result = check_domain(c, command->flags);
+        result = find_domain(c, command->flags);
         if (result)
             return result;
     }
@@ -121,15 +124,14 @@ static long run_locked(const struct command *command, struct domctl *c)
     return result;
 }
 
+/*
+ * The domain is looked for with the lock held: while a command waited for its
+ * turn, the one it means may have ended and another taken its id.
+ */
 static long run(const struct command *command, struct domctl *c)
 {
     long result;
 
-    if (!(command->flags & NO_DOMAIN)) {
-        c->d = domain_find_get(c->op.domain);
-        if (!c->d)
-            return refuse(-ESRCH, "no domain %u", c->op.domain);
-    }
     spin_lock(&domctl_lock);
     result = run_locked(command, c);
     spin_unlock(&domctl_lock);

@@ -78,6 +78,7 @@ static int configure(struct domain *d, const struct xen_domctl_createdomain *op)
 
     memcpy(d->uuid, op->handle, sizeof(d->uuid));
     d->is_store = op->flags & XEN_DOMCTL_CDF_xs_domain;
+    evtchn_set_limit(d, op->max_evtchn_port);
     arch_domain_publish_clock(d);
     domain_pause(d); /* until the tools let it go */
     return grant_set_limits(d, (uint32_t)max_u64(frames, 1),

@@ -30,6 +30,7 @@ struct evtchn_table {
     struct port_info *buckets[BUCKETS];        /* atomic, event_lock */
     uint64_t used[BITMAP_WORDS(EVTCHN_PORTS)]; /* event_lock */
     bool is_closed;                            /* event_lock: no new ports */
+    evtchn_port_t last;                        /* event_lock: highest allowed */
     evtchn_port_t pirq_port[MAX_PIRQS];        /* event_lock */
 };
 
@@ -41,8 +42,17 @@ int evtchn_create(struct domain *d)
     d->events = heap_zalloc(sizeof(*d->events));
     if (!d->events)
         return -ENOMEM;
+    d->events->last = EVTCHN_PORTS - 1;
     bit_set(d->events->used, 0);
     return 0;
+}
+
+/* `d` gets no new ports above `last`; those it has stay. */
+void evtchn_set_limit(struct domain *d, evtchn_port_t last)
+{
+    spin_lock(&d->event_lock);
+    d->events->last = (evtchn_port_t)min_u64(last, EVTCHN_PORTS - 1);
+    spin_unlock(&d->event_lock);
 }
 
 /* Frees the table of a domain whose ports are closed; NULL is none. */
@@ -265,8 +275,8 @@ static int reserve_locked(struct domain *d)
     struct port_info **bucket;
     int port = find_free(table);
 
-    if (port < 0)
-        return port;
+    if (port < 0 || (evtchn_port_t)port > table->last)
+        return refuse(-ENOSPC, "no port up to %u is free", table->last);
     bucket = &table->buckets[(unsigned)port / BUCKET_PORTS];
     if (!*bucket)
         __atomic_store_n(bucket, heap_zalloc(BUCKET_SIZE), __ATOMIC_RELEASE);
@@ -322,7 +332,8 @@ static void take_effect(struct domain *d, evtchn_port_t number,
         break;
     case PORT_PIRQ:
         d->events->pirq_port[port->irq] = number;
-        arch_pirq_unmask(port->irq);
+        if (d->is_privileged) /* the machine interrupts nobody else */
+            arch_pirq_unmask(port->irq);
         break;
     default:
         break;
@@ -408,7 +419,8 @@ static void close_locked(struct domain *d, evtchn_port_t number)
                          __ATOMIC_RELEASE);
         break;
     case PORT_PIRQ:
-        arch_pirq_mask(port->irq);
+        if (d->is_privileged)
+            arch_pirq_mask(port->irq);
         d->events->pirq_port[port->irq] = 0;
         break;
     default:

@@ -46,6 +46,7 @@ struct port_info {
 
 must_check int evtchn_create(struct domain *d);
 void evtchn_destroy(struct domain *d);
+void evtchn_set_limit(struct domain *d, evtchn_port_t last);
 
 /* A port number above 0, or an error. */
 must_check int evtchn_reserve(struct domain *d, const struct port_info *what);

@@ -111,8 +111,9 @@ int grant_create(struct domain *d)
 }
 
 /*
- * Replaces the limits of a domain that does not run yet. -EINVAL for what
- * Mica can't do or the domain has exceeded.
+ * Replaces the limits of a domain that does not run yet; the tools may have
+ * grown its table already, and then it keeps what it has. -EINVAL for more
+ * than Mica can do, or when it has mappings.
  */
 int grant_set_limits(struct domain *d, uint32_t frames, uint32_t map_pages)
 {
@@ -120,9 +121,9 @@ int grant_set_limits(struct domain *d, uint32_t frames, uint32_t map_pages)
     int error = -EINVAL;
 
     spin_lock(&d->grant_lock);
-    if (frames <= GRANT_FRAMES_LIMIT && frames >= t->frame_count &&
-        map_pages <= GRANT_MAP_PAGES_LIMIT && !t->map_pages) {
-        t->max_frames = frames;
+    if (frames <= GRANT_FRAMES_LIMIT && map_pages <= GRANT_MAP_PAGES_LIMIT &&
+        !t->map_pages) {
+        t->max_frames = (uint32_t)max_u64(frames, t->frame_count);
         t->max_map_pages = map_pages;
         error = 0;
     }

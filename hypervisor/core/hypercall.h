@@ -38,6 +38,6 @@ bool hypercall_should_restart(void);
 must_check long hypercall_restart(struct vcpu *v, unsigned nr,
                                   const struct hc_args *args);
 void hypercall_entry_begin(void);
-bool hypercall_entry_end(struct hc_args *args);
+bool hypercall_entry_end(uint64_t *nr, struct hc_args *args);
 
 #define HC_ARG_VA(args, i) ((guest_va){(args)->a[i]})

@@ -25,6 +25,17 @@ static long run_call(struct vcpu *v, uint64_t nr, const struct hc_args *args)
     return hypercall_dispatch(v, nr, args);
 }
 
+/* A call may go on as another one: the older forms of some do. */
+static int store_rest(guest_va at, uint64_t nr, const struct hc_args *args)
+{
+    int error =
+        store(at, offsetof(struct multicall_entry, op), &nr, sizeof(nr));
+
+    return error ? error
+                 : store(at, offsetof(struct multicall_entry, args), args->a,
+                         sizeof(args->a));
+}
+
 static int run_entry(struct vcpu *v, guest_va at, bool *is_restarted)
 {
     struct multicall_entry entry;
@@ -35,10 +46,9 @@ static int run_entry(struct vcpu *v, guest_va at, bool *is_restarted)
     memcpy(args.a, entry.args, sizeof(args.a));
     hypercall_entry_begin();
     entry.result = run_call(v, entry.op, &args);
-    *is_restarted = hypercall_entry_end(&args);
+    *is_restarted = hypercall_entry_end(&entry.op, &args);
     if (*is_restarted)
-        return store(at, offsetof(struct multicall_entry, args), args.a,
-                     sizeof(args.a));
+        return store_rest(at, entry.op, &args);
     return store(at, offsetof(struct multicall_entry, result), &entry.result,
                  sizeof(entry.result));
 }

@@ -38,11 +38,16 @@ static bool is_mapped(const struct domain *d, uint64_t pirq)
 
 /* --- the map; all need pirqs.lock ---------------------------------------- */
 
-/* Notes that `pirq` is `d`'s. Again is fine; -EBUSY if it is another's. */
+/*
+ * Notes that `pirq` is `d`'s. Again is fine; -EBUSY if it is another's, -ESRCH
+ * for a dying domain, whose pirqs physdev_release takes but once.
+ */
 static int add_to_map(struct domain *d, unsigned pirq)
 {
     int error;
 
+    if (domain_is_dying(d))
+        return refuse(-ESRCH, "domain %u is dying", d->id);
     if (pirqs.owners[pirq] == OWNED_BY(d))
         return 0;
     if (pirqs.owners[pirq] != NOT_MAPPED)

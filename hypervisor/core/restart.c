@@ -16,7 +16,8 @@
 static struct entry {
     bool is_active;
     bool is_restarted;
-    struct hc_args args; /* if is_restarted: where the entry goes on */
+    unsigned nr;         /* if is_restarted: the call with which */
+    struct hc_args args; /* and the arguments with which it goes on */
 } entries[MAX_PCPUS];
 
 static struct entry *this_entry(void)
@@ -52,6 +53,7 @@ long hypercall_restart(struct vcpu *v, unsigned nr, const struct hc_args *args)
 
     if (entry->is_active) {
         entry->is_restarted = true;
+        entry->nr = nr;
         entry->args = *args;
     } else {
         arch_hypercall_restart(v, nr, args);
@@ -69,15 +71,17 @@ void hypercall_entry_begin(void)
 }
 
 /*
- * Ends hypercall_entry_begin. Whether the call wants to be restarted: *args
- * then is what it goes on with, and its result means nothing.
+ * Ends hypercall_entry_begin. Whether the call wants to be restarted: *nr and
+ * *args then are what it goes on with, and its result means nothing.
  */
-bool hypercall_entry_end(struct hc_args *args)
+bool hypercall_entry_end(uint64_t *nr, struct hc_args *args)
 {
     struct entry *entry = this_entry();
 
     entry->is_active = false;
-    if (entry->is_restarted)
+    if (entry->is_restarted) {
+        *nr = entry->nr;
         *args = entry->args;
+    }
     return entry->is_restarted;
 }

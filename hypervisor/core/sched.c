@@ -444,21 +444,46 @@ void sched_pause_sync(struct vcpu *v)
 
 /* --- policy -------------------------------------------------------------- */
 
+/* What is `virtual` at weight `from` in the virtual time of weight `to`. */
+static int64_t rescale(int64_t virtual, uint32_t from, uint32_t to)
+{
+    return virtual / (int64_t)to * (int64_t)from;
+}
+
+/*
+ * How far `v` is ahead of the queue's time or behind it, and what is left of
+ * its request, stay the same in nanoseconds. With it off its queue.
+ */
+static void change_weight(struct pcpu *p, struct vcpu *v, uint32_t weight,
+                          bool has_place)
+{
+    nsec_t left = run_queue_request_left(v);
+    int64_t ahead = (int64_t)(v->virtual_start - p->run_clock);
+
+    v->lag = rescale(v->lag, v->weight, weight);
+    if (has_place)
+        v->virtual_start =
+            p->run_clock + (uint64_t)rescale(ahead, v->weight, weight);
+    v->weight = weight;
+    run_queue_new_request(v, left);
+}
+
 /* Sets the share of `v`, 1 to SCHED_WEIGHT_MAX. */
 void sched_set_weight(struct vcpu *v, uint32_t weight)
 {
     struct pcpu *p = run_queue_lock(v);
-    bool was_queued = v->is_queued;
+    bool was_queued = v->is_queued, runs = is_current(v, p);
     nsec_t now = arch_now();
 
     run_queue_advance(p, now);
-    if (is_current(v, p)) {
+    if (runs) {
         run_queue_charge(v, now);
         run_queue_add_weight(p, (int64_t)weight - v->weight);
+        sched_request(p); /* its slice has another length */
     }
     if (was_queued)
         run_queue_remove(p, v);
-    v->weight = weight;
+    change_weight(p, v, weight, was_queued || runs);
     if (was_queued)
         run_queue_insert(p, v);
     spin_unlock(&p->run_lock);

@@ -4,10 +4,10 @@
  * kind is enough. A waiting CPU keeps serving other CPUs' flush requests
  * (arch_spin_wait), so that a holder may wait for an acknowledgement.
  *
- * Order, outermost first: domain list, a domain's event lock, its grant lock,
- * its page-table lock (of two of a kind the lower address first), heap, log;
- * scheduler and timer locks nest inside any of them but the heap's and the
- * log's. docs/locking.md has the whole table.
+ * Order, outermost first: a domain's event lock, its grant lock, its page-table
+ * lock (of two of a kind the lower address first), heap, log; scheduler and
+ * timer locks nest inside any of them but the heap's and the log's, the domain
+ * list's inside any at all. docs/locking.md has the whole table.
  */
 #pragma once
 

@@ -24,7 +24,8 @@
 #define LOW_PAGE_LAST 0x9e000u
 #define INIT_DELAY (10 * NSEC_PER_MS)
 #define STARTUP_DELAY (200 * NSEC_PER_US)
-#define START_TIMEOUT NSEC_PER_SEC
+/* The host of a virtual machine may be busy with others for seconds. */
+#define START_TIMEOUT (10 * NSEC_PER_SEC)
 
 enum start_state {
     START_WAITING, /* for a sign of life */
@@ -106,13 +107,14 @@ static bool start_cpu(unsigned cpu, uint32_t apic_id, uint32_t page)
     };
     __atomic_store_n(&state, START_WAITING, __ATOMIC_RELEASE);
     send_start(apic_id, page);
-    if (!wait_for(START_ALIVE, START_TIMEOUT)) {
-        log_warning("The processor with APIC id %u does not start", apic_id);
-        apic_send_init(apic_id);
-        return false;
+    if (wait_for(START_ALIVE, START_TIMEOUT)) {
+        time_sync_serve();
+        if (wait_for(START_DONE, START_TIMEOUT))
+            return true;
     }
-    time_sync_serve();
-    return wait_for(START_DONE, START_TIMEOUT);
+    log_warning("The processor with APIC id %u does not start", apic_id);
+    apic_send_init(apic_id);
+    return false;
 }
 
 static void start_all(uint32_t page, unsigned max_cpus)

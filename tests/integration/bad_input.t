@@ -8,6 +8,8 @@
 
 # shellcheck source=tests/run/vm.bash
 . tests/run/vm.bash
+# shellcheck source=tests/integration/dom0.bash
+. tests/integration/dom0.bash
 
 good=$KERNEL
 MEM=1024
@@ -60,6 +62,30 @@ with_bytes() {
         dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
+# hypervisor_with_overlaps FILE: Mica behind a loader that spoils the map of
+# memory.
+hypervisor_with_overlaps() {
+    local entry start
+    gzip -dc "$HYPERVISOR" >"$dir/hypervisor"
+    entry=$(readelf -hW "$dir/hypervisor" | awk '/Entry point/ { print $NF }')
+    start=$(readelf -lW "$dir/hypervisor" |
+        awk '$1 == "LOAD" { print $4; exit }')
+    objcopy -O binary --set-section-flags .init.bss=alloc,load,contents \
+        "$dir/hypervisor" "$dir/hypervisor.bin"
+    gcc -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-Ttext=0x100000 \
+        -Wl,--no-warn-rwx-segments \
+        -Wl,--section-start=.hypervisor="$start",--defsym=ENTRY="$entry" \
+        -Wa,-I"$dir" -o "$1" tests/integration/overlaps.S
+}
+
+# Of the 1023 MiB of RAM, 16 in the middle are reserved now, and none counts
+# twice.
+overlaps_are_resolved() {
+    wait_for '^\(MICA\).* memory: 1007 MiB of RAM' 60 &&
+        wait_for 'Xen: \[mem 0x0*20000000-0x0*20ffffff\] reserved' 60 &&
+        wait_for 'Xen: \[mem 0x0*3ffe0000-0x0*3fffffff\] reserved' 10
+}
+
 # An ELF file that is a kernel, but for no hypervisor.
 kernel_without_notes() {
     echo '.globl _start; _start: hlt; .section .note.GNU-stack,"",@progbits' |
@@ -110,6 +136,14 @@ CPU=qemu64,-nx vm_start
 check 'a processor without NX: says why' \
     wait_for '^Mica: this processor has no NX\. Switch' 60
 check 'a processor without NX: the machine halts' is_halted
+
+hypervisor_with_overlaps "$dir/overlaps"
+HYPERVISOR=$dir/overlaps use "$good" "$B"/dom0/initrd.img
+vm_start
+check 'a memory map with overlaps: the safer claim holds' overlaps_are_resolved
+check 'a memory map with overlaps: boots' wait_for '^TOUR done$' 60
+check 'a memory map with overlaps: powers off' wait_off 30 poweroff
+check 'a memory map with overlaps: no complaint' no_complaints
 
 use "$good" "$B"/dom0/initrd.img nonsense=1 com2=fast dom0_mem=lots
 vm_start

@@ -107,7 +107,7 @@ done
 
 # The entry in the boot menu is Xen's: only the name of the file changes.
 xen=$B/xen/xen.gz
-if [ -e $xen ]; then
+if [ -e "$xen" ]; then
     use $xen
     MEM=2048 SMP=1 CPU=max,-smap machine "Xen's xen.gz"
 else

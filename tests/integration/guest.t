@@ -45,6 +45,7 @@ ramdisk = "/boot/guest.img"
 memory = 128
 vcpus = 2
 extra = "quiet loglevel=0 a word for the guest"
+on_poweroff = "preserve"
 EOF
 }
 

@@ -109,6 +109,8 @@ wait_for() {
         fi
         if [ $running = no ] || [ $SECONDS -ge $end ]; then
             echo "# no /$1/ within $2 s (machine runs: $running); the end:"
+            tail -v -n 5 "$dir/trace" "$dir/qemu.err" 2>&1 | sed 's/^/# /'
+            vm_output | tail -n 20 | sed 's/^/# /'
             return 1
         fi
         read -rt 0.1 <>"$dir/tick" || :

@@ -252,6 +252,21 @@ START_TEST(test_domctl_createdomain_makes_what_was_asked_for)
 }
 END_TEST
 
+START_TEST(test_domctl_createdomain_limits_the_ports)
+{
+    struct port_info what = {.state = PORT_UNBOUND};
+    struct domain *d;
+
+    describe_new();
+    op.u.createdomain.max_evtchn_port = 1;
+    ck_assert_int_eq(RUN(createdomain, GUEST_ID), 0);
+    d = domain_find_get(GUEST_ID);
+    ck_assert_int_eq(evtchn_reserve(d, &what), 1);
+    ck_assert_int_eq(evtchn_reserve(d, &what), -ENOSPC);
+    domain_put(d);
+}
+END_TEST
+
 START_TEST(test_domctl_createdomain_chooses_ids_in_turn)
 {
     for (domid_t id = 1; id <= 3; id++) {
@@ -1058,6 +1073,7 @@ static Suite *domctl_suite(void)
     ADD(test_domctl_what_has_no_meaning_is_refused);
     ADD(test_domctl_on_dying_domain_changes_nothing);
     ADD(test_domctl_createdomain_makes_what_was_asked_for);
+    ADD(test_domctl_createdomain_limits_the_ports);
     ADD(test_domctl_createdomain_chooses_ids_in_turn);
     ADD(test_domctl_createdomain_comes_round_to_free_ids);
     ADD(test_domctl_createdomain_of_other_kinds_is_refused);

@@ -407,6 +407,23 @@ START_TEST(test_evtchn_ports_run_out_at_4095)
 }
 END_TEST
 
+START_TEST(test_evtchn_ports_end_at_the_limit)
+{
+    evtchn_port_t port;
+
+    evtchn_set_limit(a, 2);
+    ck_assert_int_eq(bind_ipi(0, &port), 0);
+    ck_assert_int_eq(bind_ipi(0, &port), 0);
+    ck_assert_int_eq(bind_ipi(0, &port), -ENOSPC);
+    ck_assert_int_eq(close_port(1), 0);
+    ck_assert_int_eq(bind_ipi(0, &port), 0);
+    ck_assert_uint_eq(port, 1);
+    evtchn_set_limit(a, ~0u);
+    ck_assert_int_eq(bind_ipi(0, &port), 0);
+    ck_assert_uint_eq(port, 3);
+}
+END_TEST
+
 START_TEST(test_evtchn_ipi_reaches_its_vcpu_only)
 {
     evtchn_port_t port;
@@ -544,8 +561,23 @@ START_TEST(test_evtchn_pirq_needs_permission)
     ck_assert_int_eq(rangeset_add(a->irqs, 9, 9), 0);
     ck_assert_int_eq(bind_pirq(9, &port), 0);
     ck_assert_uint_eq(port, 1);
-    ck_assert(fake.pirq_unmasked[9]);
     ck_assert_int_eq(bind_pirq(9, &port), -EEXIST);
+}
+END_TEST
+
+START_TEST(test_evtchn_pirq_of_others_stays_as_dom0_has_it)
+{
+    evtchn_port_t port;
+
+    ck_assert_int_eq(rangeset_add(a->irqs, 9, 10), 0);
+    ck_assert_int_eq(bind_pirq(10, &port), 0);
+    ck_assert(!fake.pirq_unmasked[10]);
+    as(admin);
+    ck_assert_int_eq(bind_pirq(9, &port), 0);
+    as(a);
+    ck_assert_int_eq(bind_pirq(9, &port), 0);
+    ck_assert_int_eq(close_port(port), 0);
+    ck_assert(fake.pirq_unmasked[9]);
 }
 END_TEST
 
@@ -949,6 +981,7 @@ static TCase *ports_case(void)
     tcase_add_test(tc, test_evtchn_reserved_port_cannot_be_used);
     tcase_add_test(tc, test_evtchn_refused_bind_leaves_the_argument);
     tcase_add_test(tc, test_evtchn_ports_run_out_at_4095);
+    tcase_add_test(tc, test_evtchn_ports_end_at_the_limit);
     tcase_add_test(tc, test_evtchn_ipi_reaches_its_vcpu_only);
     tcase_add_test(tc, test_evtchn_masked_port_is_pending_without_upcall);
     tcase_add_test(tc, test_evtchn_unmask_of_quiet_port_does_nothing);
@@ -957,6 +990,7 @@ static TCase *ports_case(void)
     tcase_add_test(tc, test_evtchn_virq_per_vcpu);
     tcase_add_test(tc, test_evtchn_virq_global_is_for_the_administrator);
     tcase_add_test(tc, test_evtchn_pirq_needs_permission);
+    tcase_add_test(tc, test_evtchn_pirq_of_others_stays_as_dom0_has_it);
     tcase_add_test(tc, test_evtchn_pirq_raised_until_closed);
     tcase_add_test(tc, test_evtchn_bind_vcpu_moves_notification);
     tcase_add_test(tc, test_evtchn_vcpu_without_place_gets_events_harmlessly);

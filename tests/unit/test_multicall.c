@@ -28,6 +28,7 @@ static struct {
     uint64_t last;  /* hypercall number */
     struct hc_args args;
     unsigned restart; /* for so many calls: progress by 10, then restart */
+    unsigned rest_nr; /* as this call, unless 0 */
     nsec_t duration;
 } called;
 
@@ -43,7 +44,8 @@ static long note(uint64_t nr, const struct hc_args *args)
         called.restart--;
         rest.a[0] += 10;
         rest.a[4] -= 1;
-        return hypercall_restart(&v, (unsigned)nr, &rest);
+        return hypercall_restart(
+            &v, called.rest_nr ? called.rest_nr : (unsigned)nr, &rest);
     }
     return -(long)args->a[1];
 }
@@ -218,6 +220,22 @@ START_TEST(test_multicall_entry_goes_on_where_it_was_cut_short)
 }
 END_TEST
 
+START_TEST(test_multicall_entry_goes_on_as_another_call)
+{
+    put(0, HC_event_channel_op_compat, 0);
+    called.restart = 1;
+    called.rest_nr = HC_event_channel_op;
+    ck_assert_int_eq(run(LIST_VA, 1), HC_multicall);
+    ck_assert_uint_eq(called.last, HC_event_channel_op_compat);
+    ck_assert_uint_eq(list[0].op, HC_event_channel_op);
+    ck_assert_uint_eq(list[0].args[0], 110);
+    ck_assert_int_eq(list[0].result, 12345);
+    ck_assert_int_eq(run(LIST_VA, 1), 0);
+    ck_assert_uint_eq(called.last, HC_event_channel_op);
+    ck_assert_int_eq(list[0].result, 0);
+}
+END_TEST
+
 START_TEST(test_restart_outside_a_multicall_is_the_machines)
 {
     struct hc_args args = {.a = {1}};
@@ -248,6 +266,7 @@ int main(void)
     tcase_add_test(tc, test_multicall_restarts_between_entries);
     tcase_add_test(tc, test_multicall_restarts_when_it_took_long);
     tcase_add_test(tc, test_multicall_entry_goes_on_where_it_was_cut_short);
+    tcase_add_test(tc, test_multicall_entry_goes_on_as_another_call);
     tcase_add_test(tc, test_restart_outside_a_multicall_is_the_machines);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);

@@ -196,6 +196,24 @@ START_TEST(test_physdev_gsi_belongs_to_one_domain)
 }
 END_TEST
 
+START_TEST(test_physdev_dying_domain_gets_none)
+{
+    struct physdev_map_pirq_args op = gsi(9);
+
+    other->state = DOMAIN_DYING;
+    physdev_release(other);
+    op.domid = other->id;
+    ck_assert_int_eq(map(&op), -ESRCH);
+    op = message(MAP_PIRQ_TYPE_MSI, 0);
+    op.domid = other->id;
+    ck_assert_int_eq(map(&op), -ESRCH);
+    ck_assert(!machine.mapped[GSIS]);
+    ck_assert(!rangeset_overlaps(other->irqs, 0, UINT64_MAX));
+    op = gsi(9);
+    ck_assert_int_eq(map(&op), 0);
+}
+END_TEST
+
 START_TEST(test_physdev_message_gets_a_pirq_and_loses_it)
 {
     struct physdev_map_pirq_args op = message(MAP_PIRQ_TYPE_MSI_SEG, 7);
@@ -373,6 +391,7 @@ int main(void)
     tcase_add_test(tc, test_physdev_gsi_is_its_own_pirq);
     tcase_add_test(tc, test_physdev_gsi_out_of_range_is_refused);
     tcase_add_test(tc, test_physdev_gsi_belongs_to_one_domain);
+    tcase_add_test(tc, test_physdev_dying_domain_gets_none);
     tcase_add_test(tc, test_physdev_message_gets_a_pirq_and_loses_it);
     tcase_add_test(tc, test_physdev_messages_in_a_row_get_pirqs_in_a_row);
     tcase_add_test(tc, test_physdev_bad_messages_are_refused);

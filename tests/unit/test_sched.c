@@ -456,6 +456,24 @@ START_TEST(test_sched_weight_change_counts_from_now)
 }
 END_TEST
 
+/* Whoever of the two runs at that moment, and however much is left to it. */
+START_TEST(test_sched_weight_change_at_any_time_starves_nobody)
+{
+    start(1, 2);
+    sched_set_weight(&vcpus[0], 1);
+    sched_set_weight(&vcpus[1], 1);
+    run_for(NSEC_PER_SEC + (nsec_t)_i * 5 * NSEC_PER_MS);
+    sched_set_weight(&vcpus[0], SCHED_WEIGHT_MAX);
+    sched_set_weight(&vcpus[1], SCHED_WEIGHT_MAX);
+    for (unsigned i = 0; i < 2; i++) {
+        nsec_t before = ran(&vcpus[i]);
+
+        run_for(NSEC_PER_SEC);
+        expect_near(ran(&vcpus[i]) - before, NSEC_PER_SEC / 2, 5);
+    }
+}
+END_TEST
+
 static void check_queue(struct pcpu *p)
 {
     uint64_t weight = p->current ? p->current->weight : 0;
@@ -563,6 +581,8 @@ static TCase *sharing_case(void)
     tcase_add_test(tc, test_sched_sleeper_is_served_soon);
     tcase_add_test(tc, test_sched_napping_wins_no_time);
     tcase_add_test(tc, test_sched_weight_change_counts_from_now);
+    tcase_add_loop_test(tc, test_sched_weight_change_at_any_time_starves_nobody,
+                        0, 4);
     return tc;
 }
 

@@ -5,6 +5,7 @@
  * they let go.
  */
 #include <check.h>
+#include <setjmp.h>
 
 #include "core/domain.h"
 #include "core/evtchn.h"
@@ -209,6 +210,39 @@ START_TEST(test_teardown_waits_for_loaded_vcpu)
     fake.on_spin = save_loaded;
     destroy();
     expect_gone();
+}
+END_TEST
+
+static jmp_buf second_call_waits;
+static uint32_t references;
+
+static void stop_waiting(void)
+{
+    longjmp(second_call_waits, 1);
+}
+
+/* Another pCPU destroys the same domain while the first call is at it. */
+static void destroy_meanwhile(void)
+{
+    uint64_t args[5] = {mmu_va(MMU_ARGS)};
+
+    references = victim.d->refs;
+    fake.on_spin = stop_waiting;
+    if (!setjmp(second_call_waits))
+        ck_assert_int_eq(mmu_call_once(hc_domctl, args), -EBUSY);
+    references = victim.d->refs - references;
+    fake.on_spin = save_loaded;
+}
+
+START_TEST(test_teardown_waiting_call_has_no_domain_yet)
+{
+    make_victim();
+    victim.v->state = VCPU_RUNNING;
+    victim.v->loaded_on = 0;
+    references = 77;
+    fake.on_spin = destroy_meanwhile;
+    domctl_once(XEN_DOMCTL_destroydomain, VICTIM_ID);
+    ck_assert_uint_eq(references, 0);
 }
 END_TEST
 
@@ -462,6 +496,7 @@ static Suite *teardown_suite(void)
     ADD(test_teardown_of_paused_domain);
     ADD(test_teardown_of_runnable_domain);
     ADD(test_teardown_waits_for_loaded_vcpu);
+    ADD(test_teardown_waiting_call_has_no_domain_yet);
     ADD(test_teardown_of_domain_that_shut_down);
     ADD(test_teardown_undoes_pins_and_half_made_tables);
     ADD(test_teardown_closes_channels);

@@ -161,6 +161,19 @@ static void listen(void)
     }
 }
 
+/* Leaves word which frames are its pages, so that a core can be dumped. */
+static void publish_pages(void)
+{
+    uint64_t *lists = page_alloc(), *list = page_alloc();
+    uint64_t size = start_info->nr_pages * sizeof(uint64_t);
+
+    for (uint64_t at = 0; at < size && at < 512 * PAGE_SIZE; at += PAGE_SIZE)
+        list[at / PAGE_SIZE] = mfn_of((char *)start_info->mfn_list + at);
+    lists[0] = mfn_of(list);
+    shared_info->arch.max_pfn = start_info->nr_pages;
+    shared_info->arch.pfn_to_mfn_frame_list_list = mfn_of(lists);
+}
+
 /* Stands in for tests, and does not return. */
 void guest_init(void)
 {
@@ -169,6 +182,7 @@ void guest_init(void)
         shut_down(SHUTDOWN_crash);
     }
     mask_events();
+    publish_pages();
     port = start_info->console.domU.evtchn;
     console_ring_attach_domain(&ring, va_of_mfn(start_info->console.domU.mfn));
     say_text("echo: domain ");
