@@ -5,15 +5,14 @@
  * that a domain wrote: the next one goes on from the rings.
  */
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 
 #include "dom0_tools/consoled/consoles.h"
+#include "dom0_tools/lib/daemon.h"
 #include "dom0_tools/lib/store.h"
 
 /* Each console takes four and one for each client. */
@@ -78,19 +77,6 @@ static int parse_option(struct consoles_options *options, int option)
     }
 }
 
-/* A descriptor that becomes readable when the daemon is asked to end. */
-static int catch_signals(void)
-{
-    sigset_t set;
-
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static void raise_limits(void)
 {
     struct rlimit limit = {DESCRIPTORS, DESCRIPTORS};
@@ -131,7 +117,7 @@ static int run(struct consoles_options *options)
 {
     struct error e = {.status = EXIT_STATUS_OK};
 
-    options->stop_fd = catch_signals();
+    options->stop_fd = daemon_catch_signals();
     raise_limits();
     make_directory(options->log_directory);
     make_directory(options->run_directory);

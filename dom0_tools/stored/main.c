@@ -7,14 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dom0_tools/lib/daemon.h"
 #include "dom0_tools/lib/store.h"
 #include "dom0_tools/stored/server.h"
 
@@ -159,19 +158,6 @@ static int open_log(const char *path)
     return 0;
 }
 
-/* A descriptor that becomes readable when the daemon is asked to end. */
-static int catch_signals(void)
-{
-    sigset_t set;
-
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static void set_limits(struct server *s, const struct settings *settings)
 {
     for (unsigned i = 0; i < QUOTA_COUNT; i++) {
@@ -222,7 +208,7 @@ static int run(struct settings *settings)
     struct server server;
     int ready = -1;
 
-    settings->options.stop_fd = catch_signals();
+    settings->options.stop_fd = daemon_catch_signals();
     make_places(settings);
     if (settings->in_background)
         ready = go_to_background();

@@ -411,8 +411,12 @@ static int unpin_table(struct domain *d, mfn_t mfn)
     return error;
 }
 
-/* Makes `mfn`, or none, the vCPU's root for `*slot`. */
-static int change_root(struct vcpu *v, mfn_t *slot, mfn_t mfn)
+/*
+ * Makes `mfn`, or MFN_INVALID for none, the root in `*slot`, which is one of
+ * `v`'s. With the page-table lock of its domain; call pt_drain when done. 0, or
+ * what pt_get_table says: then *slot is as it was.
+ */
+int vcpu_change_root(struct vcpu *v, mfn_t *slot, mfn_t mfn)
 {
     mfn_t old = *slot;
     int error;
@@ -437,8 +441,8 @@ static int new_root(struct vcpu *v, unsigned cmd, mfn_t mfn)
     if (mfn_equal(mfn, MFN_INVALID))
         return refuse(-EINVAL, "frame %#lx is no root", mfn.n);
     if (cmd == MMUEXT_NEW_BASEPTR)
-        return change_root(v, &v->kernel_root, mfn);
-    return change_root(v, &v->user_root, mfn.n ? mfn : MFN_INVALID);
+        return vcpu_change_root(v, &v->kernel_root, mfn);
+    return vcpu_change_root(v, &v->user_root, mfn.n ? mfn : MFN_INVALID);
 }
 
 /* CLEAR_PAGE and COPY_PAGE; a copy also needs the frame it reads. */

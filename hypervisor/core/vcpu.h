@@ -109,6 +109,9 @@ static inline bool vcpu_has_event(const struct vcpu *v)
            !__atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_RELAXED);
 }
 
+/* mmu_op.c */
+must_check int vcpu_change_root(struct vcpu *v, mfn_t *slot, mfn_t mfn);
+
 /* vcpu.c */
 struct vcpu *vcpu_create(struct domain *d, unsigned id);
 void vcpu_destroy(struct vcpu *v);

@@ -114,20 +114,12 @@ static int check_context(const struct vcpu_guest_context *c)
  */
 static int set_root(struct vcpu *v, mfn_t *slot, uint64_t cr3)
 {
-    mfn_t mfn = cr3 ? MFN(cr3 >> PAGE_SHIFT) : MFN_INVALID, old;
     struct domain *d = v->domain;
-    int error = 0;
+    int error;
 
     spin_lock(&d->pt_lock);
-    old = *slot;
-    if (cr3 && !mfn_equal(mfn, old))
-        error = pt_get_table(d, mfn, 4);
-    if (!error && !mfn_equal(mfn, old)) {
-        *slot = mfn;
-        arch_vcpu_roots_changed(v);
-        if (!mfn_equal(old, MFN_INVALID))
-            pt_put_table(d, frame_lookup(old));
-    }
+    error =
+        vcpu_change_root(v, slot, cr3 ? MFN(cr3 >> PAGE_SHIFT) : MFN_INVALID);
     if (!error)
         error = pt_drain(d);
     spin_unlock(&d->pt_lock);
