@@ -525,7 +525,7 @@ check: $(UNIT_BIN) $(QEMU_NEEDS) $(GATE_NEEDS) ## all tests; last line: N passed
 check-unit: $(UNIT_BIN) ## the unit tests
 	$(Q)tests/run/check.sh unit
 
-check-qemu: $(QEMU_NEEDS) ## the tests in QEMU, or those of TESTS="file.t ..."
+check-qemu: $(QEMU_NEEDS) ## the tests in QEMU, or those of TESTS="guests boot ..."
 	$(Q)tests/run/check.sh qemu $(TESTS)
 
 lint: $(GATE_NEEDS) ## the rules of style that a machine can judge

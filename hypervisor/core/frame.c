@@ -342,6 +342,12 @@ static enum frame_type type_of(uint64_t state)
     return (enum frame_type)((state & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT);
 }
 
+/* Whether guests may write to a frame in this state. */
+static bool is_writable(uint64_t state)
+{
+    return (1u << FRAME_WRITABLE | 1u << FRAME_SHARED) >> type_of(state) & 1;
+}
+
 /*
  * One more reference of `type`, which others hold as well. -EAGAIN when
  * nobody does, -ENOMEM at the counter's end.
@@ -360,20 +366,17 @@ hot_path int frame_get_typed(struct frame *f, enum frame_type type)
     return error;
 }
 
-/*
- * A reference that allows writable mappings. The caller holds a general
- * reference already or otherwise knows that `f` stays. -EBUSY while `f` is a
- * page table or descriptor table.
- */
-hot_path int frame_get_writable(struct frame *f)
+/* Waits for other pCPUs, or makes `f` writable, as frame_get_writable. */
+out_of_line static int become_writable(struct frame *f)
 {
     for (;;) {
         uint64_t old = state_settled(f);
-        enum frame_type type = type_of(old);
-        int error = -EAGAIN;
 
-        if (type == FRAME_WRITABLE || type == FRAME_SHARED) {
-            error = get_same_type(f, old);
+        if (is_writable(old)) {
+            int error = get_same_type(f, old);
+
+            if (error != -EAGAIN)
+                return error;
         } else if (frame_type_count(old) || old & FRAME_PARTIAL) {
             return -EBUSY;
         } else if (!frame_begin_change(f)) {
@@ -382,9 +385,40 @@ hot_path int frame_get_writable(struct frame *f)
             frame_end_change(f, FRAME_WRITABLE, ONE_TYPED);
             return 0;
         }
-        if (error != -EAGAIN)
-            return error;
     }
+}
+
+/*
+ * A reference that allows writable mappings. The caller holds a general
+ * reference already or otherwise knows that `f` stays. -EBUSY while `f` is a
+ * page table or descriptor table.
+ */
+hot_path int frame_get_writable(struct frame *f)
+{
+    uint64_t old = state_read(f);
+    int error = -EAGAIN;
+
+    if (!(old & FRAME_CHANGING) && is_writable(old))
+        error = get_same_type(f, old);
+    return error == -EAGAIN ? become_writable(f) : error;
+}
+
+/*
+ * The same when all is plain: `f` is `owner`'s, and writable already. False
+ * when it isn't, or must be looked at more closely.
+ */
+hot_path bool frame_get_writable_of(struct frame *f, const struct domain *owner)
+{
+    uint64_t old = state_read(f);
+
+    if (frame_owner(f) != owner->id || !(old & FRAME_COUNT_MASK) ||
+        old & (FRAME_FREE | FRAME_CHANGING) || !is_writable(old) ||
+        get_same_type(f, old))
+        return false;
+    if (frame_owner(f) == owner->id)
+        return true;
+    frame_put_writable(f);
+    return false;
 }
 
 /*

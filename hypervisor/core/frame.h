@@ -161,6 +161,8 @@ void frame_put(struct frame *f);
 
 /* Writable references: a general one and a type one together. */
 must_check int frame_get_writable(struct frame *f);
+must_check bool frame_get_writable_of(struct frame *f,
+                                      const struct domain *owner);
 void frame_put_writable(struct frame *f);
 
 /* Changes of type; pt_validate.c is the user. */

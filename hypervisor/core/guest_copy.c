@@ -8,32 +8,23 @@
 #include "core/pte.h"
 #include "core/vcpu.h"
 
-#define OWN_RANGE_FIRST 0xffff800000000000ull
-#define OWN_RANGE_LAST 0xffff87ffffffffffull
-#define OWN_SLOTS 16u /* of a root, that this range takes */
-#define GUEST_SLOT_FIRST 272u
+/* Guests' addresses are in one piece, from here round over 0. */
+#define GUEST_FIRST 0xffff880000000000ull
+#define GUEST_SPAN (0x0000800000000000ull - GUEST_FIRST)
 
 /* Whether `va` is canonical and a guest's to use. */
 bool guest_va_is_usable(uint64_t va)
 {
-    return va_is_canonical(va) &&
-           !(va >= OWN_RANGE_FIRST && va <= OWN_RANGE_LAST);
+    return va - GUEST_FIRST < GUEST_SPAN;
 }
 
 /*
- * The index of usable `va` in its table of `level`. In a root it is a guest's
- * slot even where the processor guesses, too early, that `va` is usable: or
- * the walk would go on through Mica's own tables.
+ * `va`, which is usable, or a usable address where the processor guesses, too
+ * early, that it is: or a walk would go on through Mica's own tables.
  */
-static inline unsigned walk_index(uint64_t va, unsigned level)
+static inline uint64_t clamp_usable(uint64_t va)
 {
-    unsigned index = pt_index(va, level);
-    uint64_t slot = (index - GUEST_SLOT_FIRST) % PT_ENTRIES;
-
-    if (level < 4)
-        return index;
-    slot = index_clamp(slot, PT_ENTRIES - OWN_SLOTS);
-    return (unsigned)((slot + GUEST_SLOT_FIRST) % PT_ENTRIES);
+    return index_clamp(va - GUEST_FIRST, GUEST_SPAN) + GUEST_FIRST;
 }
 
 /*
@@ -44,10 +35,11 @@ hot_path void guest_walk(mfn_t root, uint64_t va, struct walk *out)
 {
     mfn_t table = root;
 
+    va = clamp_usable(va);
     out->is_present = false;
     for (out->level = 4;; out->level--) {
         uint64_t *entries = arch_frame_ptr(table);
-        uint64_t entry = pte_read(&entries[walk_index(va, out->level)]);
+        uint64_t entry = pte_read(&entries[pt_index(va, out->level)]);
 
         out->table[out->level] = table;
         out->entry[out->level] = entry;
@@ -71,10 +63,11 @@ hot_path void *guest_translate(mfn_t root, uint64_t va, enum walk_access access)
 
     if (!guest_va_is_usable(va) || mfn_equal(root, MFN_INVALID))
         return NULL;
+    va = clamp_usable(va);
 #pragma GCC unroll 4
     for (unsigned level = 4; level; level--) {
         const uint64_t *table = arch_frame_ptr(frame);
-        uint64_t entry = pte_read(&table[walk_index(va, level)]);
+        uint64_t entry = pte_read(&table[pt_index(va, level)]);
 
         if ((entry & need) != need)
             return NULL;
@@ -106,8 +99,8 @@ static inline size_t move_within(mfn_t root, uint64_t va, void *mine,
 }
 
 /* Copies or clears page by page; how much was left. */
-static size_t move_across(mfn_t root, uint64_t va, char *mine, size_t size,
-                          enum direction way)
+out_of_line static size_t move_across(mfn_t root, uint64_t va, char *mine,
+                                      size_t size, enum direction way)
 {
     while (size) {
         size_t n = min_u64(PAGE_SIZE - (va & (PAGE_SIZE - 1)), size);

@@ -138,8 +138,8 @@ static bool is_table_type(enum frame_type type)
 }
 
 /* A plain store into a frame that is no table; it stays writable meanwhile. */
-static int store_plain(struct frame *f, uint64_t ptr, enum pt_write how,
-                       uint64_t value)
+out_of_line static int store_plain(struct frame *f, uint64_t ptr,
+                                   enum pt_write how, uint64_t value)
 {
     uint64_t *slot = arch_frame_ptr(frame_mfn(f));
     int error = frame_get_writable(f);
@@ -253,15 +253,12 @@ static long update_alone(struct vcpu *v, const struct hc_args *args)
                               : error;
 }
 
-/* mmu_update(requests, count, done, domains) */
-hot_path long hc_mmu_update(struct vcpu *v, const struct hc_args *args)
+out_of_line static long update_list(struct vcpu *v, const struct hc_args *args)
 {
     struct batch b;
     uint64_t table_owner = args->a[3] >> 16 & 0xffff;
     int error;
 
-    if (is_lone_request(args))
-        return update_alone(v, args);
     error = batch_begin(&b, HC_mmu_update, args, sizeof(struct mmu_update));
     if (error)
         return error;
@@ -274,6 +271,12 @@ hot_path long hc_mmu_update(struct vcpu *v, const struct hc_args *args)
     error = run_updates(&b);
     spin_unlock(&b.context.tables->pt_lock);
     return batch_end(&b, v, error);
+}
+
+/* mmu_update(requests, count, done, domains) */
+hot_path long hc_mmu_update(struct vcpu *v, const struct hc_args *args)
+{
+    return is_lone_request(args) ? update_alone(v, args) : update_list(v, args);
 }
 
 /* --- update_va_mapping --------------------------------------------------- */

@@ -119,6 +119,8 @@ hot_path static int get_leaf(const struct pt_context *c, uint64_t *entry)
         return get_io_leaf(c, entry);
     if (*entry & PTE_CACHE_BITS && !c->tables->may_use_devices)
         return refuse(-EINVAL, "L1 entry %#lx: cache bits", *entry);
+    if (*entry & PTE_WRITE && frame_get_writable_of(f, c->frames))
+        return 0;
     if (!frame_get_known(f, c->frames))
         return refuse(-EINVAL, "L1 entry %#lx: not d%u's frame", *entry,
                       c->frames->id);

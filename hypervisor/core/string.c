@@ -17,11 +17,17 @@ typedef uint64_t word __attribute__((may_alias, aligned(1)));
 /* Copies `n` bytes; the ranges don't overlap. Returns `dst`. */
 hot_path void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
-    const char *from = src, *last_round = from + (n & ~(ROUND - 1));
-    const char *last_word = from + (n & ~(WORD - 1)), *end = from + n;
-    char *to = dst;
+    const char *from = src;
+    char *to = dst, *last_word = to + n - WORD;
+    word last;
 
-    for (; from != last_round; to += ROUND, from += ROUND) {
+    if (n < WORD) {
+        while (n-- > 0)
+            *to++ = *from++;
+        return dst;
+    }
+    last = *(const word *)(from + n - WORD); /* may overlap the one before */
+    for (; to + ROUND <= last_word; to += ROUND, from += ROUND) {
         word a = *(const word *)from, b = *(const word *)(from + WORD);
 
         *(word *)to = a;
@@ -31,10 +37,9 @@ hot_path void *memcpy(void *restrict dst, const void *restrict src, size_t n)
         *(word *)(to + 2 * WORD) = a;
         *(word *)(to + 3 * WORD) = b;
     }
-    for (; from != last_word; to += WORD, from += WORD)
+    for (; to < last_word; to += WORD, from += WORD)
         *(word *)to = *(const word *)from;
-    while (from != end)
-        *to++ = *from++;
+    *(word *)last_word = last;
     return dst;
 }
 

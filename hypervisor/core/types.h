@@ -46,6 +46,8 @@ typedef uint64_t nsec_t;
 #define must_check __attribute__((warn_unused_result))
 /* On the way of a page fault: laid out together, to share few pages. */
 #define hot_path __attribute__((hot))
+/* Beside that way: to cost the functions on it no registers. */
+#define out_of_line __attribute__((noinline))
 #define container_of(ptr, type, member)                                        \
     ((type *)((char *)(ptr)-offsetof(type, member)))
 

@@ -39,30 +39,40 @@ static uint64_t visible_flags(const struct vcpu *v, uint64_t flags, bool masked)
     return flags;
 }
 
+static void write_frame(uint64_t *frame, const struct vcpu *v,
+                        const struct bounce *b, uint64_t cs, uint8_t mask)
+{
+    const struct regs *r = guest_regs();
+
+    *frame++ = r->rcx;
+    *frame++ = r->r11;
+    if (b->has_error)
+        *frame++ = b->error_code;
+    *frame++ = r->rip;
+    *frame++ = cs | (uint64_t)mask << 32;
+    *frame++ = visible_flags(v, r->rflags, mask);
+    *frame++ = r->rsp;
+    *frame = r->ss & 0xffff;
+}
+
 hot_path void bounce_to_kernel(struct vcpu *v, const struct bounce *b)
 {
     struct regs *r = guest_regs();
     struct vcpu_info *info = vcpu_info_of(v);
     bool from_kernel = v->arch->in_kernel;
     uint8_t mask = __atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_RELAXED);
-    uint64_t frame[8], sp;
-    unsigned n = 0;
+    uint64_t copy[8], *frame = copy, sp;
+    size_t size = (b->has_error ? 8 : 7) * sizeof(*frame);
 
     if (!from_kernel)
         context_toggle_mode(v);
-    sp = (from_kernel ? r->rsp : v->arch->kernel_sp) & ~15ull;
-    frame[n++] = r->rcx;
-    frame[n++] = r->r11;
-    if (b->has_error)
-        frame[n++] = b->error_code;
-    frame[n++] = r->rip;
-    frame[n++] =
-        (from_kernel ? r->cs & 0xfffc : r->cs & 0xffff) | (uint64_t)mask << 32;
-    frame[n++] = visible_flags(v, r->rflags, mask);
-    frame[n++] = r->rsp;
-    frame[n++] = r->ss & 0xffff;
-    sp -= n * sizeof(*frame);
-    if (copy_out_root(v->kernel_root, sp, frame, n * sizeof(*frame))) {
+    sp = ((from_kernel ? r->rsp : v->arch->kernel_sp) & ~15ull) - size;
+    if ((sp & (PAGE_SIZE - 1)) + size <= PAGE_SIZE)
+        frame = guest_translate(v->kernel_root, sp, WALK_WRITE);
+    if (frame)
+        write_frame(frame, v, b, r->cs & (from_kernel ? 0xfffc : 0xffff), mask);
+    if (!frame ||
+        (frame == copy && copy_out_root(v->kernel_root, sp, copy, size))) {
         domain_crash(v->domain, "vCPU %u: bad kernel stack %#lx for a frame",
                      v->id, sp);
         return;

@@ -20,7 +20,7 @@
 #include "x86/selectors.h"
 #include "x86/sides.h"
 
-static void load_cr3(mfn_t root)
+out_of_line static void load_cr3(mfn_t root)
 {
     struct cpu *c = this_cpu();
     uint32_t reading = flush_clock_advance();
@@ -168,7 +168,6 @@ static void load(struct vcpu *v)
     context_load_root(v);
     desc_load(c, v);
     emulate_load(v);
-    ioport_mode_changed(v);
     fpu_restore(v);
     debug_regs_load(v);
     load_segments(v);

@@ -21,8 +21,9 @@ struct stack_info;
 /* A top-level table of the light side: a copy of one L4 frame of a guest. */
 #define ROOT_PAGES 4
 struct root_page {
-    uint64_t *table; /* const; its entries: sides_lock */
-    mfn_t source;    /* sides_lock: the L4, or invalid */
+    uint64_t *table;  /* const; its entries: sides_lock */
+    uint64_t address; /* const: physical, of the table */
+    mfn_t source;     /* sides_lock: the L4, or invalid */
 };
 
 /* const after boot: any selector, for a VERW before a guest runs; 0: none */
@@ -43,7 +44,8 @@ struct cpu {
     mfn_t loaded_root;            /* what CR3 holds on the full side */
     struct spinlock sides_lock;
     struct root_page roots[ROOT_PAGES];
-    unsigned next_root;     /* the one to fill next */
+    unsigned next_root;                 /* the one to fill next */
+    const struct vcpu_info *shown_info; /* what the gate sees; or NULL */
     uint32_t flush_request; /* atomic: how many flushes others want */
     bool timer_is_due;      /* its interrupt came; timers_run must run */
     domid_t last_domain;    /* whose vCPU was loaded here last */

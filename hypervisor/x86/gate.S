@@ -28,18 +28,21 @@
 
         .section .gate.text, "ax"
 
-/* Stores r15 to rdi below what the processor and the stub pushed. */
-.macro push_registers
+/*
+ * Stores r15 to rdi below what the processor and the stub pushed. The guest's
+ * rax and rbx may already lie elsewhere.
+ */
+.macro push_registers rax=%rax, rbx=%rbx
         push    %rdi
         push    %rsi
         push    %rdx
         push    %rcx
-        push    %rax
+        push    \rax
         push    %r8
         push    %r9
         push    %r10
         push    %r11
-        push    %rbx
+        push    \rbx
         push    %rbp
         push    %r12
         push    %r13
@@ -47,7 +50,7 @@
         push    %r15
 .endm
 
-/* Completes struct regs for SYSCALL from a context with code segment \cs. */
+/* Stores the frame of a SYSCALL from a context with code segment \cs. */
 .macro push_syscall_frame cs
         push    $SEL_GUEST_SS
         push    SCRATCH(SCRATCH_GUEST_RSP)
@@ -56,7 +59,6 @@
         push    %rcx
         push    $0
         movl    $ENTRY_SYSCALL, 4(%rsp)
-        push_registers
 .endm
 
 /* No value of the guest's may steer speculation in Mica; rdi = struct regs. */
@@ -108,25 +110,30 @@ gate_jump_now:
 END(gate_jump)
 
 /*
- * gate_enter: from a complete struct regs on the gate's stack, or an IST
- * stack, to Mica's stack and the full side.
- *   in:   rsp = struct regs, rax = where to go on
+ * From the gate's stack, or an IST stack, to Mica's stack and the full side;
+ * goes on at the address in constant \entry, with a complete struct regs.
+ *   in:   on the stack: rax, then the frame with vector and error code; in
+ *         the registers all that is the guest's
  */
-LOCAL_FUNC(gate_enter)
+.macro enter_full entry
+        push    %rbx
+        mov     %rsp, %rbx
         cmpl    $0, CONST(CONST_IS_LIGHT)
         je      1f
-        mov     CONST(CONST_FULL_CR3), %rdx
-        mov     %rdx, %cr3
-1:      mov     CONST(CONST_STACK), %rdi
-        sub     $REGS_SIZE, %rdi
-        mov     %rdi, %rbx
-        mov     %rsp, %rsi
-        mov     $REGS_SIZE / 8, %ecx
-        rep     movsq
-        mov     %rbx, %rsp
+        mov     CONST(CONST_FULL_CR3), %rax
+        mov     %rax, %cr3
+1:      mov     CONST(CONST_STACK), %rsp
+        push    56(%rbx)                        # ss
+        push    48(%rbx)                        # rsp
+        push    40(%rbx)                        # rflags
+        push    32(%rbx)                        # cs
+        push    24(%rbx)                        # rip
+        push    16(%rbx)                        # vector and error code
+        push_registers 8(%rbx), (%rbx)
+        mov     CONST(\entry), %rax
         clear_registers
         jmp     gate_jump
-END(gate_enter)
+.endm
 
 /* --- SYSCALL -------------------------------------------------------------- */
 
@@ -141,6 +148,7 @@ FUNC(gate_syscall)
         jne     gate_light_syscall
         mov     CONST(CONST_STACK), %rsp
         push_syscall_frame SEL_GUEST_CS
+        push_registers
         mov     CONST(CONST_ENTRY_SYSCALL), %rax
         clear_registers
         jmp     gate_jump
@@ -202,13 +210,17 @@ LOCAL_FUNC(gate_light_hypercall)
         je      gate_light_segment_base
 END(gate_light_hypercall)
 
-/* gate_light_to_full: the call needs Mica; rax and rbx are on the stack. */
+/* gate_light_to_full: the call needs Mica; rbx and rax are on the stack. */
 LOCAL_FUNC(gate_light_to_full)
-        pop     %rbx
-        pop     %rax
+        mov     CONST(CONST_FULL_CR3), %rax
+        mov     %rax, %cr3
+        mov     %rsp, %rbx
+        mov     CONST(CONST_STACK), %rsp
         push_syscall_frame SEL_GUEST_CS
+        push_registers 8(%rbx), (%rbx)
         mov     CONST(CONST_ENTRY_SYSCALL), %rax
-        jmp     gate_enter
+        clear_registers
+        jmp     gate_jump
 END(gate_light_to_full)
 
 /*
@@ -322,8 +334,8 @@ FUNC(gate_syscall32)
         mov     %rsp, SCRATCH(SCRATCH_GUEST_RSP)
         mov     CONST(CONST_GATE_STACK), %rsp
         push_syscall_frame SEL_GUEST_CS32
-        mov     CONST(CONST_ENTRY_SYSCALL), %rax
-        jmp     gate_enter
+        push    %rax
+        enter_full CONST_ENTRY_SYSCALL
 END(gate_syscall32)
 
 /*
@@ -341,9 +353,8 @@ FUNC(gate_sysenter)
         movl    $ENTRY_SYSENTER, 4(%rsp)
         push    $RFLAGS_FIXED                   # NT would fail iretq, TF trap
         popf
-        push_registers
-        mov     CONST(CONST_ENTRY_SYSENTER), %rax
-        jmp     gate_enter
+        push    %rax
+        enter_full CONST_ENTRY_SYSENTER
 END(gate_sysenter)
 
 /* --- exceptions and interrupts ------------------------------------------- */
@@ -354,16 +365,19 @@ END(gate_sysenter)
  *   in:   on the stack: vector << 32 | error code, then the processor's frame
  */
 LOCAL_FUNC(gate_trap)
-        push_registers
         cld
+        push    %rax
+        lea     SCRATCH(0), %rax
+        sub     %rsp, %rax
+        cmp     $-4096, %rax                    # on the gate's stack?
+        ja      gate_trap_enter
+        pop     %rax
+        push_registers
         mov     CONST(CONST_ENTRY_TRAP), %rax
-        lea     SCRATCH(0), %rdx
-        mov     %rsp, %rcx
-        sub     %rdx, %rcx
-        cmp     $4096, %rcx
-        jb      gate_enter
         clear_registers
         jmp     gate_jump
+gate_trap_enter:
+        enter_full CONST_ENTRY_TRAP
 END(gate_trap)
 
 /*
@@ -372,12 +386,11 @@ END(gate_trap)
  * ordinary exception; the gate's own is for gate_ist_trap to swallow.
  */
 LOCAL_FUNC(gate_debug)
-        push_registers
         cld
-        mov     CONST(CONST_ENTRY_TRAP), %rax
-        testb   $RPL_MASK, REGS_CS(%rsp)
-        jnz     gate_enter
-        jmp     gate_ist_common
+        testb   $RPL_MASK, 16(%rsp)             # cs
+        jz      gate_ist_trap
+        push    %rax
+        jmp     gate_trap_enter
 END(gate_debug)
 
 /*
@@ -393,7 +406,6 @@ END(gate_debug)
 LOCAL_FUNC(gate_ist_trap)
         push_registers
         cld
-gate_ist_common:
         mov     %cr3, %rbx
         mov     CONST(CONST_FULL_CR3), %rax
         mov     %rax, %cr3
@@ -437,20 +449,26 @@ END(gate_ist_return)
 /* --- the way out to the light side --------------------------------------- */
 
 /*
- * gate_exit_light: from exit_to_guest.
+ * gate_exit_light: from exit_to_guest. What has to be loaded after the tables
+ * goes to the gate's stack.
  *   in:   rsp = struct regs on Mica's stack
  */
 FUNC(gate_exit_light)
-        mov     CONST(CONST_GATE_STACK), %rdi
-        sub     $REGS_SIZE, %rdi
-        mov     %rdi, %rbx
-        mov     %rsp, %rsi
-        mov     $REGS_SIZE / 8, %ecx
-        rep     movsq
+        mov     %rsp, %rbx
+        mov     CONST(CONST_GATE_STACK), %rsp
+        push    REGS_SS(%rbx)
+        push    REGS_RSP(%rbx)
+        push    REGS_RFLAGS(%rbx)
+        push    REGS_CS(%rbx)
+        push    REGS_RIP(%rbx)
+        push    REGS_RAX(%rbx)
         mov     %rbx, %rsp
+        pop_registers
         mov     CONST(CONST_LIGHT_CR3), %rax
         mov     %rax, %cr3
-        pop_registers
+        mov     CONST(CONST_GATE_STACK), %rsp
+        sub     $6 * 8, %rsp
+        pop     %rax
 FUNC(gate_exit_iret)
         iretq
 END(gate_exit_light)

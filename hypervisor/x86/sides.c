@@ -96,6 +96,7 @@ void sides_init_cpu(struct cpu *c)
 
     for (unsigned i = 0; i < ROOT_PAGES; i++) {
         c->roots[i].table = page_alloc(c);
+        c->roots[i].address = virt_to_phys(c->roots[i].table);
         c->roots[i].table[pt_index(M2P_GUEST_BASE, 4)] = window;
         c->roots[i].source = MFN_INVALID;
     }
@@ -117,19 +118,19 @@ static void fill_root(uint64_t *table, const uint64_t *l4)
 }
 
 /* The root page of this pCPU that copies `l4`, filled if there is none. */
-static uint64_t *find_root(struct cpu *c, mfn_t l4)
+static uint64_t find_root(struct cpu *c, mfn_t l4)
 {
     struct root_page *root;
 
     for (root = c->roots; root < c->roots + ROOT_PAGES; root++)
         if (mfn_equal(root->source, l4))
-            return root->table;
+            return root->address;
     root = &c->roots[c->next_root++ % ROOT_PAGES];
     spin_lock(&c->sides_lock);
     root->source = l4;
     fill_root(root->table, arch_frame_ptr(l4));
     spin_unlock(&c->sides_lock);
-    return root->table;
+    return root->address;
 }
 
 void arch_l4_entry_changed(mfn_t l4, unsigned index, uint64_t entry)
@@ -165,17 +166,18 @@ hot_path void sides_entered_light(struct cpu *c, struct regs *r)
 {
     struct vcpu *v = c->core->loaded;
     bool is_trap = r->vector < ENTRY_SYSCALL && (r->cs & RPL_MASK);
+    bool is_ring1 = (r->cs & RPL_MASK) == RPL_RING1;
 
     c->constants->is_light = 0;
     cpu_set_rsp0(c, c->constants->stack);
     v->arch->kernel_sp = c->scratch->kernel_sp;
-    v->arch->in_kernel =
-        is_trap ? (r->cs & RPL_MASK) == RPL_RING1 : c->scratch->in_kernel != 0;
-    if ((r->cs & RPL_MASK) == RPL_RING1) {
+    v->arch->in_kernel = is_trap ? is_ring1 : c->scratch->in_kernel != 0;
+    if (is_ring1) {
         r->cs = SEL_GUEST_CS;
         r->ss = SEL_GUEST_SS;
     }
-    ioport_mode_changed(v);
+    if (v->arch->in_kernel) /* an application's ports are as it left them */
+        ioport_mode_changed(v);
 }
 
 /* Whether the gate's instruction at `rip` lies in [start, end). */
@@ -300,19 +302,12 @@ bool sides_finish_iret(struct vcpu *v, struct regs *r)
 /* --- from full to light -------------------------------------------------- */
 
 /* Shows the gate the page that holds the vcpu_info. */
-static bool map_vcpu_info(struct cpu *c, struct vcpu *v)
+static void map_vcpu_info(struct cpu *c, struct vcpu_info *info)
 {
-    struct vcpu_info *info = vcpu_info_of(v);
-    mfn_t frame = arch_frame_of(info);
-    uint64_t *entry = &c->gate_l1[GATE_VCPU_INFO / PAGE_SIZE];
-
-    if (info == &v->own_info)
-        return false; /* Mica's own memory, for want of the guest's */
-    if (!mfn_equal(pte_frame(*entry), frame))
-        cpu_set_gate_page(c, GATE_VCPU_INFO, frame, OWN_RW);
+    cpu_set_gate_page(c, GATE_VCPU_INFO, arch_frame_of(info), OWN_RW);
     c->constants->vcpu_info =
         c->gate + GATE_VCPU_INFO + ((uint64_t)info & (PAGE_SIZE - 1));
-    return true;
+    c->shown_info = info;
 }
 
 /* Whether every system call and iret has to come to Mica. */
@@ -328,12 +323,15 @@ hot_path uint64_t sides_leave_light(struct vcpu *v, struct regs *r)
 {
     struct cpu *c = this_cpu();
     struct gate_const *k = c->constants;
+    struct vcpu_info *info = vcpu_info_of(v);
 
     if (!sides_is_light(v) || mfn_equal(v->kernel_root, MFN_INVALID) ||
-        !map_vcpu_info(c, v))
+        info == &v->own_info) /* Mica's own memory, for want of the guest's */
         return 0;
+    if (c->shown_info != info)
+        map_vcpu_info(c, info);
     ioport_leave_light(v);
-    k->light_cr3 = virt_to_phys(find_root(c, v->kernel_root));
+    k->light_cr3 = find_root(c, v->kernel_root);
     k->is_light = 1;
     k->force_full = needs_full(v);
     k->syscall_handler = v->arch->callbacks[CALLBACK_SYSCALL].address;

@@ -371,12 +371,11 @@ static bool do_work(struct cpu *c, struct vcpu *v)
     return !__atomic_load_n(&c->core->need_resched, __ATOMIC_SEQ_CST);
 }
 
-hot_path /*
+/*
  * Whether SYSRET restores `r`. The address must be canonical, or SYSRET would
  * fault in ring 0 with the guest's stack pointer (Intel SDM 2B, SYSRET).
  */
-    static bool
-    is_after_syscall(const struct regs *r)
+hot_path static bool is_after_syscall(const struct regs *r)
 {
     return r->vector == ENTRY_SYSCALL && r->rip == r->rcx &&
            r->rflags == r->r11 && r->cs == SEL_GUEST_CS &&

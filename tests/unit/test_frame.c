@@ -243,6 +243,30 @@ START_TEST(test_frame_in_use_keeps_its_type)
 }
 END_TEST
 
+START_TEST(test_frame_get_writable_of_takes_plain_ones_alone)
+{
+    struct frame *f = give(d);
+
+    ck_assert(!frame_get_writable_of(f, d)); /* of no type yet */
+    ck_assert_int_eq(frame_get_writable(f), 0);
+    ck_assert(frame_get_writable_of(f, d));
+    ck_assert_uint_eq(typed(f), 2);
+    ck_assert_uint_eq(general(f), 3);
+    frame_put_writable(f);
+    f->owner = d->id + 1;
+    ck_assert(!frame_get_writable_of(f, d));
+    f->owner = d->id;
+    f->state |= FRAME_CHANGING;
+    ck_assert(!frame_get_writable_of(f, d));
+    f->state &= ~FRAME_CHANGING;
+    frame_put_writable(f);
+    become(f, FRAME_L1);
+    ck_assert(!frame_get_writable_of(f, d));
+    ck_assert_uint_eq(general(f), 2);
+    frame_put_typed(f);
+}
+END_TEST
+
 START_TEST(test_frame_partial_keeps_its_type)
 {
     struct frame *f = give(d);
@@ -538,6 +562,7 @@ static void add_frame_tests(TCase *t)
     tcase_add_test(t, test_frame_put_of_the_last_reference_frees);
     tcase_add_test(t, test_frame_writable_references_come_and_go);
     tcase_add_test(t, test_frame_in_use_keeps_its_type);
+    tcase_add_test(t, test_frame_get_writable_of_takes_plain_ones_alone);
     tcase_add_test(t, test_frame_partial_keeps_its_type);
     tcase_add_test(t, test_frame_get_typed_wants_a_user_of_that_type);
     tcase_add_test(t, test_frame_counters_stop_before_they_overflow);
