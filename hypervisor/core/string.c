@@ -18,7 +18,7 @@ typedef uint64_t word __attribute__((may_alias, aligned(1)));
 hot_path void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
     const char *from = src;
-    char *to = dst, *last_word = to + n - WORD;
+    char *to = dst, *last_word;
     word last;
 
     if (n < WORD) {
@@ -27,6 +27,7 @@ hot_path void *memcpy(void *restrict dst, const void *restrict src, size_t n)
         return dst;
     }
     last = *(const word *)(from + n - WORD); /* may overlap the one before */
+    last_word = to + n - WORD;
     for (; to + ROUND <= last_word; to += ROUND, from += ROUND) {
         word a = *(const word *)from, b = *(const word *)(from + WORD);
 

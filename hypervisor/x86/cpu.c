@@ -22,7 +22,6 @@
 #define SYSTEM_TSS 0x89
 #define GDT_LIMIT 0xefff /* to the end of Mica's page */
 #define IDT_GATE 0x8e00u
-#define STUB_BYTES 16
 #define SYSCALL_FLAG_MASK                                                      \
     (RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | \
      RFLAGS_VM | RFLAGS_AC)
@@ -98,7 +97,7 @@ static void fill_idt(struct cpu *c)
     };
     uint64_t *idt = c->idt, stub = gate_address(c, gate_stubs);
 
-    for (unsigned v = 0; v < 256; v++, stub += STUB_BYTES) {
+    for (unsigned v = 0; v < 256; v++, stub += GATE_STUB_BYTES) {
         uint64_t dpl = v == EXC_BP || v == EXC_OF || v == 0x80 ? 3 : 0;
 
         idt[2 * v] = (stub & 0xffff) | (uint64_t)SEL_OWN_CS << 16 |

@@ -48,7 +48,8 @@ struct cpu {
     const struct vcpu_info *shown_info; /* what the gate sees; or NULL */
     uint32_t flush_request; /* atomic: how many flushes others want */
     bool timer_is_due;      /* its interrupt came; timers_run must run */
-    domid_t last_domain;    /* whose vCPU was loaded here last */
+    bool stacks_hold_own;   /* of the gate: an NMI has interrupted Mica */
+    uint64_t last_domain;   /* serial: whose vCPU was loaded here last */
 };
 
 struct stack_info {

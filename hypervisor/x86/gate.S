@@ -422,9 +422,9 @@ LOCAL_FUNC(gate_ist_trap)
         mov     %rsp, %r13
         mov     %rsp, %rsi
         mov     %rdx, %rdi
+        mov     %rdx, %rsp                      # an NMI now goes below
         mov     $REGS_SIZE / 8, %ecx
         rep     movsq
-        mov     %rdx, %rsp
         mov     CONST(CONST_ENTRY_TRAP), %rax
         lea     gate_ist_return(%rip), %r12
         mov     %rsp, %rdi
@@ -443,6 +443,7 @@ LOCAL_FUNC(gate_ist_return)
         mov     %r13, %rsp
         mov     %rbx, %cr3
         pop_registers
+FUNC(gate_ist_iret)
         iretq
 END(gate_ist_return)
 
@@ -473,12 +474,12 @@ FUNC(gate_exit_iret)
         iretq
 END(gate_exit_light)
 
-/* One stub for each vector, 16 bytes apart. */
-        .balign 16
+/* One stub for each vector. */
+        .balign GATE_STUB_BYTES
 FUNC(gate_stubs)
         .set    vector, 0
         .rept   256
-        .balign 16
+        .balign GATE_STUB_BYTES
         .if     vector != 8 && vector != 10 && vector != 11 && vector != 12 && vector != 13 && vector != 14 && vector != 17 && vector != 21
         push    $0
         .endif

@@ -32,6 +32,8 @@
 #define GATE_TSS 0x25000
 #define GATE_VCPU_INFO 0x28000
 
+#define GATE_STUB_BYTES 16 /* of the entry of each vector */
+
 #define IO_BITMAP_BYTES 8192
 
 #ifndef __ASSEMBLER__

@@ -35,7 +35,8 @@ extern const char gate_text_start[], gate_exit_light[], gate_exit_iret[];
 extern const char gate_guest_stack_start[], gate_guest_stack_end[];
 extern const char gate_guest_iret_start[], gate_guest_iret_end[];
 extern const char gate_iret_to_kernel[], gate_iret_to_application[];
-extern const char gate_iret_to_caller[], gate_load_gs[];
+extern const char gate_iret_to_caller[], gate_load_gs[], gate_ist_iret[];
+extern const char gate_stubs[];
 
 enum sides sides;
 
@@ -196,6 +197,7 @@ static bool is_gate_iret(uint64_t rip)
         gate_iret_to_application,
         gate_iret_to_caller,
         gate_exit_iret,
+        gate_ist_iret,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(irets); i++)
@@ -204,7 +206,7 @@ static bool is_gate_iret(uint64_t rip)
     return false;
 }
 
-/* The context that the gate was about to enter, from the gate's stack. */
+/* The context that the gate was about to enter, from the stack it was on. */
 static void recover_context(const struct cpu *c, struct regs *r)
 {
     uint64_t offset = r->rsp - c->gate - GATE_SCRATCH;
@@ -275,6 +277,26 @@ void sides_gate_fault(struct regs *r)
             trap_inject(v, EXC_GP, 0);
     }
     exit_restart(r);
+}
+
+void sides_debug_fault(const struct regs *r)
+{
+    const char *stub = gate_stubs + EXC_DB * GATE_STUB_BYTES;
+    struct regs lost = *r;
+
+    if (!is_in_gate(r->rip, stub, stub + 1))
+        return;
+    sides_entered(&lost);
+    domain_crash(this_pcpu()->loaded->domain,
+                 "vCPU %u: a breakpoint on the way to a breakpoint",
+                 this_pcpu()->loaded->id);
+    exit_restart(guest_regs());
+}
+
+void sides_wipe_stacks(struct cpu *c)
+{
+    c->stacks_hold_own = false;
+    memset(c->scratch->ist, 0, sizeof(c->scratch->ist));
 }
 
 bool sides_finish_iret(struct vcpu *v, struct regs *r)

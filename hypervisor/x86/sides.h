@@ -55,6 +55,17 @@ void sides_gate_fault(struct regs *r);
  */
 bool sides_finish_iret(struct vcpu *v, struct regs *r);
 
+/*
+ * #DB in ring 0, at `r`. A guest can have one strike at the first instruction
+ * of the handler of another (MOV SS, then INT1): the second has then overwritten
+ * the frame of the first, and with it the guest's context. That is the end
+ * of the domain; does not return if so.
+ */
+void sides_debug_fault(const struct regs *r);
+
+/* Clears the gate's interrupt stacks, on which an NMI has left Mica's words. */
+void sides_wipe_stacks(struct cpu *c);
+
 /* Whether the loaded vCPU leaves for the light side: the way, or 0. */
 uint64_t sides_leave_light(struct vcpu *v, struct regs *r);
 static inline uint64_t sides_leave(struct vcpu *v, struct regs *r)

@@ -308,8 +308,10 @@ void handle_own_trap(struct regs *r)
  * An NMI is dom0's to explain. It may have struck anywhere, so this only
  * leaves word; dom0 hears of it when its vCPU next passes through Mica.
  */
-static void nmi_to_dom0(void)
+static void nmi_to_dom0(const struct regs *r)
 {
+    if (!(r->cs & 3))
+        this_cpu()->stacks_hold_own = true;
     if (!dom0)
         return;
     __atomic_store_n(&dom0->vcpus[0]->arch->nmi_pending, true,
@@ -320,20 +322,24 @@ static void nmi_to_dom0(void)
 void handle_ist_trap(struct regs *r)
 {
     if (r->vector == EXC_NMI)
-        nmi_to_dom0();
-    else if (r->vector == EXC_DB)
-        write_dr6(DR6_FIXED); /* a guest's breakpoint, met in the gate */
-    else
+        nmi_to_dom0(r);
+    else if (r->vector != EXC_DB)
         crash_own(r);
+    else {
+        write_dr6(DR6_FIXED); /* a guest's breakpoint, met in the gate */
+        sides_debug_fault(r);
+    }
 }
 
 /* --- the way out --------------------------------------------------------- */
 
-static void pass_scheduler(struct pcpu *p)
+static void pass_scheduler(struct cpu *c)
 {
     struct vcpu *next;
 
-    __atomic_store_n(&p->need_resched, false, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&c->core->need_resched, false, __ATOMIC_SEQ_CST);
+    if (c->stacks_hold_own)
+        sides_wipe_stacks(c);
     next = sched_pick(arch_now());
     context_switch(next);
 }
@@ -358,7 +364,7 @@ static bool do_work(struct cpu *c, struct vcpu *v)
         return false;
     }
     if (__atomic_load_n(&c->core->need_resched, __ATOMIC_SEQ_CST)) {
-        pass_scheduler(c->core);
+        pass_scheduler(c);
         return false;
     }
     if (!v) {
