@@ -41,12 +41,12 @@ enum {
     XEN_DOMCTL_sethvmcontext = 34, /* not served */
     XEN_DOMCTL_set_address_size = 35,
     XEN_DOMCTL_get_address_size = 36,
-    XEN_DOMCTL_assign_device = 37,         /* not served */
-    XEN_DOMCTL_bind_pt_irq = 38,           /* not served */
-    XEN_DOMCTL_memory_mapping = 39,        /* not served */
-    XEN_DOMCTL_ioport_mapping = 40,        /* not served */
-    XEN_DOMCTL_set_ext_vcpucontext = 42,   /* not served */
-    XEN_DOMCTL_get_ext_vcpucontext = 43,   /* not served */
+    XEN_DOMCTL_assign_device = 37,  /* not served */
+    XEN_DOMCTL_bind_pt_irq = 38,    /* not served */
+    XEN_DOMCTL_memory_mapping = 39, /* not served */
+    XEN_DOMCTL_ioport_mapping = 40, /* not served */
+    XEN_DOMCTL_set_ext_vcpucontext = 42,
+    XEN_DOMCTL_get_ext_vcpucontext = 43,
     XEN_DOMCTL_test_assign_device = 45,    /* not served */
     XEN_DOMCTL_set_target = 46,            /* not served */
     XEN_DOMCTL_deassign_device = 47,       /* not served */
@@ -59,8 +59,8 @@ enum {
     XEN_DOMCTL_gettscinfo = 59,
     XEN_DOMCTL_settscinfo = 60,
     XEN_DOMCTL_getpageframeinfo3 = 61,
-    XEN_DOMCTL_setvcpuextstate = 62,     /* not served */
-    XEN_DOMCTL_getvcpuextstate = 63,     /* not served */
+    XEN_DOMCTL_setvcpuextstate = 62,
+    XEN_DOMCTL_getvcpuextstate = 63,
     XEN_DOMCTL_set_access_required = 64, /* not served */
     XEN_DOMCTL_audit_p2m = 65,           /* not served */
     XEN_DOMCTL_set_virq_handler = 66,
@@ -86,7 +86,8 @@ enum {
     XEN_DOMCTL_gdbsx_unpausevcpu = 1002,
     XEN_DOMCTL_gdbsx_domstatus = 1003,
     /* Mica's own: nobody else's number. */
-    MICA_DOMCTL_set_kernel = 0x4d690001
+    MICA_DOMCTL_set_kernel = 0x4d690001,
+    MICA_DOMCTL_get_activity = 0x4d690002
 };
 
 /* A bitmap of the caller's, least significant bit of byte 0 first. */
@@ -250,6 +251,55 @@ ABI_SIZE(struct xen_domctl_vcpucontext, 16);
 ABI_AT(struct xen_domctl_vcpucontext, pad, 4);
 ABI_AT(struct xen_domctl_vcpucontext, ctxt, 8);
 
+/*
+ * XEN_DOMCTL_set_ext_vcpucontext, get: where 32-bit applications enter the
+ * kernel. 0; -EINVAL for no such vCPU, for less than what lies before `mce`,
+ * or for an address that is not canonical; -ENODATA as getvcpucontext.
+ */
+struct xen_domctl_ext_vcpucontext {
+    uint32_t vcpu;                   /* in */
+    uint32_t size;                   /* set: in, get: out: of this structure */
+    uint64_t syscall32_callback_eip; /* 0: none */
+    uint64_t sysenter_callback_eip;  /* 0: none */
+    uint16_t syscall32_callback_cs;  /* get: the flat one; set: ignored */
+    uint16_t sysenter_callback_cs;   /* likewise */
+    uint8_t syscall32_disables_events;
+    uint8_t sysenter_disables_events;
+    uint8_t pad[2];
+    uint64_t mce[4]; /* get: 0: no machine checks; set: ignored */
+};
+ABI_SIZE(struct xen_domctl_ext_vcpucontext, 64);
+ABI_AT(struct xen_domctl_ext_vcpucontext, size, 4);
+ABI_AT(struct xen_domctl_ext_vcpucontext, syscall32_callback_eip, 8);
+ABI_AT(struct xen_domctl_ext_vcpucontext, sysenter_callback_eip, 16);
+ABI_AT(struct xen_domctl_ext_vcpucontext, syscall32_callback_cs, 24);
+ABI_AT(struct xen_domctl_ext_vcpucontext, sysenter_callback_cs, 26);
+ABI_AT(struct xen_domctl_ext_vcpucontext, syscall32_disables_events, 28);
+ABI_AT(struct xen_domctl_ext_vcpucontext, sysenter_disables_events, 29);
+ABI_AT(struct xen_domctl_ext_vcpucontext, pad, 30);
+ABI_AT(struct xen_domctl_ext_vcpucontext, mce, 32);
+
+/*
+ * XEN_DOMCTL_setvcpuextstate, get: the registers that XSAVE keeps. The buffer
+ * has the vCPU's XCR0, then the features it may have used, eight bytes each,
+ * then an area in XSAVE's standard format. A get with size and mask 0 asks for
+ * both: the mask is 0 where there is no XSAVE. A set may be shorter: what is
+ * missing is as after power-on. 0; -EINVAL, also for registers that this
+ * machine has not; -EFAULT.
+ */
+struct xen_domctl_vcpuextstate {
+    uint32_t vcpu; /* in */
+    uint32_t pad;
+    uint64_t xfeature_mask; /* get: in, out: XCR0 at most; set: ignored */
+    uint64_t size;          /* get: in, out, set: in: bytes in the buffer */
+    guest_va buffer;
+};
+ABI_SIZE(struct xen_domctl_vcpuextstate, 32);
+ABI_AT(struct xen_domctl_vcpuextstate, pad, 4);
+ABI_AT(struct xen_domctl_vcpuextstate, xfeature_mask, 8);
+ABI_AT(struct xen_domctl_vcpuextstate, size, 16);
+ABI_AT(struct xen_domctl_vcpuextstate, buffer, 24);
+
 /* XEN_DOMCTL_getvcpuinfo. 0; -ESRCH for no such vCPU. */
 struct xen_domctl_getvcpuinfo {
     uint32_t vcpu;   /* in */
@@ -284,8 +334,10 @@ ABI_SIZE(struct xen_domctl_nodeaffinity, 16);
 #define XEN_VCPUAFFINITY_FORCE 0x4u /* ignored */
 
 /*
- * XEN_DOMCTL_setvcpuaffinity: also gives back the part that has effect.
- * XEN_DOMCTL_getvcpuaffinity. 0; -EINVAL for no online pCPU, -ESRCH.
+ * XEN_DOMCTL_setvcpuaffinity: where a vCPU must (hard) and should rather
+ * (soft) run; also gives back the part that has effect.
+ * XEN_DOMCTL_getvcpuaffinity: what was set. 0; -EINVAL for no online pCPU in
+ * the hard one, -ESRCH.
  */
 struct xen_domctl_vcpuaffinity {
     uint32_t vcpu;  /* in */
@@ -332,7 +384,8 @@ ABI_AT(struct xen_domctl_sched_credit, cap, 2);
 
 struct xen_domctl_sched_credit2 {
     uint16_t weight; /* in, out: the share of each vCPU; in: 0 keeps it */
-    uint16_t cap;    /* in, out: 0: none */
+    uint16_t cap;    /* in, out: the most that all get together, in percent
+                        of a processor; 0: no limit */
 };
 ABI_SIZE(struct xen_domctl_sched_credit2, 4);
 ABI_AT(struct xen_domctl_sched_credit2, cap, 2);
@@ -359,7 +412,8 @@ ABI_AT(struct xen_domctl_sched_vcpus, pad, 12);
 
 /*
  * XEN_DOMCTL_scheduler_op: the domain's share of the processors. 0; -EINVAL
- * for another scheduler, -EOPNOTSUPP for a single vCPU's.
+ * for another scheduler, a single vCPU's share, or a cap of more than 100 for
+ * each vCPU.
  */
 struct xen_domctl_scheduler_op {
     uint32_t sched_id; /* in:  XEN_SCHEDULER_CREDIT2 */
@@ -565,7 +619,8 @@ ABI_AT(struct xen_msr_entry, val, 8);
 /*
  * XEN_DOMCTL_get_cpu_policy: what the domain sees of the processor; address 0
  * asks for the count. XEN_DOMCTL_set_cpu_policy. 0; -ENOBUFS, -EINVAL for a
- * set that asks for more than there is, and err_* says where.
+ * set that asks for more than there is, and err_* says where; -EBUSY once the
+ * domain has run.
  */
 struct xen_domctl_cpu_policy {
     uint32_t nr_leaves;   /* in, out */
@@ -600,6 +655,17 @@ struct mica_domctl_set_kernel {
 ABI_SIZE(struct mica_domctl_set_kernel, 8);
 ABI_AT(struct mica_domctl_set_kernel, pad, 4);
 
+/*
+ * MICA_DOMCTL_get_activity: what a domain's vCPUs have had Mica do since they
+ * were made. Both counts only grow. 0.
+ */
+struct mica_domctl_activity {
+    uint64_t hypercalls; /* out: served; those of a multicall too */
+    uint64_t events;     /* out: ports that became pending */
+};
+ABI_SIZE(struct mica_domctl_activity, 16);
+ABI_AT(struct mica_domctl_activity, events, 8);
+
 struct xen_domctl {
     uint32_t cmd;               /* in:  XEN_DOMCTL_* */
     uint32_t interface_version; /* in:  XEN_DOMCTL_INTERFACE_VERSION */
@@ -613,6 +679,8 @@ struct xen_domctl {
         struct xen_domctl_vcpuaffinity vcpuaffinity;
         struct xen_domctl_max_mem max_mem;
         struct xen_domctl_vcpucontext vcpucontext;
+        struct xen_domctl_ext_vcpucontext ext_vcpucontext;
+        struct xen_domctl_vcpuextstate vcpuextstate;
         struct xen_domctl_getvcpuinfo getvcpuinfo;
         struct xen_domctl_max_vcpus max_vcpus;
         struct xen_domctl_scheduler_op scheduler_op;
@@ -633,6 +701,7 @@ struct xen_domctl {
         struct xen_domctl_vcpu_msrs vcpu_msrs;
         struct xen_domctl_cpu_policy cpu_policy;
         struct mica_domctl_set_kernel mica_set_kernel;
+        struct mica_domctl_activity mica_activity;
         uint64_t pad[16];
     } u; /* by cmd */
 };

@@ -275,17 +275,22 @@ ABI_AT(struct xen_sysctl_cpupool_op, cpu, 16);
 ABI_AT(struct xen_sysctl_cpupool_op, n_dom, 20);
 ABI_AT(struct xen_sysctl_cpupool_op, cpumap, 24);
 
-enum {
-    XEN_SYSCTL_SCHEDOP_putinfo = 0, /* refused */
-    XEN_SYSCTL_SCHEDOP_getinfo = 1
-};
+enum { XEN_SYSCTL_SCHEDOP_putinfo = 0, XEN_SYSCTL_SCHEDOP_getinfo = 1 };
+
+/* Limits of ratelimit_us that are not 0. */
+#define XEN_SYSCTL_SCHED_RATELIMIT_MIN 100u
+#define XEN_SYSCTL_SCHED_RATELIMIT_MAX 500000u
 
 struct xen_sysctl_credit2_schedule {
-    uint32_t ratelimit_us; /* out: 0: who wakes up need not wait */
+    uint32_t ratelimit_us; /* in, out: for how long who wakes up does not take
+                              a processor from others; 0: need not wait */
 };
 ABI_SIZE(struct xen_sysctl_credit2_schedule, 4);
 
-/* XEN_SYSCTL_scheduler_op. 0; -EINVAL for another scheduler, -ESRCH. */
+/*
+ * XEN_SYSCTL_scheduler_op. 0; -EINVAL for another scheduler or a limit out of
+ * range, -ESRCH.
+ */
 struct xen_sysctl_scheduler_op {
     uint32_t cpupool_id; /* in:  must be 0, else -ESRCH */
     uint32_t sched_id;   /* in:  XEN_SCHEDULER_CREDIT2 */

@@ -231,7 +231,7 @@ ABI_SIZE(struct vcpu_get_physid_args, 8);
 
 /*
  * VCPUOP_register_vcpu_time_memory_area: a second struct vcpu_time_info that
- * user mode may read, kept up to date. 0; -EFAULT.
+ * user mode may read, kept up to date; address 0 ends that. 0; -EFAULT.
  */
 struct vcpu_register_time_memory_area_args {
     guest_va addr; /* in */

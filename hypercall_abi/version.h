@@ -80,7 +80,7 @@ enum {
 /*
  * XENVER_build_id: this head, followed by room for len bytes, which are
  * filled in. Returns the number of bytes, also for a NULL argument; -ENODATA
- * without a build id, -ENOBUFS for too little room.
+ * without a build id, -EINVAL for no room, -ENOBUFS for too little. dom0.
  */
 struct xenver_build_id_args {
     uint32_t len; /* in:  bytes behind this structure, not 0 */

@@ -11,6 +11,7 @@
 #include "hypercall_abi/sched.h"
 
 #include "core/arch.h"
+#include "core/cpu_policy.h"
 #include "core/evtchn.h"
 #include "core/frame.h"
 #include "core/grant.h"
@@ -20,12 +21,16 @@
 #include "core/sched.h"
 #include "core/vcpu.h"
 
-#define HASH_SIZE 256u
+#define HASH_SIZE 1024u
 
-/* Guards the list and the hash; nests inside any lock, holds none inside. */
+/*
+ * The list is a hash of the domains and a map of the ids they have. Its lock
+ * nests inside any lock and holds none inside.
+ */
 static struct spinlock list_lock;
-static struct list domain_list = LIST_INIT(domain_list); /* by id */
-static struct list domain_hash[HASH_SIZE];               /* next NULL: empty */
+static struct list domain_hash[HASH_SIZE]; /* next NULL: empty */
+static uint64_t ids_in_use[BITMAP_WORDS(DOMID_FIRST_RESERVED)];
+static unsigned domains_in_list;
 
 struct domain *dom0;
 
@@ -48,26 +53,16 @@ static struct domain *find_locked(domid_t id)
     return NULL;
 }
 
-/* The node of the list behind which a domain with this id belongs. */
-static struct list *predecessor_of(domid_t id)
-{
-    struct list *node = domain_list.prev;
-
-    while (node != &domain_list &&
-           list_entry(node, struct domain, link)->id >= id)
-        node = node->prev;
-    return node;
-}
-
 static bool add_to_list(struct domain *d)
 {
     bool is_new;
 
     spin_lock(&list_lock);
-    is_new = !find_locked(d->id);
+    is_new = !bit_test(ids_in_use, d->id);
     if (is_new) {
-        list_add(&d->link, predecessor_of(d->id));
         list_add(&d->hash_link, hash_chain(d->id));
+        bit_set(ids_in_use, d->id);
+        domains_in_list++;
     }
     spin_unlock(&list_lock);
     return is_new;
@@ -88,8 +83,9 @@ void domain_leave_list(struct domain *d)
                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }
     spin_lock(&list_lock);
-    list_del(&d->link);
     list_del(&d->hash_link);
+    bit_clear(ids_in_use, d->id);
+    domains_in_list--;
     spin_unlock(&list_lock);
 }
 
@@ -134,23 +130,14 @@ int domain_get_subject(struct domain *caller, domid_t id, struct domain **out)
     return *out ? 0 : refuse(-ESRCH, "no domain %u", id);
 }
 
-static struct domain *next_locked(domid_t from)
-{
-    struct domain *d = find_locked(from);
-
-    if (d)
-        return d;
-    list_for_each(d, &domain_list, link) if (d->id >= from) return d;
-    return NULL;
-}
-
 /* The domain with the lowest id from `from` up, with a reference, or NULL. */
 struct domain *domain_next_get(domid_t from)
 {
     struct domain *d;
 
     spin_lock(&list_lock);
-    d = next_locked(from);
+    d = find_locked(
+        (domid_t)bitmap_next(ids_in_use, DOMID_FIRST_RESERVED, from));
     if (d)
         domain_get(d);
     spin_unlock(&list_lock);
@@ -160,14 +147,7 @@ struct domain *domain_next_get(domid_t from)
 /* How many domains there are, dying ones included. */
 unsigned domain_count(void)
 {
-    const struct list *node;
-    unsigned count = 0;
-
-    spin_lock(&list_lock);
-    for (node = domain_list.next; node != &domain_list; node = node->next)
-        count++;
-    spin_unlock(&list_lock);
-    return count;
+    return __atomic_load_n(&domains_in_list, __ATOMIC_RELAXED);
 }
 
 /* --- creation and its reverse -------------------------------------------- */
@@ -228,6 +208,7 @@ static void free_domain(struct domain *d)
     grant_destroy(d);
     free_shared_info(d);
     frame_domain_destroy(d);
+    cpu_policy_destroy(d);
     if (d->irqs)
         rangeset_destroy(d->irqs);
     if (d->io_frames)
@@ -241,12 +222,15 @@ static void free_domain(struct domain *d)
 
 static void init_members(struct domain *d, domid_t id, unsigned max_vcpus)
 {
+    static uint64_t last_serial;
+
     d->id = id;
+    d->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
     d->max_vcpus = max_vcpus;
     d->refs = 1;
     d->shutdown_reason = d->shutdown_code = NO_SHUTDOWN_CODE;
     d->sched_weight = SCHED_WEIGHT_DEFAULT;
-    list_init(&d->link);
+    sched_cap_init(&d->cap);
     list_init(&d->hash_link);
     for (unsigned i = 0; i < WATCHDOGS; i++) {
         d->watchdogs[i].domain = d;

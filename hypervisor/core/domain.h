@@ -16,6 +16,7 @@
 #include "core/bitmap.h"
 #include "core/list.h"
 #include "core/rangeset.h"
+#include "core/sched_cap.h"
 #include "core/spinlock.h"
 #include "core/timer.h"
 #include "core/types.h"
@@ -45,6 +46,7 @@ struct watchdog {
 
 struct domain {
     domid_t id;               /* const after create */
+    uint64_t serial;          /* const after create: no other ever has it */
     bool is_privileged;       /* const after create: may administer Mica */
     bool may_use_devices;     /* const after build: device memory, caches */
     bool shares_lower_half;   /* const after build: its kernel lies high,
@@ -59,16 +61,16 @@ struct domain {
     uint64_t teardown_cursor; /* domctl lock: and which frame is next */
     struct watchdog watchdogs[WATCHDOGS];
     uint32_t refs;         /* atomic */
-    struct list link;      /* domain list lock: by id */
     struct list hash_link; /* domain list lock */
     uint8_t uuid[16];      /* tools change it, as a whole or not */
 
     /* What the tools said and only the tools hear of; domctl lock. */
-    bool is_store;            /* runs the store */
-    bool is_debugged;         /* by gdbsx */
-    bool was_started;         /* its builder is done with it */
-    uint32_t tsc_incarnation; /* how often it was restored */
-    int64_t clock_offset;     /* atomic: seconds, added to its wall clock */
+    bool is_store;                 /* runs the store */
+    bool is_debugged;              /* by gdbsx */
+    bool was_started;              /* its builder is done with it */
+    uint32_t tsc_incarnation;      /* how often it was restored */
+    struct cpu_policy *cpu_policy; /* const after it starts; NULL: none set */
+    int64_t clock_offset; /* atomic: seconds, added to its wall clock */
 
     struct spinlock state_lock;
 
@@ -76,6 +78,7 @@ struct domain {
     struct vcpu **vcpus;   /* atomic: max_vcpus, or NULL each; once set,
                                  const until the domain is freed */
     uint32_t sched_weight; /* atomic: of each vCPU */
+    struct sched_cap cap;
     uint64_t pollers[BITMAP_WORDS(MAX_VCPUS)]; /* atomic: in SCHEDOP_poll */
 
     struct shared_info *shared_info; /* const after create */

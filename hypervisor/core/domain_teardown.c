@@ -26,6 +26,7 @@
 /* How often to look whether others have let go. */
 #define REAP_PERIOD (100 * NSEC_PER_MS)
 #define FRAMES_PER_CHECK 64u
+#define CHUNK_FRAMES 512u /* of struct domain.owned_chunks */
 
 /* --- nothing runs -------------------------------------------------------- */
 
@@ -44,6 +45,7 @@ void domain_begin_death(struct domain *d)
     spin_unlock(&d->state_lock);
     domain_for_each_vcpu(d, sched_wait_until_saved);
     domain_for_each_vcpu(d, vcpu_end_timers);
+    sched_cap_end(&d->cap);
     evtchn_refuse_new(d);
     /* Whoever was giving it frames has finished. */
     spin_lock(&d->memory_lock);
@@ -104,21 +106,37 @@ static int release_table(struct domain *d, struct frame *f)
     return state & (FRAME_PINNED | FRAME_PARTIAL) ? pt_settle(d, f) : 0;
 }
 
+/* Does `act` for the frame at `n`, if it is one of `d`: where to look next. */
+static int visit(struct domain *d, uint64_t n,
+                 int (*act)(struct domain *d, struct frame *f), uint64_t *next)
+{
+    struct frame *f;
+
+    if (!bit_test(d->owned_chunks, n / CHUNK_FRAMES)) {
+        *next = (n / CHUNK_FRAMES + 1) * CHUNK_FRAMES;
+        return 0;
+    }
+    *next = n + 1;
+    f = frame_lookup(MFN(n));
+    return f && frame_owner(f) == d->id ? act(d, f) : 0;
+}
+
 /*
  * Calls `act` for each frame of `d` from teardown_cursor on, which a frame
- * that is not done with stays at.
+ * that is not done with stays at. Looks at the clock also where there are none:
+ * a domain may have had much more memory than it has.
  */
 static int for_each_frame(struct domain *d,
                           int (*act)(struct domain *d, struct frame *f))
 {
-    uint64_t cursor = d->teardown_cursor;
     unsigned done = 0;
-    struct frame *f;
 
-    while (frame_next_owned(d, &cursor, &f)) {
-        if (act(d, f))
+    while (d->teardown_cursor < frame_table_end) {
+        uint64_t next;
+
+        if (visit(d, d->teardown_cursor, act, &next))
             return -ERESTART;
-        d->teardown_cursor = cursor;
+        d->teardown_cursor = next;
         if (++done % FRAMES_PER_CHECK == 0 && hypercall_should_restart())
             return -ERESTART;
     }

@@ -63,11 +63,15 @@ static const struct command commands[] = {
     COMMAND(getvcpuaffinity, ANSWERS),
     COMMAND(resumedomain, OTHERS | LIVING),
     {XEN_DOMCTL_sendtrigger, 0, refused},
+    COMMAND(set_ext_vcpucontext, OTHERS | LIVING),
+    COMMAND(get_ext_vcpucontext, OTHERS | ANSWERS),
     COMMAND(set_address_size, LIVING),
     COMMAND(get_address_size, ANSWERS),
     COMMAND(gettscinfo, ANSWERS),
     COMMAND(settscinfo, LIVING),
     COMMAND(getpageframeinfo3, 0),
+    COMMAND(setvcpuextstate, OTHERS | LIVING),
+    COMMAND(getvcpuextstate, OTHERS | ANSWERS),
     COMMAND(set_virq_handler, LIVING),
     COMMAND(setnodeaffinity, 0),
     COMMAND(getnodeaffinity, 0),
@@ -76,7 +80,7 @@ static const struct command commands[] = {
     COMMAND(set_vcpu_msrs, LIVING),
     {XEN_DOMCTL_soft_reset, 0, refused},
     COMMAND(get_cpu_policy, ANSWERS),
-    COMMAND(set_cpu_policy, LIVING),
+    COMMAND(set_cpu_policy, OTHERS | LIVING),
     {XEN_DOMCTL_get_paging_mempool_size, 0, refused},
     {XEN_DOMCTL_set_paging_mempool_size, 0, refused},
     COMMAND(gdbsx_guestmemio, OTHERS | ANSWERS | LIVING),
@@ -84,6 +88,7 @@ static const struct command commands[] = {
     COMMAND(gdbsx_unpausevcpu, OTHERS | LIVING),
     COMMAND(gdbsx_domstatus, ANSWERS),
     {MICA_DOMCTL_set_kernel, OTHERS | LIVING, domctl_mica_set_kernel},
+    {MICA_DOMCTL_get_activity, ANSWERS, domctl_mica_get_activity},
 };
 
 static struct spinlock domctl_lock = SPINLOCK_INIT;
@@ -101,6 +106,9 @@ static int find_domain(struct domctl *c, unsigned flags)
     c->d = domain_find_get(c->op.domain);
     if (!c->d)
         return refuse(-ESRCH, "no domain %u", c->op.domain);
+    if (c->serial && c->serial != c->d->serial)
+        return refuse(-ESRCH, "domain %u was another", c->op.domain);
+    c->serial = c->d->serial;
     if (flags & OTHERS && c->d == c->caller->domain)
         return refuse(-EINVAL, "domctl %u on the caller itself", c->op.cmd);
     if (flags & LIVING && domain_is_dying(c->d))
@@ -140,15 +148,27 @@ static long run(const struct command *command, struct domctl *c)
     return result;
 }
 
+/* Goes on with the same domain, and with no other that gets its id. */
+static long restart(const struct domctl *c)
+{
+    struct hc_args rest = {.a = {c->arg.va ^ HC_GOES_ON, c->serial}};
+
+    return hypercall_restart(c->caller, HC_domctl, &rest);
+}
+
 /* domctl(struct xen_domctl *) */
 long hc_domctl(struct vcpu *v, const struct hc_args *args)
 {
-    struct domctl c = {.caller = v, .arg = HC_ARG_VA(args, 0)};
+    struct hc_args own = *args;
+    struct domctl c = {.caller = v};
     const struct command *command;
     long result;
 
     if (!v->domain->is_privileged)
         return -EPERM;
+    if (hypercall_goes_on(&own))
+        c.serial = own.a[1];
+    c.arg = HC_ARG_VA(&own, 0);
     if (copy_in(&c.op, c.arg, sizeof(c.op)))
         return -EFAULT;
     if (c.op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
@@ -157,5 +177,5 @@ long hc_domctl(struct vcpu *v, const struct hc_args *args)
     if (!command)
         return refuse(-ENOSYS, "domctl %u is not served", c.op.cmd);
     result = run(command, &c);
-    return result == -ERESTART ? hypercall_restart(v, HC_domctl, args) : result;
+    return result == -ERESTART ? restart(&c) : result;
 }

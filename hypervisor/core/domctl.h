@@ -18,6 +18,7 @@ struct vcpu;
 struct domctl {
     struct vcpu *caller;
     struct domain *d; /* with a reference; NULL where none is to exist */
+    uint64_t serial;  /* of that domain; on a restart, which it was; else 0 */
     guest_va arg;     /* where *op came from */
     struct xen_domctl op;
 };
@@ -35,13 +36,18 @@ domctl_handler domctl_createdomain, domctl_destroydomain, domctl_pausedomain,
     domctl_setdebugging, domctl_settimeoffset, domctl_set_address_size,
     domctl_get_address_size, domctl_gettscinfo, domctl_settscinfo,
     domctl_getpageframeinfo3, domctl_setnodeaffinity, domctl_getnodeaffinity,
-    domctl_set_virq_handler, domctl_scheduler_op, domctl_mica_set_kernel;
+    domctl_set_virq_handler, domctl_scheduler_op, domctl_mica_set_kernel,
+    domctl_mica_get_activity;
 
 /* domctl_vcpu.c: its vCPUs */
 domctl_handler domctl_setvcpucontext, domctl_getvcpucontext, domctl_getvcpuinfo,
     domctl_setvcpuaffinity, domctl_getvcpuaffinity, domctl_get_vcpu_msrs,
     domctl_set_vcpu_msrs, domctl_gdbsx_guestmemio, domctl_gdbsx_pausevcpu,
     domctl_gdbsx_unpausevcpu, domctl_gdbsx_domstatus;
+
+/* domctl_state.c: what is saved of them beside their contexts */
+domctl_handler domctl_set_ext_vcpucontext, domctl_get_ext_vcpucontext,
+    domctl_setvcpuextstate, domctl_getvcpuextstate;
 
 /* domctl_machine.c: what of the machine it may use and see */
 domctl_handler domctl_irq_permission, domctl_iomem_permission,

@@ -272,6 +272,23 @@ long domctl_mica_set_kernel(struct domctl *c)
     return 0;
 }
 
+/* MICA_DOMCTL_get_activity: of the vCPUs that there are. */
+long domctl_mica_get_activity(struct domctl *c)
+{
+    struct mica_domctl_activity *op = &c->op.u.mica_activity;
+
+    *op = (struct mica_domctl_activity){0};
+    for (unsigned i = 0; i < c->d->max_vcpus; i++) {
+        const struct vcpu *v = domain_vcpu(c->d, i);
+
+        if (!v)
+            continue;
+        op->hypercalls += __atomic_load_n(&v->hypercalls, __ATOMIC_RELAXED);
+        op->events += __atomic_load_n(&v->events, __ATOMIC_RELAXED);
+    }
+    return 0;
+}
+
 /* --- its memory ---------------------------------------------------------- */
 
 /* XEN_DOMCTL_max_mem: how many frames it may have, also below what it has. */
@@ -359,14 +376,17 @@ static void set_weight(struct domain *d, uint32_t weight)
 static long set_share(struct domain *d,
                       const struct xen_domctl_sched_credit2 *share)
 {
-    if (share->cap)
-        return refuse(-EOPNOTSUPP, "a cap is not served");
+    if (share->cap > 100 * d->max_vcpus)
+        return refuse(-EINVAL, "a cap of %u%% for %u vCPUs", share->cap,
+                      d->max_vcpus);
     if (share->weight)
         set_weight(d, share->weight);
+    if (share->cap != d->cap.percent)
+        sched_set_cap(d, share->cap);
     return 0;
 }
 
-/* XEN_DOMCTL_scheduler_op: its weight, in the words of credit2. */
+/* XEN_DOMCTL_scheduler_op: its weight and cap, in the words of credit2. */
 long domctl_scheduler_op(struct domctl *c)
 {
     struct xen_domctl_scheduler_op *op = &c->op.u.scheduler_op;
@@ -379,12 +399,13 @@ long domctl_scheduler_op(struct domctl *c)
     case XEN_DOMCTL_SCHEDOP_getinfo:
         op->u.credit2 = (struct xen_domctl_sched_credit2){
             .weight = (uint16_t)c->d->sched_weight,
+            .cap = (uint16_t)c->d->cap.percent,
         };
         return 0;
     case XEN_DOMCTL_SCHEDOP_putvcpuinfo:
     case XEN_DOMCTL_SCHEDOP_getvcpuinfo:
-        return refuse(-EOPNOTSUPP, "shares are whole domains'");
+        return refuse(-EINVAL, "shares are whole domains'");
     default:
-        return -ENOSYS;
+        return -EINVAL;
     }
 }

@@ -108,13 +108,13 @@ long domctl_hypercall_init(struct domctl *c)
 
 /* --- processors ---------------------------------------------------------- */
 
-/* All guests see the same; there are no MSRs to describe. */
+/* What the domain sees; there are no MSRs to describe. */
 long domctl_get_cpu_policy(struct domctl *c)
 {
     struct xen_domctl_cpu_policy *op = &c->op.u.cpu_policy;
 
     op->nr_msrs = 0;
-    return cpu_policy_put(MACHINE_CPUID_GUEST, op->leaves, &op->nr_leaves);
+    return cpu_policy_put_own(c->d, op->leaves, &op->nr_leaves);
 }
 
 /* Tells the caller which leaf was too much. */
@@ -128,10 +128,7 @@ static int blame(struct domctl *c, const struct xen_cpuid_leaf *leaf)
     return copy_out(c->arg, &c->op, sizeof(c->op)) ? -EFAULT : -EINVAL;
 }
 
-/*
- * Accepts what asks for no more than guests have anyway; what it asks them not
- * to see they see all the same.
- */
+/* From then on the domain's CPUID shows no more; it must not run yet. */
 long domctl_set_cpu_policy(struct domctl *c)
 {
     const struct xen_domctl_cpu_policy *op = &c->op.u.cpu_policy;
@@ -142,6 +139,6 @@ long domctl_set_cpu_policy(struct domctl *c)
         return refuse(-EBUSY, "domain %u has been started", c->d->id);
     if (op->nr_msrs)
         return refuse(-EINVAL, "a policy has no MSRs");
-    error = cpu_policy_check(op->leaves, op->nr_leaves, &bad);
+    error = cpu_policy_set(c->d, op->leaves, op->nr_leaves, &bad);
     return error == -EINVAL ? blame(c, &bad) : error;
 }

@@ -158,6 +158,7 @@ static int set_hard(struct vcpu *v, const struct xenctl_bitmap *map)
     return guest_bitmap_write(map, bits, PCPU_BITS);
 }
 
+/* The same for where it should rather run. */
 static int set_soft(struct vcpu *v, const struct xenctl_bitmap *map)
 {
     uint64_t bits[BITMAP_WORDS(MAX_PCPUS)];
@@ -165,7 +166,7 @@ static int set_soft(struct vcpu *v, const struct xenctl_bitmap *map)
 
     if (error)
         return error;
-    memcpy(v->soft_affinity, bits, sizeof(v->soft_affinity));
+    sched_set_soft_affinity(v, bits);
     for (unsigned i = 0; i < ARRAY_LEN(bits); i++)
         bits[i] &= v->affinity[i];
     keep_online(bits);

@@ -136,6 +136,7 @@ static void set_pending(struct vcpu *v, evtchn_port_t port)
 
     if (atomic_bit_set(shared->evtchn_pending, port))
         return;
+    __atomic_fetch_add(&v->events, 1, __ATOMIC_RELAXED);
     if (!bit_test(shared->evtchn_mask, port))
         notify(v, port);
     wake_pollers(v->domain, port);

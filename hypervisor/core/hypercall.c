@@ -3,6 +3,7 @@
 #include "core/hypercall.h"
 
 #include "core/arch.h"
+#include "core/vcpu.h"
 
 static hypercall_handler *const handlers[HC_COUNT] = {
 #define HYPERCALL(nr, name, count) [nr] = hc_##name,
@@ -21,5 +22,6 @@ hot_path long hypercall_dispatch(struct vcpu *v, uint64_t nr,
 
     if (nr >= HC_COUNT || !handlers[index])
         return -ENOSYS;
+    __atomic_store_n(&v->hypercalls, v->hypercalls + 1, __ATOMIC_RELAXED);
     return handlers[index](v, args);
 }

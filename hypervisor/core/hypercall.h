@@ -33,7 +33,14 @@ typedef long hypercall_handler(struct vcpu *v, const struct hc_args *args);
 long hypercall_dispatch(struct vcpu *v, uint64_t nr,
                         const struct hc_args *args);
 
+/*
+ * A call by address whose further arguments, in a restart, say where it was:
+ * an address that no caller can mean tells restarts from calls.
+ */
+#define HC_GOES_ON (1ull << 62) /* flipped in the address */
+
 /* restart.c */
+bool hypercall_goes_on(struct hc_args *args);
 bool hypercall_should_restart(void);
 must_check long hypercall_restart(struct vcpu *v, unsigned nr,
                                   const struct hc_args *args);

@@ -3,7 +3,8 @@
  * The log: lines with the time in front, a ring that keeps the newest of
  * them, the consoles (log.h). Guests' own console output passes here too, so
  * that it doesn't tear our lines; what unprivileged guests write is cut into
- * lines, marked with its source and limited in its rate.
+ * lines, marked with its source and limited in its rate, and is a message of the
+ * lowest level, which nobody sees who did not ask for it.
  */
 #include "core/log.h"
 
@@ -52,7 +53,7 @@ static struct log_source {
     struct log_threshold threshold;
     struct rate_limit limit;
 } mica = {.threshold = LOG_THRESHOLD_DEFAULT},
-  guests = {.threshold = LOG_THRESHOLD_DEFAULT}; /* lock */
+  guests = {.threshold = LOG_THRESHOLD_GUESTS}; /* lock */
 
 /* Sets how many levels of messages go to the consoles. */
 void log_set_thresholds(struct log_threshold of_mica,
@@ -173,22 +174,25 @@ void log_guest(enum log_level level, const char *fmt, ...)
     va_end(args);
 }
 
-/* Sends the line that `g` has collected to the console. */
+static void keep_line(const char *line, int length)
+{
+    ring_put(line, (size_t)length);
+    write_line(line, (size_t)length);
+}
+
+/* Sends the line that `g` has collected to the ring and the consoles. */
 static void flush_guest_line(struct guest_line *g)
 {
     char out[GUEST_LINE + 48];
-    int length;
 
-    if (limit_allows(&g->limit)) {
-        if (g->limit.dropped) {
-            length = format(out, sizeof(out), "(d%u) ... %u lines dropped\n",
-                            g->id, g->limit.dropped);
-            write_line(out, (size_t)length);
-        }
+    if (is_shown(&guests, LOG_DEBUG) && limit_allows(&g->limit)) {
+        if (g->limit.dropped)
+            keep_line(out,
+                      format(out, sizeof(out), "(d%u) ... %u lines dropped\n",
+                             g->id, g->limit.dropped));
         g->limit.dropped = 0;
-        length = format(out, sizeof(out), "(d%u) %.*s\n", g->id, (int)g->length,
-                        g->text);
-        write_line(out, (size_t)length);
+        keep_line(out, format(out, sizeof(out), "(d%u) %.*s\n", g->id,
+                              (int)g->length, g->text));
     }
     g->length = 0;
 }

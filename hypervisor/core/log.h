@@ -38,6 +38,13 @@ struct log_threshold {
         (CONFIG_DEBUG ? LOG_DEBUG : LOG_INFO) + 1, 0                           \
     }
 
+/* Guests decide how many messages there are about them. */
+#define LOG_THRESHOLD_GUESTS                                                   \
+    {                                                                          \
+        CONFIG_DEBUG ? LOG_WARNING + 1 : 0,                                    \
+            (CONFIG_DEBUG ? LOG_DEBUG : LOG_WARNING) + 1                       \
+    }
+
 #define printf_like(fmt, first) __attribute__((format(printf, fmt, first)))
 
 void log_message(enum log_level level, const char *fmt, ...) printf_like(2, 3);

@@ -39,6 +39,9 @@ static inline bool machine_e820_is_ram(unsigned i)
     return machine_e820[i].type == E820_TYPE_RAM;
 }
 
+/* What the linker calls this build, *size bytes; 0 if it has no name. */
+const void *machine_build_id(size_t *size);
+
 /* Mica's own command line; never NULL. */
 extern const char *machine_command_line; /* const after boot */
 
@@ -82,6 +85,13 @@ struct machine_cpuid {
 };
 struct machine_cpuid machine_cpuid(enum machine_cpuid_view view, uint32_t leaf,
                                    uint32_t subleaf);
+
+/*
+ * The same for a guest that may enable those features in `allowed` of XCR0
+ * which there are, and has enabled `enabled`.
+ */
+struct machine_cpuid machine_guest_cpuid(uint64_t allowed, uint64_t enabled,
+                                         uint32_t leaf, uint32_t subleaf);
 
 /* Does what `key` does on Mica's own side of the console. */
 void machine_press_key(char key);

@@ -108,6 +108,22 @@ static uint64_t do_extents(const struct reservation *r, uint64_t start,
     return i;
 }
 
+/*
+ * The domain that a request names, with a reference. A call that goes on has
+ * the serial of its domain, which may have ended meanwhile, and its id may be
+ * another's.
+ */
+static int find_domain(struct domain *caller, struct reservation *r,
+                       uint64_t serial)
+{
+    int error = domain_get_subject(caller, r->op.domid, &r->domain);
+
+    if (error || !serial || r->domain == caller || r->domain->serial == serial)
+        return error;
+    domain_put(r->domain);
+    return refuse(-ESRCH, "domain %u was another", r->op.domid);
+}
+
 /* increase_reservation, decrease_reservation, populate_physmap. */
 static long change_reservation(struct vcpu *v, const struct hc_args *args)
 {
@@ -123,9 +139,10 @@ static long change_reservation(struct vcpu *v, const struct hc_args *args)
         return -EINVAL;
     error = check_reservation(v->domain, &r);
     if (!error)
-        error = domain_get_subject(v->domain, r.op.domid, &r.domain);
+        error = find_domain(v->domain, &r, start ? args->a[2] : 0);
     if (error)
         return error;
+    rest.a[2] = r.domain->serial;
     start = do_extents(&r, start, &cut);
     domain_put(r.domain);
     rest.a[0] = r.cmd | start << MEMOP_EXTENT_SHIFT;

@@ -7,6 +7,7 @@
 #include "core/hypercall.h"
 
 #include "core/arch.h"
+#include "core/guest_copy.h"
 #include "core/pcpu.h"
 
 /* How long a call may keep the pCPU from interrupts and other vCPUs. */
@@ -59,6 +60,21 @@ long hypercall_restart(struct vcpu *v, unsigned nr, const struct hc_args *args)
         arch_hypercall_restart(v, nr, args);
     }
     return (long)nr;
+}
+
+/*
+ * Whether a call whose first argument is an address is the restart of one, with
+ * HC_GOES_ON in that address, which then is as the caller gave it. The other
+ * arguments are what the restart says, or what a kernel has made up.
+ */
+bool hypercall_goes_on(struct hc_args *args)
+{
+    uint64_t plain = args->a[0] ^ HC_GOES_ON;
+
+    if (!va_is_canonical(plain))
+        return false;
+    args->a[0] = plain;
+    return true;
 }
 
 /* The call that follows, until hypercall_entry_end, is a multicall's entry. */

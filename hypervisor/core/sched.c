@@ -15,6 +15,12 @@
 /* What is left of a request below this is not worth a switch. */
 #define LEAST_SLICE (100 * NSEC_PER_US)
 
+/* How many vCPUs one scheduling point parks. */
+#define PARKS_AT_ONCE 8
+
+/* Whoever runs has this long before one that wakes up takes its pCPU. */
+static nsec_t rate_limit; /* atomic */
+
 static void set_state(struct vcpu *v, enum vcpu_state state)
 {
     __atomic_store_n(&v->state, state, __ATOMIC_SEQ_CST);
@@ -33,19 +39,31 @@ void sched_request(struct pcpu *p)
         arch_pcpu_kick(p->id);
 }
 
+/* Has `p` pass sched_pick at `deadline` if it would not before. */
+static void limit_slice(struct pcpu *p, nsec_t deadline)
+{
+    if (deadline < __atomic_load_n(&p->slice_timer.deadline, __ATOMIC_RELAXED))
+        timer_arm(&p->slice_timer, deadline);
+}
+
 /* Ends the current slice early if `v`, just queued, should come first. */
 void sched_check_preemption(struct pcpu *p, const struct vcpu *v, nsec_t now)
 {
     struct vcpu *current = p->current;
+    nsec_t end;
 
-    if (!current || current->state != VCPU_RUNNING ||
-        (!prioq_key_before(p->run_clock, v->virtual_start) &&
-         prioq_key_before(v->virtual_deadline, current->virtual_deadline)))
+    if (!current || current->state != VCPU_RUNNING) {
         sched_request(p);
-    else if (!timer_is_armed(&p->slice_timer))
-        timer_arm(&p->slice_timer,
-                  max_u64(now, current->charged_at +
-                                   run_queue_request_left(current)));
+        return;
+    }
+    end = current->charged_at + run_queue_request_left(current);
+    if (!prioq_key_before(p->run_clock, v->virtual_start) &&
+        prioq_key_before(v->virtual_deadline, current->virtual_deadline))
+        end = min_u64(end, current->charged_at + sched_rate_limit());
+    if (end <= now)
+        sched_request(p);
+    else
+        limit_slice(p, end);
 }
 
 /* The timers of `v` come along to its new pCPU. */
@@ -68,7 +86,7 @@ static void unload_elsewhere(const struct vcpu *v)
 static bool needs_queue(const struct vcpu *v, const struct pcpu *p)
 {
     return v->state == VCPU_RUNNABLE && !v->is_queued && !v->pause_count &&
-           !is_current(v, p);
+           !is_current(v, p) && !sched_cap_has_parked(&v->domain->cap, v->id);
 }
 
 /*
@@ -117,23 +135,83 @@ static int idle_runstate(const struct vcpu *v)
     return v->state == VCPU_BLOCKED ? RUNSTATE_blocked : RUNSTATE_runnable;
 }
 
-static bool stays_runnable(const struct vcpu *v, const struct pcpu *p)
+/* Whether `v`, whose pCPU this was, goes on waiting here. */
+static bool stays(const struct vcpu *v, const struct pcpu *p)
 {
     return v->state == VCPU_RUNNABLE && !v->pause_count &&
-           sched_may_run_on(v, p->id);
+           sched_may_run_on(v, p->id) && !sched_has_better_place(v, p->id);
 }
 
-/* Takes the pCPU from `v`: charges it and says what it is now. */
-static void retire(struct pcpu *p, struct vcpu *v, nsec_t now)
+/* Keeps what is left of the time of a capped domain if `v` wants to run. */
+static void end_grant(struct vcpu *v, nsec_t now)
 {
+    int64_t unused = (int64_t)(v->granted_until - now);
+
+    v->granted_until = 0;
+    if (unused >= (int64_t)LEAST_SLICE && v->state == VCPU_RUNNABLE &&
+        !v->pause_count)
+        v->granted = (nsec_t)unused;
+    else
+        sched_cap_give_back(v, unused);
+}
+
+/*
+ * Takes the pCPU from `v`: charges it and says what it is now. Whether it
+ * belongs on the queue again.
+ */
+static bool retire(struct pcpu *p, struct vcpu *v, nsec_t now)
+{
+    bool is_staying;
+
     run_queue_charge(v, now);
     run_queue_add_weight(p, -(int64_t)v->weight);
     if (v->state == VCPU_RUNNING)
         set_state(v, VCPU_RUNNABLE);
     if (run_queue_request_left(v) < LEAST_SLICE || v->has_yielded)
         run_queue_new_request(v, SCHED_SLICE);
-    if (!stays_runnable(v, p))
+    is_staying = stays(v, p);
+    if (!is_staying)
         run_queue_leave(p, v);
+    if (v->granted_until)
+        end_grant(v, now);
+    return is_staying;
+}
+
+/* Whether the cap of its domain lets `v` run, after so many it did not. */
+static bool may_start(struct vcpu *v, unsigned parked, nsec_t now)
+{
+    if (!sched_cap_is_set(&v->domain->cap) || v->granted)
+        return true;
+    if (parked < PARKS_AT_ONCE)
+        return sched_cap_take(v, now);
+    sched_cap_borrow(v, now);
+    return true;
+}
+
+/* The queued vCPU that should run now, or NULL; parks those that may not. */
+static struct vcpu *choose(struct pcpu *p, nsec_t now)
+{
+    struct vcpu *v;
+
+    for (unsigned parked = 0; (v = run_queue_first(p)); parked++) {
+        if (may_start(v, parked, now))
+            break;
+        run_queue_remove(p, v);
+        run_queue_leave(p, v);
+    }
+    return v;
+}
+
+/* How long `v` may run until the next look at who should. */
+static void set_slice(struct pcpu *p, const struct vcpu *v, nsec_t now)
+{
+    nsec_t end = NSEC_NEVER;
+
+    if (p->run_count || !sched_is_at_home(v, p->id))
+        end = now + run_queue_request_left(v);
+    if (v->granted_until)
+        end = min_u64(end, v->granted_until);
+    timer_arm(&p->slice_timer, end);
 }
 
 static void start(struct pcpu *p, struct vcpu *v, nsec_t now)
@@ -142,30 +220,30 @@ static void start(struct pcpu *p, struct vcpu *v, nsec_t now)
     run_queue_add_weight(p, v->weight);
     set_state(v, VCPU_RUNNING);
     v->charged_at = now;
+    if (v->granted) {
+        v->granted_until = now + v->granted;
+        v->granted = 0;
+    }
     __atomic_store_n(&v->loaded_on, p->id, __ATOMIC_RELEASE);
-    if (p->run_count)
-        timer_arm(&p->slice_timer, now + run_queue_request_left(v));
-    else
-        timer_cancel(&p->slice_timer);
+    set_slice(p, v, now);
 }
 
 /* Gives the pCPU to the next vCPU; with run_lock. */
 static struct vcpu *switch_current(struct pcpu *p, nsec_t now)
 {
     struct vcpu *prev = p->current, *next;
-    bool yields = prev && prev->has_yielded && p->run_count;
+    bool yields = prev && prev->has_yielded && p->run_count, goes_on;
 
     __atomic_store_n(&p->need_resched, false, __ATOMIC_SEQ_CST);
     run_queue_advance(p, now);
-    if (prev)
-        retire(p, prev, now);
-    next = yields ? run_queue_first(p) : NULL;
-    if (prev && stays_runnable(prev, p))
+    goes_on = prev && retire(p, prev, now);
+    next = yields ? choose(p, now) : NULL;
+    if (goes_on)
         run_queue_insert(p, prev);
     if (prev)
         prev->has_yielded = false;
     if (!next)
-        next = run_queue_first(p);
+        next = choose(p, now);
     if (next)
         start(p, next, now);
     if (prev && prev != next)
@@ -442,6 +520,33 @@ void sched_pause_sync(struct vcpu *v)
     sched_wait_until_saved(v);
 }
 
+/* --- caps ---------------------------------------------------------------- */
+
+/* Lets a parked vCPU go on, with so much time; others stay as they are. */
+void sched_unpark(struct vcpu *v, nsec_t grant)
+{
+    struct pcpu *p = run_queue_lock(v);
+
+    if (atomic_bit_clear(v->domain->cap.parked, v->id)) {
+        v->granted = grant;
+        v->is_waking = true; /* it competed for nothing meanwhile */
+    }
+    spin_unlock(&p->run_lock);
+    settle(v);
+}
+
+/* Another cap holds: `v` is not parked and has no time of the old one. */
+void sched_begin_anew(struct vcpu *v)
+{
+    struct pcpu *p = run_queue_lock(v);
+
+    v->granted = v->granted_until = 0;
+    if (is_current(v, p))
+        sched_request(p);
+    spin_unlock(&p->run_lock);
+    sched_unpark(v, 0);
+}
+
 /* --- policy -------------------------------------------------------------- */
 
 /* What is `virtual` at weight `from` in the virtual time of weight `to`. */
@@ -509,9 +614,38 @@ int sched_set_affinity(struct vcpu *v, const uint64_t *pcpus_allowed)
         return -EINVAL;
     p = run_queue_lock(v);
     memcpy(v->affinity, pcpus_allowed, sizeof(v->affinity));
-    if (!sched_may_run_on(v, p->id))
+    sched_note_home(v);
+    if (!sched_may_run_on(v, p->id) || !sched_is_at_home(v, p->id))
         evict(p, v);
     spin_unlock(&p->run_lock);
     settle(v);
     return 0;
+}
+
+/*
+ * Sets the pCPUs where `v` should rather run, a bitmap as above. Those where
+ * it may not count for nothing, and so does a set of nothing else.
+ */
+void sched_set_soft_affinity(struct vcpu *v, const uint64_t *pcpus_preferred)
+{
+    struct pcpu *p = run_queue_lock(v);
+
+    memcpy(v->soft_affinity, pcpus_preferred, sizeof(v->soft_affinity));
+    sched_note_home(v);
+    if (!sched_is_at_home(v, p->id))
+        evict(p, v);
+    spin_unlock(&p->run_lock);
+    settle(v);
+}
+
+/* For how long one that wakes up leaves whoever runs its pCPU at least. */
+nsec_t sched_rate_limit(void)
+{
+    return __atomic_load_n(&rate_limit, __ATOMIC_RELAXED);
+}
+
+/* Sets that; 0 for no such limit. */
+void sched_set_rate_limit(nsec_t limit)
+{
+    __atomic_store_n(&rate_limit, limit, __ATOMIC_RELAXED);
 }

@@ -4,9 +4,11 @@
  * virtual deadlines, in proportion to weights; a vCPU that wakes up is served
  * early.
  *
+ * What a domain may use at most is sched_cap.h's.
+ *
  * Locks: the run_lock of pcpus[v->cpu] guards the scheduling members of `v`
  * and v->cpu itself; of two run_locks that of the lower pCPU comes first.
- * Timer locks nest inside them, nothing else does. `current` is one vCPU's
+ * Locks of caps and timers nest inside them, nothing else does. `current` is one vCPU's
  * from the sched_pick that chose it to the next sched_pick on that pCPU, even
  * if it blocks, goes down or is paused in between.
  *
@@ -50,3 +52,6 @@ void sched_unpause(struct vcpu *v);
 void sched_set_weight(struct vcpu *v, uint32_t weight);
 must_check int sched_set_affinity(struct vcpu *v,
                                   const uint64_t *pcpus_allowed);
+void sched_set_soft_affinity(struct vcpu *v, const uint64_t *pcpus_preferred);
+nsec_t sched_rate_limit(void);
+void sched_set_rate_limit(nsec_t limit);

@@ -19,6 +19,44 @@ bool sched_may_run_on(const struct vcpu *v, unsigned cpu)
     return bit_test(v->affinity, cpu) && pcpu_is_online(cpu);
 }
 
+/* Works out the home of `v` after a change of its affinities. */
+void sched_note_home(struct vcpu *v)
+{
+    unsigned at_home = 0, away = 0;
+
+    memset(v->home, 0, sizeof(v->home));
+    for (unsigned cpu = 0; cpu < pcpu_count; cpu++) {
+        if (!sched_may_run_on(v, cpu))
+            continue;
+        if (bit_test(v->soft_affinity, cpu)) {
+            bit_set(v->home, cpu);
+            at_home++;
+        } else {
+            away++;
+        }
+    }
+    v->is_choosy = at_home && away;
+}
+
+/* Whether `v` has no wish to be elsewhere than on pCPU `cpu`. */
+bool sched_is_at_home(const struct vcpu *v, unsigned cpu)
+{
+    return !v->is_choosy || bit_test(v->home, cpu);
+}
+
+/* Whether a pCPU waits for `v` where it would rather be than on `cpu`. */
+bool sched_has_better_place(const struct vcpu *v, unsigned cpu)
+{
+    if (sched_is_at_home(v, cpu))
+        return false;
+    bitmap_for_each(other, idle_pcpus, pcpu_count)
+    {
+        if (bit_test(v->home, other))
+            return true;
+    }
+    return false;
+}
+
 /* The pCPU that has the registers of `v`, or NO_PCPU. */
 unsigned sched_loaded_on(const struct vcpu *v)
 {
@@ -39,12 +77,24 @@ static bool claim_idle(unsigned cpu)
     return bit_test(idle_pcpus, cpu) && atomic_bit_clear(idle_pcpus, cpu);
 }
 
-/* An idle pCPU where `v` may run, no longer marked idle, or NO_PCPU. */
-static unsigned claim_any_idle(const struct vcpu *v)
+typedef bool pcpu_filter(const struct vcpu *v, unsigned cpu);
+
+static bool suits(const struct vcpu *v, unsigned cpu)
 {
+    return sched_may_run_on(v, cpu) && sched_is_at_home(v, cpu);
+}
+
+/*
+ * An idle pCPU that is `good` for `v`, no longer marked idle, or NO_PCPU. The
+ * last one comes first: its caches may still know `v`.
+ */
+static unsigned claim_any_idle(const struct vcpu *v, pcpu_filter *good)
+{
+    if (good(v, v->cpu) && claim_idle(v->cpu))
+        return v->cpu;
     bitmap_for_each(cpu, idle_pcpus, pcpu_count)
     {
-        if (sched_may_run_on(v, (unsigned)cpu) && claim_idle((unsigned)cpu))
+        if (good(v, (unsigned)cpu) && claim_idle((unsigned)cpu))
             return (unsigned)cpu;
     }
     return NO_PCPU;
@@ -55,17 +105,31 @@ static uint64_t load_of(unsigned cpu)
     return __atomic_load_n(&pcpus[cpu].run_weight, __ATOMIC_RELAXED);
 }
 
+static bool takes_part(const struct vcpu *v, unsigned cpu)
+{
+    (void)v;
+    return pcpu_is_online(cpu);
+}
+
 /*
- * The pCPU with the smallest load where `v`, or with NULL anybody, may run;
- * `best` unless there is one with less.
+ * The pCPU with the smallest load that is `good` for `v`; `best` unless there
+ * is one with less.
  */
-static unsigned least_loaded(const struct vcpu *v, unsigned best)
+static unsigned least_loaded(const struct vcpu *v, pcpu_filter *good,
+                             unsigned best)
 {
     for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
-        if ((v ? sched_may_run_on(v, cpu) : pcpu_is_online(cpu)) &&
-            (best == NO_PCPU || load_of(cpu) < load_of(best)))
+        if (good(v, cpu) && (best == NO_PCPU || load_of(cpu) < load_of(best)))
             best = cpu;
     return best;
+}
+
+/* Where a vCPU that is away from home queues if all are busy. */
+static unsigned least_loaded_at_home(const struct vcpu *v)
+{
+    unsigned cpu = least_loaded(v, suits, NO_PCPU);
+
+    return cpu != NO_PCPU && load_of(cpu) <= load_of(v->cpu) ? cpu : v->cpu;
 }
 
 /*
@@ -78,20 +142,43 @@ unsigned sched_choose_pcpu(const struct vcpu *v)
 
     if (at != NO_PCPU)
         return sched_may_run_on(v, at) ? at : NO_PCPU;
-    if (sched_may_run_on(v, last) && claim_idle(last))
-        return last;
-    at = claim_any_idle(v);
+    at = claim_any_idle(v, suits);
+    if (at == NO_PCPU && v->is_choosy)
+        at = claim_any_idle(v, sched_may_run_on);
     if (at != NO_PCPU)
         return at;
     if (sched_may_run_on(v, last))
-        return last;
-    at = least_loaded(v, NO_PCPU);
+        return sched_is_at_home(v, last) ? last : least_loaded_at_home(v);
+    at = least_loaded(v, v->is_choosy ? suits : sched_may_run_on, NO_PCPU);
     return at != NO_PCPU ? at : last;
 }
 
+/* 1 for a vCPU that comes home by going from pCPU `from` to `to`, -1: leaves */
+static int gain(const struct vcpu *v, unsigned from, unsigned to)
+{
+    return sched_is_at_home(v, to) - sched_is_at_home(v, from);
+}
+
+/* Whether `v` rather than `other` should go. */
+static bool is_due_before(const struct vcpu *v, const struct vcpu *other,
+                          const struct pcpu *from, const struct pcpu *to)
+{
+    int more = gain(v, from->id, to->id) - gain(other, from->id, to->id);
+
+    return more > 0 || (!more && v->moved_at < other->moved_at);
+}
+
+/* Whoever leaves home counts as heavier: a small gain is not worth that. */
+static bool weighs_at_most(const struct vcpu *v, const struct pcpu *from,
+                           const struct pcpu *to, uint64_t limit)
+{
+    return v->weight + (gain(v, from->id, to->id) < 0) <= limit;
+}
+
 /*
- * Of the vCPUs of `from` that can go to `to` and weigh at most `limit`, the one
- * that moved least recently, or NULL.
+ * Of the vCPUs of `from` that can go to `to` and weigh at most `limit`, one
+ * for which that is good or at least not bad, among these the one that moved
+ * least recently; or NULL.
  */
 static struct vcpu *find_movable(struct pcpu *from, const struct pcpu *to,
                                  uint64_t limit)
@@ -102,7 +189,8 @@ static struct vcpu *find_movable(struct pcpu *from, const struct pcpu *to,
     list_for_each(v, &from->run_queue, run_link)
     {
         if (sched_loaded_on(v) == NO_PCPU && sched_may_run_on(v, to->id) &&
-            v->weight <= limit && (!found || v->moved_at < found->moved_at))
+            weighs_at_most(v, from, to, limit) &&
+            (!found || is_due_before(v, found, from, to)))
             found = v;
         if (!--left)
             break;
@@ -192,7 +280,7 @@ static bool current_is_due(const struct pcpu *p, const struct vcpu *v,
 {
     const struct vcpu *current = p->current;
 
-    return current && current->moved_at < v->moved_at &&
+    return current && is_due_before(current, v, p, to) &&
            current->weight <= v->weight && sched_may_run_on(current, to->id);
 }
 
@@ -204,7 +292,7 @@ static bool current_is_due(const struct pcpu *p, const struct vcpu *v,
  */
 static bool push_to_least_loaded(struct pcpu *p, nsec_t now)
 {
-    struct pcpu *to = &pcpus[least_loaded(NULL, p->id)];
+    struct pcpu *to = &pcpus[least_loaded(NULL, takes_part, p->id)];
     bool settled = true;
     struct vcpu *v;
 

@@ -6,6 +6,11 @@
  * then, so that in the long run shares hold between pCPUs too. A vCPU never
  * changes queues while some pCPU still has its registers.
  *
+ * Of pCPUs that are as good as one another a vCPU gets one of its home: those
+ * of its soft affinity where it may run. Away from home it looks at the end
+ * of each slice whether a pCPU there is idle. It never waits for home while
+ * another pCPU is idle.
+ *
  * For the scheduler alone, which provides the last three functions.
  */
 #pragma once
@@ -16,6 +21,9 @@ struct pcpu;
 struct vcpu;
 
 bool sched_may_run_on(const struct vcpu *v, unsigned cpu);
+void sched_note_home(struct vcpu *v);
+bool sched_is_at_home(const struct vcpu *v, unsigned cpu);
+bool sched_has_better_place(const struct vcpu *v, unsigned cpu);
 unsigned sched_loaded_on(const struct vcpu *v);
 unsigned sched_choose_pcpu(const struct vcpu *v);
 void sched_set_idle(unsigned cpu, bool is_idle);

@@ -260,24 +260,43 @@ static int get_cpu_policy(struct xen_sysctl_cpu_policy *op)
 
 /* --- domains ------------------------------------------------------------- */
 
-static int getdomaininfolist(struct xen_sysctl_getdomaininfolist *op)
+/* How far a list has got that is made in several goes. */
+struct progress {
+    uint32_t next; /* the lowest id that is not in it */
+    uint32_t done; /* elements */
+};
+
+static int add_domain(struct xen_sysctl_getdomaininfolist *op, struct domain *d,
+                      struct progress *p)
 {
-    unsigned id = op->first_domain;
-    uint32_t count = 0;
+    struct xen_domctl_getdomaininfo info;
+
+    domain_fill_info(d, &info);
+    if (put_element(op->buffer, p->done, &info, sizeof(info)))
+        return -EFAULT;
+    p->next = d->id + 1u;
+    p->done++;
+    return 0;
+}
+
+static int getdomaininfolist(struct xen_sysctl_getdomaininfolist *op,
+                             struct progress *p)
+{
     struct domain *d;
 
-    while (count < op->max_domains && id < DOMID_FIRST_RESERVED &&
-           (d = domain_next_get((domid_t)id))) {
-        struct xen_domctl_getdomaininfo info;
+    p->next = (uint32_t)max_u64(p->next, op->first_domain);
+    p->done = (uint32_t)min_u64(p->done, op->max_domains);
+    while (p->done < op->max_domains && p->next < DOMID_FIRST_RESERVED &&
+           (d = domain_next_get((domid_t)p->next))) {
+        int error = add_domain(op, d, p);
 
-        domain_fill_info(d, &info);
-        id = d->id + 1u;
         domain_put(d);
-        if (put_element(op->buffer, count, &info, sizeof(info)))
-            return -EFAULT;
-        count++;
+        if (error)
+            return error;
+        if (hypercall_should_restart())
+            return -ERESTART;
     }
-    op->num_domains = count;
+    op->num_domains = p->done;
     return 0;
 }
 
@@ -335,23 +354,36 @@ static int cpupool_op(struct xen_sysctl_cpupool_op *op)
     }
 }
 
+static int set_rate_limit(uint32_t us)
+{
+    if (us && (us < XEN_SYSCTL_SCHED_RATELIMIT_MIN ||
+               us > XEN_SYSCTL_SCHED_RATELIMIT_MAX))
+        return refuse(-EINVAL, "a rate limit of %u us", us);
+    sched_set_rate_limit(us * NSEC_PER_US);
+    return 0;
+}
+
 static int scheduler_op(struct xen_sysctl_scheduler_op *op)
 {
     if (op->cpupool_id)
         return -ESRCH;
     if (op->sched_id != XEN_SCHEDULER_CREDIT2)
         return refuse(-EINVAL, "scheduler %u", op->sched_id);
-    if (op->cmd == XEN_SYSCTL_SCHEDOP_putinfo)
-        return refuse(-EOPNOTSUPP, "the scheduler's limits are fixed");
-    if (op->cmd != XEN_SYSCTL_SCHEDOP_getinfo)
+    switch (op->cmd) {
+    case XEN_SYSCTL_SCHEDOP_putinfo:
+        return set_rate_limit(op->u.sched_credit2.ratelimit_us);
+    case XEN_SYSCTL_SCHEDOP_getinfo:
+        op->u.sched_credit2.ratelimit_us =
+            (uint32_t)(sched_rate_limit() / NSEC_PER_US);
+        return 0;
+    default:
         return -EINVAL;
-    op->u.sched_credit2.ratelimit_us = 0;
-    return 0;
+    }
 }
 
 /* --- dispatch ------------------------------------------------------------ */
 
-static int run(struct xen_sysctl *op)
+static int run(struct xen_sysctl *op, struct progress *p)
 {
     switch (op->cmd) {
     case XEN_SYSCTL_readconsole:
@@ -362,7 +394,7 @@ static int run(struct xen_sysctl *op)
         op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT2;
         return 0;
     case XEN_SYSCTL_getdomaininfolist:
-        return getdomaininfolist(&op->u.getdomaininfolist);
+        return getdomaininfolist(&op->u.getdomaininfolist, p);
     case XEN_SYSCTL_debug_keys:
         return debug_keys(&op->u.debug_keys);
     case XEN_SYSCTL_getcpuinfo:
@@ -406,17 +438,26 @@ static int run(struct xen_sysctl *op)
 /* sysctl(arg): what there is goes back also when it was more than fits. */
 long hc_sysctl(struct vcpu *v, const struct hc_args *args)
 {
-    guest_va arg = HC_ARG_VA(args, 0);
+    struct progress p = {0, 0};
+    struct hc_args rest = *args;
     struct xen_sysctl op;
+    guest_va arg;
     int error;
 
     if (!v->domain->is_privileged)
         return -EPERM;
+    if (hypercall_goes_on(&rest))
+        p = (struct progress){(uint32_t)rest.a[1], (uint32_t)rest.a[2]};
+    arg = HC_ARG_VA(&rest, 0);
     if (copy_in(&op, arg, sizeof(op)))
         return -EFAULT;
     if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
         return refuse(-EACCES, "sysctl of version %#x", op.interface_version);
-    error = run(&op);
+    error = run(&op, &p);
+    if (error == -ERESTART) {
+        rest = (struct hc_args){.a = {arg.va ^ HC_GOES_ON, p.next, p.done}};
+        return hypercall_restart(v, HC_sysctl, &rest);
+    }
     if ((!error || error == -ENOBUFS) && copy_out(arg, &op, sizeof(op)))
         return -EFAULT;
     return error;

@@ -67,7 +67,8 @@ void timer_init(struct timer *t, unsigned cpu,
 
 /*
  * Calls the handler once at `deadline`, soon if that has passed; replaces an
- * earlier deadline. NSEC_NEVER cancels.
+ * earlier deadline. NSEC_NEVER cancels. Nothing happens after
+ * timer_cancel_sync.
  */
 void timer_arm(struct timer *t, nsec_t deadline)
 {
@@ -75,7 +76,7 @@ void timer_arm(struct timer *t, nsec_t deadline)
     bool is_first = false;
 
     take_out(p, t);
-    if (deadline != NSEC_NEVER) {
+    if (deadline != NSEC_NEVER && !t->is_ended) {
         deadline = min_u64(deadline, LATEST);
         __atomic_store_n(&t->deadline, deadline, __ATOMIC_RELAXED);
         prioq_insert(&p->timers, &t->node, deadline);
@@ -95,13 +96,24 @@ void timer_cancel(struct timer *t)
     spin_unlock(&p->timer_lock);
 }
 
+/* From now on only handlers that run already know of `t`. */
+static void close_timer(struct timer *t)
+{
+    struct pcpu *p = lock_queue_of(t);
+
+    take_out(p, t);
+    t->is_ended = true;
+    spin_unlock(&p->timer_lock);
+}
+
 /*
- * Disarms `t` and waits for its handler to end, unless called from it. The
- * caller has no lock that the handler takes, and arms it no more.
+ * Disarms `t` for good and waits for its handler to end, unless called from
+ * it: arming it has no effect any more, so no handler runs afterwards. The
+ * caller has no lock that the handler takes.
  */
 void timer_cancel_sync(struct timer *t)
 {
-    timer_cancel(t);
+    close_timer(t);
     for (unsigned i = 0; i < pcpu_count; i++) {
         struct pcpu *p = &pcpus[i];
 
@@ -110,7 +122,6 @@ void timer_cancel_sync(struct timer *t)
         while (__atomic_load_n(&p->timer_running, __ATOMIC_ACQUIRE) == t)
             arch_spin_wait();
     }
-    timer_cancel(t);
 }
 
 /* Has pCPU `cpu` serve `t` from now on, armed or not. */

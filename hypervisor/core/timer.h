@@ -17,6 +17,7 @@
 struct timer {
     void (*handler)(struct timer *t, nsec_t now); /* const after init */
     nsec_t deadline;                              /* NSEC_NEVER when idle */
+    bool is_ended;                                /* can't be armed any more */
     struct prioq_node node;
     unsigned cpu; /* atomic: the pCPU that serves it */
 };

@@ -315,17 +315,54 @@ int vcpu_set_runstate_area(struct vcpu *v, uint64_t va)
 }
 
 /*
- * Writes the record of `v`, the current vCPU, to its area if it changed. For
- * the machine, before it enters the guest's kernel. A place that can't be
- * written misses this change.
+ * A copy of the clock that applications may read, on other pCPUs and while it
+ * is written: of the versions only even ones come with a clock that is whole.
+ */
+static bool write_time_area(const struct vcpu *v, guest_va area)
+{
+    struct vcpu_time_info t;
+    uint32_t version;
+
+    memcpy(&t, &vcpu_info_of(v)->time, sizeof(t));
+    version = t.version & ~1u;
+    t.version = version - 1;
+    if (copy_out(area, &t.version, sizeof(t.version)))
+        return false;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    if (copy_out(area, &t, sizeof(t)))
+        return false;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    return !copy_out(area, &version, sizeof(version));
+}
+
+/*
+ * Names the place in guest memory where a copy of the clock of `v` is kept, or
+ * 0 for none, and writes it once through the caller's tables. 0; -EFAULT.
+ */
+int vcpu_set_time_area(struct vcpu *v, uint64_t va)
+{
+    if (va && !write_time_area(v, (guest_va){va}))
+        return -EFAULT;
+    __atomic_store_n(&v->time_area, va, __ATOMIC_RELAXED);
+    return 0;
+}
+
+/*
+ * Writes the record of `v`, the current vCPU, to its area if it changed, and
+ * the clock, which is new whenever `v` comes to a pCPU, to its own. For the
+ * machine, before it enters the guest's kernel. A place that can't be written
+ * misses this change.
  */
 void vcpu_runstate_publish(struct vcpu *v)
 {
     uint64_t area = __atomic_load_n(&v->runstate_area, __ATOMIC_RELAXED);
+    uint64_t time_area = __atomic_load_n(&v->time_area, __ATOMIC_RELAXED);
 
     if (!__atomic_exchange_n(&v->runstate_stale, false, __ATOMIC_RELAXED))
         return;
     if (area && !write_area(v, (guest_va){area}))
         log_debug("d%uv%u: no runstate area at %#lx", v->domain->id, v->id,
                   area);
+    if (time_area && !write_time_area(v, (guest_va){time_area}))
+        log_debug("d%uv%u: no clock at %#lx", v->domain->id, v->id, time_area);
 }

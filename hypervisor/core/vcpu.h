@@ -27,7 +27,7 @@ struct domain;
 enum vcpu_state {
     VCPU_DOWN,     /* not brought up, or taken down by the guest */
     VCPU_BLOCKED,  /* waits for an event, a poll or a time-out */
-    VCPU_RUNNABLE, /* wants a pCPU; on a run queue unless paused */
+    VCPU_RUNNABLE, /* wants a pCPU; on a run queue unless paused or parked */
     VCPU_RUNNING,  /* is `current` of its pCPU and wants to stay it */
 };
 
@@ -48,6 +48,7 @@ struct vcpu {
     bool is_eligible; /* queued: not ahead of the queue's time */
     bool is_waking;   /* asks for a short slice first */
     bool has_yielded;
+    bool is_choosy;       /* has a `home` among the pCPUs where it may run */
     unsigned pause_count; /* runs only at zero */
     unsigned cpu;         /* atomic: whose run queue it belongs to */
     unsigned loaded_on;   /* atomic: pCPU with its registers, NO_PCPU */
@@ -56,20 +57,24 @@ struct vcpu {
     struct prioq_node run_node;
     uint64_t virtual_start; /* in the queue's virtual time */
     uint64_t virtual_deadline;
-    int64_t lag;       /* virtual_start - run_clock when it left */
-    uint64_t left_at;  /* run_clock when it left */
-    nsec_t charged_at; /* running: paid for up to here */
-    nsec_t moved_at;   /* when it last moved to another queue */
+    int64_t lag;          /* virtual_start - run_clock when it left */
+    uint64_t left_at;     /* run_clock when it left */
+    nsec_t charged_at;    /* running: paid for up to here */
+    nsec_t granted;       /* of a capped domain's time, before it runs */
+    nsec_t granted_until; /* the same while it runs; 0: no cap */
+    nsec_t moved_at;      /* when it last moved to another queue */
     uint64_t affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)];
+    uint64_t soft_affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)]; /* as wanted */
+    uint64_t home[BITMAP_WORDS(CONFIG_MAX_PCPUS)]; /* the effective part */
 
     /* the tools' own, domctl lock */
-    uint64_t soft_affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)]; /* no effect */
     unsigned debug_pauses; /* by gdbsx, of those in pause_count */
 
     /* runstate: written under run_lock by whoever changes the state */
     struct vcpu_runstate_info runstate;
     uint64_t runstate_area; /* atomic: guest address registered, or 0 */
     bool runstate_stale;    /* atomic: to be published */
+    uint64_t time_area;     /* atomic: guest address registered, or 0 */
 
     /* events */
     struct vcpu_info *info;    /* atomic; Mica's own address; never NULL */
@@ -83,6 +88,10 @@ struct vcpu {
     struct timer periodic;
     nsec_t period; /* atomic: 0 when stopped */
     struct timer poll_timer;
+
+    /* how busy it keeps Mica, for the tools; they only grow */
+    uint64_t hypercalls; /* atomic: its own to count */
+    uint64_t events;     /* atomic */
 
     /* page tables: guarded by the domain's page-table lock */
     mfn_t kernel_root; /* typed L4; MFN_INVALID before the first */
@@ -125,4 +134,5 @@ void vcpu_set_period(struct vcpu *v, nsec_t period);
 void vcpu_set_runstate(struct vcpu *v, int runstate, nsec_t now);
 void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
 must_check int vcpu_set_runstate_area(struct vcpu *v, uint64_t va);
+must_check int vcpu_set_time_area(struct vcpu *v, uint64_t va);
 void vcpu_runstate_publish(struct vcpu *v);

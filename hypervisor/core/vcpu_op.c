@@ -70,6 +70,14 @@ static long vcpuop_register_runstate_memory_area(struct sub_call *c, void *arg)
     return vcpu_set_runstate_area(c->v, op->addr.va);
 }
 
+/* VCPUOP_register_vcpu_time_memory_area: its clock, where all may read it. */
+static long vcpuop_register_vcpu_time_memory_area(struct sub_call *c, void *arg)
+{
+    const struct vcpu_register_time_memory_area_args *op = arg;
+
+    return vcpu_set_time_area(c->v, op->addr.va);
+}
+
 /* VCPUOP_set_periodic_timer: VIRQ_TIMER again and again. */
 static long vcpuop_set_periodic_timer(struct sub_call *c, void *arg)
 {
@@ -112,6 +120,7 @@ static const struct sub_op ops[] = {
     OP(set_periodic_timer, vcpu_set_periodic_timer_args, 0),
     OP(set_singleshot_timer, vcpu_set_singleshot_timer_args, 0),
     OP(register_vcpu_info, vcpu_register_vcpu_info_args, 0),
+    OP(register_vcpu_time_memory_area, vcpu_register_time_memory_area_args, 0),
 };
 static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_vcpu_op};
 

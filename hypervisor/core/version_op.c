@@ -20,7 +20,8 @@
 /* What every 64-bit guest of Mica may count on. */
 #define FEATURES                                                               \
     (FEATURE(pae_pgdir_above_4gb) | FEATURE(mmu_pt_update_preserve_ad) |       \
-     FEATURE(highmem_assist) | FEATURE(gnttab_map_avail_bits))
+     FEATURE(highmem_assist) | FEATURE(gnttab_map_avail_bits) |                \
+     FEATURE(not_direct_mapped))
 
 #define ASSIST(name) (1ull << VMASST_TYPE_##name)
 #define ASSISTS                                                                \
@@ -74,6 +75,30 @@ static long xenver_get_features(const struct domain *d, guest_va arg)
     return put(arg, &op, sizeof(op));
 }
 
+/* The head says how much room there is behind it; no argument: how much. */
+static long xenver_build_id(const struct domain *d, guest_va arg)
+{
+    struct xenver_build_id_args op;
+    size_t size;
+    const void *id = machine_build_id(&size);
+
+    if (!d->is_privileged)
+        return -EPERM;
+    if (!size)
+        return -ENODATA;
+    if (!arg.va)
+        return (long)size;
+    if (copy_in(&op, arg, sizeof(op)))
+        return -EFAULT;
+    if (!op.len)
+        return -EINVAL;
+    if (op.len < size)
+        return -ENOBUFS;
+    if (copy_out(guest_va_add(arg, sizeof(op)), id, size))
+        return -EFAULT;
+    return (long)size;
+}
+
 /* xen_version(cmd, arg) */
 long hc_xen_version(struct vcpu *v, const struct hc_args *args)
 {
@@ -104,7 +129,7 @@ long hc_xen_version(struct vcpu *v, const struct hc_args *args)
             return -EPERM;
         return put_text(arg, machine_command_line, XENVER_COMMANDLINE_LEN);
     case XENVER_build_id:
-        return -ENODATA;
+        return xenver_build_id(d, arg);
     default:
         return -ENOSYS;
     }

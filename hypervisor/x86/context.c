@@ -150,9 +150,9 @@ static void unload(struct vcpu *v)
  */
 static void forget_last_domain(struct cpu *c, const struct vcpu *v)
 {
-    if (c->last_domain == v->domain->id)
+    if (c->last_domain == v->domain->serial)
         return;
-    c->last_domain = v->domain->id;
+    c->last_domain = v->domain->serial;
     memset(c->scratch, 0, sizeof(*c->scratch));
     if (cpu_features()->ibpb)
         wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);

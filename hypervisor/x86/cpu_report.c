@@ -3,21 +3,30 @@
 #include "core/machine.h"
 
 #include "x86/apic.h"
-#include "x86/cpu_features.h"
 #include "x86/cpu_policy.h"
-#include "x86/fpu.h"
 #include "x86/topology.h"
+
+static struct machine_cpuid answer(struct cpuid_leaf l)
+{
+    return (struct machine_cpuid){l.eax, l.ebx, l.ecx, l.edx};
+}
+
+struct machine_cpuid machine_guest_cpuid(uint64_t allowed, uint64_t enabled,
+                                         uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid_view view = cpu_policy_view(0);
+
+    view.xcr0_allowed &= allowed;
+    view.xcr0 = view.xcr0_allowed & enabled;
+    return answer(cpuid_policy_leaf(&view, leaf, subleaf));
+}
 
 struct machine_cpuid machine_cpuid(enum machine_cpuid_view view, uint32_t leaf,
                                    uint32_t subleaf)
 {
-    struct cpuid_view guest =
-        cpu_policy_view(cpu_features()->xsave ? fpu_xcr0_allowed() : 0);
-    struct cpuid_leaf l = view == MACHINE_CPUID_GUEST
-                              ? cpuid_policy_leaf(&guest, leaf, subleaf)
-                              : cpuid(leaf, subleaf);
-
-    return (struct machine_cpuid){l.eax, l.ebx, l.ecx, l.edx};
+    return view == MACHINE_CPUID_GUEST
+               ? machine_guest_cpuid(~0ull, ~0ull, leaf, subleaf)
+               : answer(cpuid(leaf, subleaf));
 }
 
 struct machine_place machine_cpu_place(unsigned cpu)

@@ -57,7 +57,9 @@ SECTIONS
         KEEP(*(.symbols))
     } :text
     .note.gnu.build-id : AT(ADDR(.note.gnu.build-id) - IMAGE_BASE) {
+        build_id_start = .;
         *(.note.gnu.build-id)
+        build_id_end = .;
     } :text
 
     .data ALIGN(4096) : AT(ADDR(.data) - IMAGE_BASE) {

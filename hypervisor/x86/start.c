@@ -65,7 +65,7 @@ static struct options {
     .serial = {{115200, 8, 'n', 1, 0x3f8, 4}, {115200, 8, 'n', 1, 0x2f8, 3}},
     .consoles = 1 | CONSOLE_VGA,
     .log = LOG_THRESHOLD_DEFAULT,
-    .guest_log = LOG_THRESHOLD_DEFAULT,
+    .guest_log = LOG_THRESHOLD_GUESTS,
     .max_cpus = MAX_PCPUS,
 };
 
@@ -137,13 +137,32 @@ static void read_command_line(void)
 
 /* --- what the loader left ------------------------------------------------ */
 
+/* What a person can do about information that can't be used. */
+static const char *explain_bad_information(int error)
+{
+    switch (error) {
+    case -E2BIG:
+        return "There are too many modules. Leave some of the module2 lines "
+               "out of the GRUB entry.";
+    case -ENOSPC:
+        return "The firmware's map of memory has too many parts. Boot without "
+               "UEFI, or update the firmware.";
+    case -ENODATA:
+        return "The loader gives no map of memory. Use GRUB 2's multiboot2 "
+               "command.";
+    default:
+        return "The loader's information is damaged. Use GRUB 2's multiboot2 "
+               "command.";
+    }
+}
+
 static void read_information(uint32_t information)
 {
     const void *block = phys_to_virt(information);
+    int error = multiboot2_parse(block, multiboot2_size(block), &boot);
 
-    if (multiboot2_parse(block, multiboot2_size(block), &boot))
-        panic("The loader's information is damaged. Use GRUB 2's multiboot2 "
-              "command.");
+    if (error)
+        panic("%s", explain_bad_information(error));
     for (unsigned i = 0; i < boot.map.count; i++)
         if (boot.map.ranges[i].type == MEMORY_RAM)
             ram[ram_count++] = (struct memory_range){boot.map.ranges[i].start,

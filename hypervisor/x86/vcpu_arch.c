@@ -29,21 +29,9 @@ int arch_domain_create(struct domain *d)
     return d->arch ? 0 : -ENOMEM;
 }
 
-/* The next domain with this number is another. */
-static void forget_last_domain(const struct domain *d)
-{
-    for (unsigned i = 0; i < pcpu_count; i++) {
-        domid_t id = d->id;
-
-        __atomic_compare_exchange_n(&cpus[i].last_domain, &id, DOMID_INVALID,
-                                    false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-    }
-}
-
 void arch_domain_destroy(struct domain *d)
 {
     ioport_domain_destroy(d);
-    forget_last_domain(d);
     heap_zfree(d->arch, sizeof(*d->arch));
     d->arch = NULL;
 }

@@ -11,6 +11,12 @@
 
 WEAK const char *machine_command_line = "";
 
+WEAK const void *machine_build_id(size_t *size)
+{
+    *size = 0;
+    return NULL;
+}
+
 WEAK unsigned machine_gsi_count(void)
 {
     return FAKE_GSIS;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 char fake_keys[FAKE_KEYS + 1];
+uint32_t fake_cpuid_1c;
 
 static const struct {
     uint32_t leaf, subleaf;
@@ -38,10 +39,24 @@ struct machine_cpuid machine_cpuid(enum machine_cpuid_view view, uint32_t leaf,
     for (size_t i = 0; i < ARRAY_LEN(leaves); i++)
         if (leaves[i].leaf == leaf && leaves[i].subleaf == subleaf)
             r = leaves[i].r;
+    if (leaf == 0x1 && !subleaf && fake_cpuid_1c)
+        r.c = fake_cpuid_1c;
     if (view == MACHINE_CPUID_GUEST && leaf == 0x1)
         r.d &= ~FAKE_CPUID_HIDDEN;
     if (view == MACHINE_CPUID_GUEST && leaf == 0x7 && !subleaf)
         r.b &= ~FAKE_CPUID_HIDDEN;
+    return r;
+}
+
+struct machine_cpuid machine_guest_cpuid(uint64_t allowed, uint64_t enabled,
+                                         uint32_t leaf, uint32_t subleaf)
+{
+    struct machine_cpuid r = machine_cpuid(MACHINE_CPUID_GUEST, leaf, subleaf);
+
+    if (leaf == 0xd && !subleaf) {
+        r.a &= (uint32_t)allowed;
+        r.b &= (uint32_t)enabled;
+    }
     return r;
 }
 

@@ -69,31 +69,44 @@ static void get_buffer(void *data, size_t size)
                min_u64(size - done, PAGE_SIZE));
 }
 
-/* Issues `op` as it is, once. */
-static long call_once(void)
+static long call_with(uint64_t a, uint64_t b)
 {
     long result;
 
     this_pcpu()->need_resched = false;
     memcpy(fake_guest_page, &op, sizeof(op));
-    result = fake_call(hc_domctl, FAKE_GUEST_VA, 0, 0);
+    result = fake_call(hc_domctl, a, b, 0);
     memcpy(&op, fake_guest_page, sizeof(op));
     return result;
+}
+
+/* Issues `op` as it is, once. What is in other registers means nothing. */
+static long call_once(void)
+{
+    return call_with(FAKE_GUEST_VA, ~0ull);
+}
+
+/* Goes on with the call that was cut short last. */
+static long go_on(void)
+{
+    ck_assert_uint_eq(fake.restart_nr, HC_domctl);
+    return call_with(fake.restart_args[0], fake.restart_args[1]);
 }
 
 /* Issues command `cmd` of `op` on domain `id` until it is through. */
 static long run(uint32_t cmd, domid_t id)
 {
-    unsigned restarts;
+    unsigned restarts = fake.restarts;
     long result;
 
     op.cmd = cmd;
     op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
     op.domain = id;
-    do {
+    result = call_once();
+    while (fake.restarts != restarts) {
         restarts = fake.restarts;
-        result = call_once();
-    } while (fake.restarts != restarts);
+        result = go_on();
+    }
     return result;
 }
 
@@ -194,6 +207,7 @@ START_TEST(test_domctl_on_caller_itself_is_refused)
     ck_assert_int_eq(RUN(pausedomain, 0), -EINVAL);
     ck_assert_int_eq(RUN(setvcpucontext, 0), -EINVAL);
     ck_assert_int_eq(RUN(gdbsx_pausevcpu, 0), -EINVAL);
+    ck_assert_int_eq(RUN(set_cpu_policy, 0), -EINVAL);
     ck_assert_int_eq(dom0->pause_count, 0);
 }
 END_TEST
@@ -222,6 +236,56 @@ START_TEST(test_domctl_on_dying_domain_changes_nothing)
     ck_assert_int_eq(RUN(unpausedomain, GUEST_ID), -EINVAL);
     ck_assert_int_eq(RUN(getdomaininfo, GUEST_ID), 0);
     ck_assert(op.u.getdomaininfo.flags & XEN_DOMINF_dying);
+}
+END_TEST
+
+/* A destroydomain of GUEST_ID that is cut short. */
+static void begin_destroying(void)
+{
+    unsigned restarts = fake.restarts;
+
+    op.cmd = XEN_DOMCTL_destroydomain;
+    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    op.domain = GUEST_ID;
+    fake.slow_at = 2;
+    ck_assert_int_eq(call_once(), HC_domctl);
+    ck_assert_uint_eq(fake.restarts, restarts + 1);
+}
+
+START_TEST(test_domctl_that_goes_on_means_the_same_domain)
+{
+    uint64_t arg, serial;
+    struct domain *d;
+
+    create(GUEST_ID);
+    begin_destroying();
+    arg = fake.restart_args[0];
+    serial = fake.restart_args[1];
+    ck_assert_int_eq(RUN(destroydomain, GUEST_ID), 0);
+    d = create(GUEST_ID);
+    op.cmd = XEN_DOMCTL_destroydomain;
+    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    op.domain = GUEST_ID;
+    ck_assert_int_eq(call_with(arg, serial), -ESRCH);
+    ck_assert_ptr_eq(domain_find_get(GUEST_ID), d);
+    ck_assert(!domain_is_dying(d));
+    domain_put(d);
+    ck_assert_int_eq(call_once(), 0);
+}
+END_TEST
+
+START_TEST(test_domctl_with_forged_restart_harms_nobody)
+{
+    struct domain *d = create(GUEST_ID);
+
+    op.cmd = XEN_DOMCTL_destroydomain;
+    op.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+    op.domain = GUEST_ID;
+    ck_assert_int_eq(call_with(FAKE_GUEST_VA ^ HC_GOES_ON, ~0ull), -ESRCH);
+    ck_assert_int_eq(call_with(FAKE_GUEST_VA ^ HC_GOES_ON << 1, d->serial),
+                     -EFAULT);
+    ck_assert_int_eq(call_with(FAKE_BAD_VA ^ HC_GOES_ON, d->serial), -EFAULT);
+    ck_assert(!domain_is_dying(d));
 }
 END_TEST
 
@@ -565,6 +629,22 @@ START_TEST(test_domctl_set_kernel_only_before_the_start)
 }
 END_TEST
 
+START_TEST(test_domctl_activity_counts_what_all_vcpus_do)
+{
+    struct domain *d = create(GUEST_ID);
+
+    ck_assert_int_eq(run(MICA_DOMCTL_get_activity, GUEST_ID), 0);
+    ck_assert_uint_eq(op.u.mica_activity.hypercalls, 0);
+    d->vcpus[0]->hypercalls = 3;
+    d->vcpus[1]->hypercalls = 1ull << 40;
+    d->vcpus[1]->events = 7;
+    ck_assert_int_eq(run(MICA_DOMCTL_get_activity, GUEST_ID), 0);
+    ck_assert_uint_eq(op.u.mica_activity.hypercalls, (1ull << 40) + 3);
+    ck_assert_uint_eq(op.u.mica_activity.events, 7);
+    ck_assert_int_eq(run(MICA_DOMCTL_get_activity, NO_DOMAIN_ID), -ESRCH);
+}
+END_TEST
+
 /* --- memory -------------------------------------------------------------- */
 
 START_TEST(test_domctl_max_mem_limits_what_is_assigned)
@@ -706,6 +786,100 @@ START_TEST(test_domctl_getvcpucontext_gives_back_what_was_set)
 }
 END_TEST
 
+START_TEST(test_domctl_entry_points_are_kept)
+{
+    struct xen_domctl_ext_vcpucontext *e = &op.u.ext_vcpucontext;
+    struct domain *d = create(GUEST_ID);
+
+    ck_assert_int_eq(RUN(get_ext_vcpucontext, GUEST_ID), -ENODATA);
+    domain_vcpu(d, 0)->initialised = true;
+    *e = (struct xen_domctl_ext_vcpucontext){
+        .size = offsetof(struct xen_domctl_ext_vcpucontext, mce),
+        .syscall32_callback_eip = 0xffffffff81000000,
+        .sysenter_callback_eip = 0x1000,
+    };
+    ck_assert_int_eq(RUN(set_ext_vcpucontext, GUEST_ID), 0);
+    clear();
+    e->mce[3] = 7;
+    ck_assert_int_eq(RUN(get_ext_vcpucontext, GUEST_ID), 0);
+    ck_assert_uint_eq(e->size, 64);
+    ck_assert_uint_eq(e->syscall32_callback_eip, 0xffffffff81000000);
+    ck_assert_uint_eq(e->sysenter_callback_eip, 0x1000);
+    ck_assert_uint_eq(e->mce[3], 0);
+    e->sysenter_callback_eip = 1ull << 47;
+    ck_assert_int_eq(RUN(set_ext_vcpucontext, GUEST_ID), -EINVAL);
+    e->sysenter_callback_eip = 0;
+    e->size = 31;
+    ck_assert_int_eq(RUN(set_ext_vcpucontext, GUEST_ID), -EINVAL);
+    e->size = 64;
+    e->vcpu = 2;
+    ck_assert_int_eq(RUN(set_ext_vcpucontext, GUEST_ID), -EINVAL);
+    ck_assert_int_eq(RUN(get_ext_vcpucontext, GUEST_ID), -EINVAL);
+    ck_assert_uint_eq(d->pause_count, 1);
+}
+END_TEST
+
+#define XSTATE_BYTES (16 + FAKE_XSTATE_SIZE)
+
+static long set_xstate(uint64_t xcr0, uint64_t size)
+{
+    static uint8_t bytes[XSTATE_BYTES];
+
+    memset(bytes, 0x5a, sizeof(bytes));
+    memcpy(bytes, &xcr0, sizeof(xcr0));
+    put_buffer(bytes, sizeof(bytes));
+    op.u.vcpuextstate =
+        (struct xen_domctl_vcpuextstate){.size = size, .buffer = {BUFFER_VA}};
+    return RUN(setvcpuextstate, GUEST_ID);
+}
+
+START_TEST(test_domctl_extended_registers_are_kept)
+{
+    struct xen_domctl_vcpuextstate *x = &op.u.vcpuextstate;
+    uint8_t bytes[XSTATE_BYTES];
+
+    create(GUEST_ID);
+    fake.xstate_features = 7;
+    ck_assert_int_eq(set_xstate(3, 16 + 600), 0);
+    clear();
+    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), 0);
+    ck_assert_uint_eq(x->size, XSTATE_BYTES);
+    ck_assert_uint_eq(x->xfeature_mask, 7);
+    x->buffer.va = BUFFER_VA;
+    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), 0);
+    get_buffer(bytes, sizeof(bytes));
+    ck_assert_uint_eq(bytes[0], 3);
+    ck_assert_uint_eq(bytes[8], 7);
+    ck_assert_uint_eq(bytes[16 + 599], 0x5a);
+    ck_assert_uint_eq(bytes[16 + 600], 0);
+    x->buffer.va = FAKE_BAD_VA;
+    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), -EFAULT);
+    x->size--;
+    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), -EINVAL);
+    x->size = XSTATE_BYTES;
+    x->vcpu = 2;
+    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), -EINVAL);
+}
+END_TEST
+
+START_TEST(test_domctl_extended_registers_that_make_no_sense_are_refused)
+{
+    create(GUEST_ID);
+    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), 0);
+    ck_assert_uint_eq(op.u.vcpuextstate.xfeature_mask, 0);
+    ck_assert_int_eq(set_xstate(0, 600), -EINVAL);
+    fake.xstate_features = 7;
+    ck_assert_int_eq(set_xstate(8, 600), -EINVAL);
+    ck_assert_int_eq(set_xstate(3, 16), -EINVAL);
+    ck_assert_int_eq(set_xstate(3, 0), -EINVAL);
+    ck_assert_int_eq(set_xstate(3, XSTATE_BYTES + 1), -EINVAL);
+    ck_assert_int_eq(set_xstate(3, ~0ull), -EINVAL);
+    op.u.vcpuextstate.size = XSTATE_BYTES;
+    op.u.vcpuextstate.buffer.va = FAKE_BAD_VA;
+    ck_assert_int_eq(RUN(setvcpuextstate, GUEST_ID), -EFAULT);
+}
+END_TEST
+
 START_TEST(test_domctl_getvcpuinfo_follows_the_vcpu)
 {
     create(GUEST_ID);
@@ -815,14 +989,53 @@ START_TEST(test_domctl_scheduler_weights)
     ck_assert_int_eq(RUN(scheduler_op, GUEST_ID), 0);
     ck_assert_uint_eq(s->u.credit2.weight, 512);
     s->cmd = XEN_DOMCTL_SCHEDOP_putinfo;
-    s->u.credit2.cap = 50;
-    ck_assert_int_eq(RUN(scheduler_op, GUEST_ID), -EOPNOTSUPP);
+    s->cmd = XEN_DOMCTL_SCHEDOP_putvcpuinfo;
+    ck_assert_int_eq(RUN(scheduler_op, GUEST_ID), -EINVAL);
     s->cmd = XEN_DOMCTL_SCHEDOP_getvcpuinfo;
-    ck_assert_int_eq(RUN(scheduler_op, GUEST_ID), -EOPNOTSUPP);
+    ck_assert_int_eq(RUN(scheduler_op, GUEST_ID), -EINVAL);
     s->cmd = 4;
-    ck_assert_int_eq(RUN(scheduler_op, GUEST_ID), -ENOSYS);
+    ck_assert_int_eq(RUN(scheduler_op, GUEST_ID), -EINVAL);
+    s->cmd = XEN_DOMCTL_SCHEDOP_getinfo;
     s->sched_id = XEN_SCHEDULER_CREDIT;
     ck_assert_int_eq(RUN(scheduler_op, GUEST_ID), -EINVAL);
+}
+END_TEST
+
+static long put_share(uint16_t weight, uint16_t cap)
+{
+    clear();
+    op.u.scheduler_op = (struct xen_domctl_scheduler_op){
+        .sched_id = XEN_SCHEDULER_CREDIT2,
+        .cmd = XEN_DOMCTL_SCHEDOP_putinfo,
+        .u.credit2 = {.weight = weight, .cap = cap}};
+    return RUN(scheduler_op, GUEST_ID);
+}
+
+static void expect_share(uint16_t weight, uint16_t cap)
+{
+    clear();
+    op.u.scheduler_op.sched_id = XEN_SCHEDULER_CREDIT2;
+    op.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_getinfo;
+    ck_assert_int_eq(RUN(scheduler_op, GUEST_ID), 0);
+    ck_assert_uint_eq(op.u.scheduler_op.u.credit2.weight, weight);
+    ck_assert_uint_eq(op.u.scheduler_op.u.credit2.cap, cap);
+}
+
+/* A weight of 0 means the one there is, a cap of 0 none. */
+START_TEST(test_domctl_scheduler_caps)
+{
+    create(GUEST_ID);
+    expect_share(256, 0);
+    ck_assert_int_eq(put_share(0, 50), 0);
+    expect_share(256, 50);
+    ck_assert_int_eq(put_share(512, 50), 0);
+    expect_share(512, 50);
+    ck_assert_int_eq(put_share(100, 201), -EINVAL);
+    expect_share(512, 50);
+    ck_assert_int_eq(put_share(0, 200), 0);
+    expect_share(512, 200);
+    ck_assert_int_eq(put_share(0, 0), 0);
+    expect_share(512, 0);
 }
 END_TEST
 
@@ -1072,6 +1285,8 @@ static Suite *domctl_suite(void)
     ADD(test_domctl_on_caller_itself_is_refused);
     ADD(test_domctl_what_has_no_meaning_is_refused);
     ADD(test_domctl_on_dying_domain_changes_nothing);
+    ADD(test_domctl_that_goes_on_means_the_same_domain);
+    ADD(test_domctl_with_forged_restart_harms_nobody);
     ADD(test_domctl_createdomain_makes_what_was_asked_for);
     ADD(test_domctl_createdomain_limits_the_ports);
     ADD(test_domctl_createdomain_chooses_ids_in_turn);
@@ -1091,18 +1306,23 @@ static Suite *domctl_suite(void)
     ADD(test_domctl_node_affinity_is_node_0);
     ADD(test_domctl_virq_handler_hears_in_place_of_dom0);
     ADD(test_domctl_set_kernel_only_before_the_start);
+    ADD(test_domctl_activity_counts_what_all_vcpus_do);
     ADD(test_domctl_max_mem_limits_what_is_assigned);
     ADD(test_domctl_getpageframeinfo3_tells_types);
     ADD(test_domctl_hypercall_init_fills_own_frames);
     ADD(test_domctl_setvcpucontext_brings_a_vcpu_up);
     ADD(test_domctl_setvcpucontext_refused_leaves_vcpu_alone);
     ADD(test_domctl_getvcpucontext_gives_back_what_was_set);
+    ADD(test_domctl_entry_points_are_kept);
+    ADD(test_domctl_extended_registers_are_kept);
+    ADD(test_domctl_extended_registers_that_make_no_sense_are_refused);
     ADD(test_domctl_getvcpuinfo_follows_the_vcpu);
     ADD(test_domctl_vcpu_msrs_are_none);
     ADD(test_domctl_affinity_has_effect_and_is_remembered);
     ADD(test_domctl_affinity_that_makes_no_sense_is_refused);
     ADD(test_domctl_affinity_map_is_filled_to_its_end);
     ADD(test_domctl_scheduler_weights);
+    ADD(test_domctl_scheduler_caps);
     ADD(test_domctl_irq_permission);
     ADD(test_domctl_iomem_permission_within_the_callers);
     ADD(test_domctl_ioport_permission_within_the_callers);

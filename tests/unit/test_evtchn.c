@@ -244,8 +244,10 @@ START_TEST(test_evtchn_interdomain_sends_both_ways)
     evtchn_port_t pa, pb;
 
     connect(&pa, &pb);
+    ck_assert_uint_eq(b->vcpus[0]->events, 0);
     ck_assert_int_eq(send(pa), 0);
     ck_assert(evtchn_is_pending(b, pb));
+    ck_assert_uint_eq(b->vcpus[0]->events, 1);
     ck_assert(upcall_is_pending(b, 0));
     ck_assert(!upcall_is_pending(a, 0));
     ck_assert_uint_eq(info_of(b, 0)->evtchn_pending_sel, 1ull << (pb / 64));

@@ -265,6 +265,7 @@ START_TEST(test_log_text_of_others_comes_in_lines_with_a_mark)
 {
     char *text = text_start();
 
+    set_levels(LOG_LEVELS, 0);
     log_guest_text(3, "one\ntw", 6);
     log_guest_text(4, "other\n", 6);
     log_guest_text(3, "o\033[2J\r\n", 7);
@@ -276,6 +277,7 @@ START_TEST(test_log_text_without_newline_is_cut)
 {
     char *text = text_start();
 
+    set_levels(LOG_LEVELS, 0);
     for (unsigned i = 0; i < 200; i++)
         log_guest_text(3, "y", 1);
     ck_assert_ptr_nonnull(strchr(text, '\n'));
@@ -287,6 +289,7 @@ START_TEST(test_log_text_of_many_domains_loses_nothing)
 {
     char *text = text_start();
 
+    set_levels(LOG_LEVELS, 0);
     for (unsigned i = 1; i <= 20; i++)
         log_guest_text((domid_t)i, "abc", 3);
     ck_assert_ptr_nonnull(strstr(text, "(d1) abc\n"));
@@ -298,12 +301,30 @@ START_TEST(test_log_text_is_limited_and_says_so)
 {
     char *text = text_start();
 
+    set_levels(LOG_LEVELS, 0);
     for (unsigned i = 0; i < 10000; i++)
         log_guest_text(3, "\n", 1);
     ck_assert_uint_lt(strlen(text), 10000);
     fake.now += NSEC_PER_SEC;
     log_guest_text(3, "back\n", 5);
     ck_assert_ptr_nonnull(strstr(text, "lines dropped\n(d3) back\n"));
+}
+END_TEST
+
+START_TEST(test_log_text_of_others_is_for_who_asked_for_it)
+{
+    char *text = text_start(), ring[64] = "";
+    uint64_t position = log_ring_end();
+
+    set_levels(LOG_DEBUG, 0);
+    log_guest_text(3, "one\n", 4);
+    ck_assert_str_eq(text, "");
+    ck_assert_uint_eq(log_ring_read(ring, sizeof(ring), &position), 0);
+    set_levels(0, LOG_LEVELS);
+    log_guest_text(3, "two\n", 4);
+    ck_assert_str_eq(text, "(d3) two\n");
+    ck_assert_uint_eq(log_ring_read(ring, sizeof(ring), &position), 9);
+    ck_assert_mem_eq(ring, "(d3) two\n", 9);
 }
 END_TEST
 
@@ -354,6 +375,7 @@ static void add_log_tests(TCase *tc)
     tcase_add_test(tc, test_log_text_without_newline_is_cut);
     tcase_add_test(tc, test_log_text_of_many_domains_loses_nothing);
     tcase_add_test(tc, test_log_text_is_limited_and_says_so);
+    tcase_add_test(tc, test_log_text_of_others_is_for_who_asked_for_it);
     tcase_add_test(tc, test_log_guest_names_the_guest);
     tcase_add_test(tc, test_panic_writes_a_line_and_stops);
 }

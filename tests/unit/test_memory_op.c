@@ -280,6 +280,28 @@ START_TEST(test_memory_long_call_restarts_where_it_was)
 }
 END_TEST
 
+/* Its id may be another's when a call for it goes on. */
+START_TEST(test_memory_that_goes_on_means_the_same_domain)
+{
+    struct xenmem_reservation_args op = extents(LIST_VA, 3, 0);
+    struct hc_args rest;
+
+    d->is_privileged = true;
+    op.domid = other->id;
+    pcpus[0].need_resched = true;
+    ck_assert_int_eq(reserve(XENMEM_populate_physmap, op), HC_memory_op);
+    memcpy(rest.a, fake.restart_args, sizeof(rest.a));
+    other->serial++;
+    ck_assert_int_eq(hc_memory_op(&v, &rest), -ESRCH);
+    ck_assert_uint_eq(other->refs, 1);
+    ck_assert_uint_eq(other->page_count, 1);
+    other->serial--;
+    pcpus[0].need_resched = false;
+    ck_assert_int_eq(hc_memory_op(&v, &rest), 3);
+    ck_assert_uint_eq(other->page_count, 3);
+}
+END_TEST
+
 START_TEST(test_memory_of_others_is_for_the_privileged)
 {
     struct xenmem_reservation_args op = extents(LIST_VA, 1, 0);
@@ -641,6 +663,7 @@ static void add_reservation_tests(TCase *tc)
     tcase_add_test(tc, test_memory_decrease_stops_at_what_is_not_ours);
     tcase_add_test(tc, test_memory_decrease_of_a_frame_in_use_is_refused);
     tcase_add_test(tc, test_memory_long_call_restarts_where_it_was);
+    tcase_add_test(tc, test_memory_that_goes_on_means_the_same_domain);
     tcase_add_test(tc, test_memory_of_others_is_for_the_privileged);
     tcase_add_test(tc, test_memory_for_the_privileged_is_refused_unread);
     tcase_add_test(tc, test_memory_not_for_direct_paging_is_refused);

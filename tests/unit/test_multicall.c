@@ -106,6 +106,16 @@ START_TEST(test_hypercall_without_a_row_is_refused)
     ck_assert_int_eq(hypercall_dispatch(&v, 1ull << 32 | HC_sched_op, &args),
                      -ENOSYS);
     ck_assert_uint_eq(called.count, 0);
+    ck_assert_uint_eq(v.hypercalls, 0);
+}
+END_TEST
+
+START_TEST(test_hypercalls_are_counted_one_by_one)
+{
+    put(0, HC_sched_op, 0);
+    put(1, HC_sched_op, 0);
+    ck_assert_int_eq(run(LIST_VA, 2), 0);
+    ck_assert_uint_eq(v.hypercalls, 3);
 }
 END_TEST
 
@@ -255,6 +265,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, test_hypercall_without_a_row_is_refused);
+    tcase_add_test(tc, test_hypercalls_are_counted_one_by_one);
     tcase_add_test(tc,
                    test_multicall_runs_entries_in_order_with_their_arguments);
     tcase_add_test(tc, test_multicall_failing_entry_does_not_stop_the_rest);

@@ -1,107 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler, simulated: processors that do nothing but let time pass.
- * Shares, latency, placement, and that nobody gets lost.
+ * The scheduler, simulated: shares, latency, placement, and that nobody gets
+ * lost. sched_cap.c has the caps, sched_soft.c soft affinity.
  */
-#include <check.h>
 #include <stdlib.h>
 
-#include "core/domain.h"
 #include "core/pcpu.h"
 #include "core/sched.h"
-#include "core/vcpu.h"
 #include "host/arch_fake.h"
 #include "host/guest_fake.h"
-
-#define MANY 2000u
-#define TICK (NSEC_PER_MS / 2)
-
-static struct vcpu vcpus[MANY];
-static struct domain domain = {.refs = 1};
-
-static void ignore(struct timer *t, nsec_t now)
-{
-    (void)t;
-    (void)now;
-}
-
-static void make(struct vcpu *v, uint32_t weight)
-{
-    v->id = (unsigned)(v - vcpus);
-    v->cpu = v->id % pcpu_count;
-    v->domain = &domain;
-    timer_init(&v->singleshot, v->cpu, ignore);
-    timer_init(&v->periodic, v->cpu, ignore);
-    timer_init(&v->poll_timer, v->cpu, ignore);
-    sched_init_vcpu(v, weight, 0);
-}
-
-static void start(unsigned cpus, unsigned count)
-{
-    fake_boot(cpus);
-    for (unsigned i = 0; i < count; i++) {
-        make(&vcpus[i], SCHED_WEIGHT_DEFAULT);
-        sched_bring_up(&vcpus[i]);
-    }
-}
-
-static void only_on(struct vcpu *v, unsigned cpu)
-{
-    uint64_t mask[BITMAP_WORDS(MAX_PCPUS)] = {0};
-
-    bit_set(mask, cpu);
-    ck_assert_int_eq(sched_set_affinity(v, mask), 0);
-}
-
-/* Every pCPU passes its scheduling point, until none has to any more. */
-static void settle_all(void)
-{
-    unsigned cpu = fake.cpu;
-    bool again = true;
-
-    for (unsigned round = 0; again; round++) {
-        again = false;
-        ck_assert_uint_lt(round, 1000);
-        for (fake.cpu = 0; fake.cpu < pcpu_count; fake.cpu++) {
-            timers_run(fake.now);
-            if (!this_pcpu()->need_resched)
-                continue;
-            again = true;
-            fake_pick();
-        }
-    }
-    fake.cpu = cpu;
-}
-
-static void run_for(nsec_t time)
-{
-    nsec_t end = fake.now + time;
-
-    for (settle_all(); fake.now < end; settle_all())
-        fake.now += TICK;
-}
-
-static nsec_t ran(struct vcpu *v)
-{
-    struct vcpu_runstate_info info;
-
-    vcpu_get_runstate(v, &info);
-    return info.time[RUNSTATE_running];
-}
-
-static void expect_near(nsec_t value, nsec_t wanted, unsigned percent)
-{
-    nsec_t slack = wanted * percent / 100;
-
-    ck_assert_uint_ge(value + slack, wanted);
-    ck_assert_uint_le(value, wanted + slack);
-}
+#include "sched_world.h"
 
 START_TEST(test_sched_shares_follow_weights)
 {
     static const uint32_t weights[] = {128, 256, 512, 1024};
 
-    fake_boot(1);
+    start(1, 0);
     for (unsigned i = 0; i < 4; i++) {
         make(&vcpus[i], weights[i]);
         sched_bring_up(&vcpus[i]);
@@ -114,7 +28,7 @@ END_TEST
 
 START_TEST(test_sched_extreme_weights_starve_nobody)
 {
-    fake_boot(1);
+    start(1, 0);
     make(&vcpus[0], 1);
     make(&vcpus[1], SCHED_WEIGHT_MAX);
     sched_bring_up(&vcpus[0]);
@@ -159,7 +73,7 @@ END_TEST
 
 START_TEST(test_sched_idle_pcpus_get_work)
 {
-    fake_boot(8);
+    start(8, 0);
     settle_all();
     for (unsigned i = 0; i < 8; i++) {
         make(&vcpus[i], SCHED_WEIGHT_DEFAULT);
@@ -474,42 +388,12 @@ START_TEST(test_sched_weight_change_at_any_time_starves_nobody)
 }
 END_TEST
 
-static void check_queue(struct pcpu *p)
-{
-    uint64_t weight = p->current ? p->current->weight : 0;
-    unsigned count = 0;
-    struct vcpu *v;
-
-    list_for_each(v, &p->run_queue, run_link)
-    {
-        count++;
-        weight += v->weight;
-        ck_assert(v->is_queued);
-        ck_assert_uint_eq(v->cpu, p->id);
-        ck_assert_int_eq(v->state, VCPU_RUNNABLE);
-        ck_assert_uint_eq(v->pause_count, 0);
-        ck_assert_ptr_ne(v, p->current);
-        ck_assert(prioq_contains(&v->run_node));
-    }
-    ck_assert_uint_eq(count, p->run_count);
-    ck_assert_uint_eq(weight, p->run_weight);
-}
-
-static void check_vcpu(const struct vcpu *v)
-{
-    bool is_current = pcpus[v->cpu].current == v;
-
-    ck_assert(!is_current || v->state == VCPU_RUNNING);
-    ck_assert(!is_current || bit_test(v->affinity, v->cpu));
-    if (v->state == VCPU_RUNNABLE && !v->pause_count)
-        ck_assert(v->is_queued);
-    if (v->state == VCPU_RUNNING)
-        ck_assert(is_current);
-}
-
 static void change_something(struct vcpu *v)
 {
-    switch (rand() % 12) {
+    static const uint32_t caps[] = {0, 7, 50, 150, 400};
+    uint64_t mask[BITMAP_WORDS(MAX_PCPUS)] = {(uint64_t)rand() % 32};
+
+    switch (rand() % 15) {
     case 0:
         if (current_vcpu())
             sched_block_current();
@@ -539,6 +423,17 @@ static void change_something(struct vcpu *v)
     case 9:
         sched_bring_up(v);
         break;
+    case 10:
+        sched_set_soft_affinity(v, mask);
+        break;
+    case 11:
+        if (rand() % 8 == 0)
+            sched_set_cap(&domains[1], caps[(size_t)rand() % 5]);
+        break;
+    case 12:
+        if (mask[0])
+            ck_assert_int_eq(sched_set_affinity(v, mask), 0);
+        break;
     default:
         sched_wake(v);
         break;
@@ -548,7 +443,9 @@ static void change_something(struct vcpu *v)
 /* Changes from all pCPUs at once, with any of them late at its next pick. */
 START_TEST(test_sched_random_changes_lose_nobody)
 {
-    start(5, 40);
+    start(5, 0);
+    for (unsigned i = 0; i < 40; i++)
+        make_in(&domains[i % 2], &vcpus[i], SCHED_WEIGHT_DEFAULT);
     srand(5);
     for (unsigned step = 0; step < 60000; step++) {
         fake.cpu = (unsigned)rand() % pcpu_count;
@@ -618,6 +515,8 @@ int main(void)
 
     suite_add_tcase(suite, sharing_case());
     suite_add_tcase(suite, states_case());
+    suite_add_tcase(suite, sched_cap_case());
+    suite_add_tcase(suite, sched_soft_case());
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

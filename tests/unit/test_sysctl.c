@@ -8,6 +8,7 @@
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/pcpu.h"
+#include "core/sched.h"
 #include "host/arch_fake.h"
 #include "host/guest_fake.h"
 #include "host/machine_fake.h"
@@ -435,6 +436,54 @@ START_TEST(test_sysctl_getdomaininfolist_goes_up_from_the_first)
 }
 END_TEST
 
+/* One go after another, each of which finds that it has taken too long. */
+START_TEST(test_sysctl_getdomaininfolist_goes_on_where_it_was_cut)
+{
+    const struct xen_domctl_getdomaininfo *info = list();
+    unsigned goes = 0;
+    long result;
+
+    fake_domain(3, 1);
+    op.u.getdomaininfolist =
+        (struct xen_sysctl_getdomaininfolist){.first_domain = 1,
+                                              .max_domains = 4,
+                                              .buffer = list_va(),
+                                              .num_domains = 99};
+    fake.slow_at = 2;
+    result = call(XEN_SYSCTL_getdomaininfolist);
+    while (result == HC_sysctl && goes++ < 10) {
+        fake.slow_at = 2;
+        result = fake_call(hc_sysctl, fake.restart_args[0],
+                           fake.restart_args[1], fake.restart_args[2]);
+    }
+    ck_assert_int_eq(result, 0);
+    ck_assert_uint_ge(goes, 1);
+    memcpy(&op, fake_guest_page, sizeof(op));
+    ck_assert_uint_eq(op.u.getdomaininfolist.num_domains, 2);
+    ck_assert_uint_eq(op.u.getdomaininfolist.first_domain, 1);
+    ck_assert_uint_eq(info[0].domain, 3);
+    ck_assert_uint_eq(info[1].domain, 7);
+    ck_assert_uint_eq(fake_guest_page[LIST_OFFSET + 2 * sizeof(*info)], MARK);
+}
+END_TEST
+
+START_TEST(test_sysctl_getdomaininfolist_with_forged_progress)
+{
+    op.cmd = XEN_SYSCTL_getdomaininfolist;
+    op.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
+    op.u.getdomaininfolist = (struct xen_sysctl_getdomaininfolist){
+        .max_domains = 2, .buffer = list_va()};
+    memcpy(fake_guest_page, &op, sizeof(op));
+    ck_assert_int_eq(
+        fake_call(hc_sysctl, FAKE_GUEST_VA ^ HC_GOES_ON, ~0ull, ~0ull), 0);
+    memcpy(&op, fake_guest_page, sizeof(op));
+    ck_assert_uint_eq(op.u.getdomaininfolist.num_domains, 2);
+    ck_assert_uint_eq(fake_guest_page[LIST_OFFSET], MARK);
+    ck_assert_int_eq(fake_call(hc_sysctl, FAKE_GUEST_VA, 2, 1), 0);
+    ck_assert_uint_eq(list_word(0), 0);
+}
+END_TEST
+
 static long pool(uint32_t what, uint32_t id, uint32_t bits)
 {
     op.u.cpupool_op = (struct xen_sysctl_cpupool_op){
@@ -487,14 +536,37 @@ START_TEST(test_sysctl_scheduler_answers_to_one_name)
     op.u.scheduler_op.u.sched_credit2.ratelimit_us = 9;
     ck_assert_int_eq(call(XEN_SYSCTL_scheduler_op), 0);
     ck_assert_uint_eq(op.u.scheduler_op.u.sched_credit2.ratelimit_us, 0);
-    op.u.scheduler_op.cmd = XEN_SYSCTL_SCHEDOP_putinfo;
-    ck_assert_int_eq(call(XEN_SYSCTL_scheduler_op), -EOPNOTSUPP);
     op.u.scheduler_op.cmd = 2;
     ck_assert_int_eq(call(XEN_SYSCTL_scheduler_op), -EINVAL);
     op.u.scheduler_op.sched_id = XEN_SCHEDULER_CREDIT;
     ck_assert_int_eq(call(XEN_SYSCTL_scheduler_op), -EINVAL);
     op.u.scheduler_op.cpupool_id = 1;
     ck_assert_int_eq(call(XEN_SYSCTL_scheduler_op), -ESRCH);
+}
+END_TEST
+
+static long limit_rate(uint32_t us)
+{
+    op.u.scheduler_op = (struct xen_sysctl_scheduler_op){
+        .sched_id = XEN_SCHEDULER_CREDIT2, .cmd = XEN_SYSCTL_SCHEDOP_putinfo};
+    op.u.scheduler_op.u.sched_credit2.ratelimit_us = us;
+    return call(XEN_SYSCTL_scheduler_op);
+}
+
+START_TEST(test_sysctl_scheduler_rate_limit_is_kept)
+{
+    ck_assert_int_eq(limit_rate(XEN_SYSCTL_SCHED_RATELIMIT_MAX), 0);
+    op.u.scheduler_op.cmd = XEN_SYSCTL_SCHEDOP_getinfo;
+    op.u.scheduler_op.u.sched_credit2.ratelimit_us = 9;
+    ck_assert_int_eq(call(XEN_SYSCTL_scheduler_op), 0);
+    ck_assert_uint_eq(op.u.scheduler_op.u.sched_credit2.ratelimit_us,
+                      XEN_SYSCTL_SCHED_RATELIMIT_MAX);
+    ck_assert_int_eq(limit_rate(XEN_SYSCTL_SCHED_RATELIMIT_MAX + 1), -EINVAL);
+    ck_assert_int_eq(limit_rate(XEN_SYSCTL_SCHED_RATELIMIT_MIN - 1), -EINVAL);
+    ck_assert_uint_eq(sched_rate_limit(),
+                      XEN_SYSCTL_SCHED_RATELIMIT_MAX * NSEC_PER_US);
+    ck_assert_int_eq(limit_rate(0), 0);
+    ck_assert_uint_eq(sched_rate_limit(), 0);
 }
 END_TEST
 
@@ -523,9 +595,12 @@ static Suite *sysctl_suite(void)
     tcase_add_test(t, test_sysctl_featureset_in_little_room_is_cut);
     tcase_add_test(t, test_sysctl_policy_is_of_the_view_asked_for);
     tcase_add_test(t, test_sysctl_getdomaininfolist_goes_up_from_the_first);
+    tcase_add_test(t, test_sysctl_getdomaininfolist_goes_on_where_it_was_cut);
+    tcase_add_test(t, test_sysctl_getdomaininfolist_with_forged_progress);
     tcase_add_test(t, test_sysctl_cpupool_is_one_with_all_pcpus);
     tcase_add_test(t, test_sysctl_cpupool_keeps_domains_where_they_are);
     tcase_add_test(t, test_sysctl_scheduler_answers_to_one_name);
+    tcase_add_test(t, test_sysctl_scheduler_rate_limit_is_kept);
     suite_add_tcase(s, t);
     return s;
 }

@@ -334,6 +334,19 @@ END_TEST
 
 /* --- cut short ----------------------------------------------------------- */
 
+/* To find that nothing is left of much memory takes time as well. */
+START_TEST(test_teardown_of_a_domain_that_gave_its_memory_back_is_cut)
+{
+    make_victim();
+    for (uint64_t n = FAKE_FIRST_FRAME; n <= FAKE_LAST_FRAME; n += 512)
+        bit_set(victim.d->owned_chunks, n / 512);
+    fake.slow_at = 100;
+    ck_assert_uint_gt(destroy(), 1);
+    fake.slow_at = 0;
+    expect_gone();
+}
+END_TEST
+
 START_TEST(test_teardown_cut_anywhere_goes_on)
 {
     unsigned calls = 2;
@@ -508,6 +521,7 @@ static Suite *teardown_suite(void)
     ADD(test_teardown_waits_for_lent_pages);
     ADD(test_teardown_again_ends_what_is_left);
     ADD(test_teardown_ends_use_of_others_grants);
+    ADD(test_teardown_of_a_domain_that_gave_its_memory_back_is_cut);
     ADD(test_teardown_gives_no_frames_to_the_dying);
     ADD(test_teardown_thousand_times_leaves_nothing);
     ADD(test_teardown_of_dom0_is_refused);

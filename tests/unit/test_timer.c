@@ -208,6 +208,29 @@ START_TEST(test_timer_cancel_sync_waits_for_handler)
 }
 END_TEST
 
+/* The handler that is waited for arms its timer, which fires elsewhere. */
+static void handler_rearms_and_ends(void)
+{
+    fake.on_spin = NULL;
+    timer_arm(&probes[0].timer, fake.now);
+    let_handler_end();
+    fake.cpu = 0;
+    timers_run(fake.now);
+    fake.cpu = 2;
+}
+
+START_TEST(test_timer_cancel_sync_leaves_no_handler_that_was_armed_meanwhile)
+{
+    fake.cpu = 2;
+    pcpus[1].timer_running = &probes[0].timer;
+    fake.on_spin = handler_rearms_and_ends;
+    timer_cancel_sync(&probes[0].timer);
+    ck_assert_uint_eq(probes[0].fired, 0);
+    timer_arm(&probes[0].timer, fake.now);
+    ck_assert(!timer_is_armed(&probes[0].timer));
+}
+END_TEST
+
 START_TEST(test_prioq_keys_may_wrap)
 {
     struct prioq q = {NULL};
@@ -264,6 +287,8 @@ int main(void)
     tcase_add_test(tc, test_timer_of_another_pcpu_kicks_it);
     tcase_add_test(tc, test_timer_moved_fires_on_new_pcpu);
     tcase_add_test(tc, test_timer_cancel_sync_waits_for_handler);
+    tcase_add_test(
+        tc, test_timer_cancel_sync_leaves_no_handler_that_was_armed_meanwhile);
     tcase_add_test(tc, test_prioq_keys_may_wrap);
     tcase_add_test(tc, test_prioq_random_insertions_and_removals_stay_sorted);
     suite_add_tcase(suite, tc);

@@ -437,6 +437,41 @@ END_TEST
 
 /* --- domains ------------------------------------------------------------- */
 
+/* The fake machine's clock page says when it was written. */
+START_TEST(test_vcpu_time_area_follows_the_clock)
+{
+    struct vcpu_time_info *area = (void *)(fake_guest_page + 2048);
+    struct vcpu_register_time_memory_area_args op = {{AREA}};
+
+    d->vcpus[0]->info->time.version = 5; /* the guest's doing */
+    d->vcpus[0]->info->time.tsc_shift = 3;
+    memcpy(fake_guest_page, &op, sizeof(op));
+    ck_assert_int_eq(
+        vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, FAKE_GUEST_VA), 0);
+    ck_assert_uint_eq(area->version, 4);
+    ck_assert_int_eq(area->tsc_shift, 3);
+    d->vcpus[0]->info->time.version = 6;
+    d->vcpus[0]->info->time.tsc_shift = 4;
+    d->vcpus[0]->runstate_stale = true;
+    vcpu_runstate_publish(d->vcpus[0]);
+    ck_assert_uint_eq(area->version, 6);
+    ck_assert_int_eq(area->tsc_shift, 4);
+    op.addr.va = 0;
+    memcpy(fake_guest_page, &op, sizeof(op));
+    ck_assert_int_eq(
+        vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, FAKE_GUEST_VA), 0);
+    area->version = 77;
+    d->vcpus[0]->runstate_stale = true;
+    vcpu_runstate_publish(d->vcpus[0]);
+    ck_assert_uint_eq(area->version, 77);
+    op.addr.va = FAKE_BAD_VA;
+    memcpy(fake_guest_page, &op, sizeof(op));
+    ck_assert_int_eq(
+        vcpu_op(VCPUOP_register_vcpu_time_memory_area, 0, FAKE_GUEST_VA),
+        -EFAULT);
+}
+END_TEST
+
 START_TEST(test_domain_starts_with_masked_events)
 {
     for (unsigned i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
@@ -466,6 +501,24 @@ START_TEST(test_domain_list_is_sorted_and_ids_are_unique)
         domain_put(found);
     }
     ck_assert_ptr_null(domain_next_get((domid_t)next));
+}
+END_TEST
+
+START_TEST(test_domain_serials_are_used_once)
+{
+    struct domain *first = domain_create(9, 1), *second;
+    uint64_t serial = first->serial;
+
+    ck_assert_uint_ne(serial, 0);
+    ck_assert_uint_ne(serial, d->serial);
+    domain_begin_death(first);
+    domain_get(first);
+    ck_assert_int_eq(domain_end_death(first), 0);
+    second = domain_create(9, 1);
+    ck_assert_ptr_nonnull(second);
+    ck_assert_uint_ne(second->serial, serial);
+    ck_assert_uint_eq(domain_count(), 3);
+    domain_put(first);
 }
 END_TEST
 
@@ -731,6 +784,7 @@ static TCase *vcpus_case(void)
     tcase_add_test(tc, test_vcpu_set_timer_op_arms_and_cancels);
     tcase_add_test(tc, test_vcpu_periodic_ticks_until_stopped);
     tcase_add_test(tc, test_vcpu_runstate_area_is_kept_up_to_date);
+    tcase_add_test(tc, test_vcpu_time_area_follows_the_clock);
     tcase_add_test(tc, test_vcpu_runstate_area_bad_address_is_efault);
     tcase_add_test(tc, test_vcpu_runstate_half_written_area_has_no_flag);
     tcase_add_test(tc, test_vcpu_runstate_info_counts_up_to_now);
@@ -745,6 +799,7 @@ static TCase *domains_case(void)
     tcase_add_test(tc, test_domain_starts_with_masked_events);
     tcase_add_test(tc, test_domain_list_is_sorted_and_ids_are_unique);
     tcase_add_test(tc, test_domain_creation_that_fails_leaves_nothing);
+    tcase_add_test(tc, test_domain_serials_are_used_once);
     tcase_add_test(tc, test_domain_create_and_end_gives_all_memory_back);
     tcase_add_test(tc, test_domain_with_mapped_shared_info_cannot_end_yet);
     tcase_add_test(tc, test_domain_reference_outlives_the_end);

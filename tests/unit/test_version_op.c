@@ -14,6 +14,13 @@
 const char *machine_command_line = "loglvl=all noreboot";
 
 static struct domain *d, *guest;
+static size_t build_id_size = 3;
+
+const void *machine_build_id(size_t *size)
+{
+    *size = build_id_size;
+    return "\x11\x22\x33";
+}
 
 static struct {
     uint64_t secs;
@@ -72,11 +79,35 @@ static uint32_t features(void)
     return op.submap;
 }
 
+static long build_id(uint32_t room)
+{
+    memset(fake_guest_page, 0xaa, PAGE_SIZE);
+    memcpy(fake_guest_page, &room, sizeof(room));
+    return version(XENVER_build_id);
+}
+
+START_TEST(test_version_build_id_is_for_the_privileged)
+{
+    ck_assert_int_eq(fake_call(hc_xen_version, XENVER_build_id, 0, 0), 3);
+    ck_assert_int_eq(build_id(0), -EINVAL);
+    ck_assert_int_eq(build_id(2), -ENOBUFS);
+    ck_assert_int_eq(build_id(4), 3);
+    ck_assert_uint_eq(fake_guest_page[4], 0x11);
+    ck_assert_uint_eq(fake_guest_page[6], 0x33);
+    ck_assert_uint_eq(fake_guest_page[7], 0xaa);
+    ck_assert_int_eq(fake_call(hc_xen_version, XENVER_build_id, FAKE_BAD_VA, 0),
+                     -EFAULT);
+    build_id_size = 0;
+    ck_assert_int_eq(build_id(4), -ENODATA);
+    fake_run(guest->vcpus[0]);
+    ck_assert_int_eq(build_id(4), -EPERM);
+}
+END_TEST
+
 START_TEST(test_version_numbers_are_those_of_the_interface)
 {
     ck_assert_int_eq(fake_call(hc_xen_version, XENVER_version, 0, 0), 0x40011);
     ck_assert_int_eq(fake_call(hc_xen_version, XENVER_pagesize, 0, 0), 4096);
-    ck_assert_int_eq(version(XENVER_build_id), -ENODATA);
     ck_assert_int_eq(version(99), -ENOSYS);
 }
 END_TEST
@@ -98,11 +129,11 @@ START_TEST(test_version_features_are_what_linux_needs_and_no_more)
 {
     struct xenver_get_features_args op = {.submap_idx = 1};
 
-    ck_assert_uint_eq(features(), 0x8f0);
+    ck_assert_uint_eq(features(), 0x108f0);
     ck_assert_int_eq(fake_call_with(hc_xen_version, XENVER_get_features, &op),
                      -EINVAL);
     fake_run(guest->vcpus[0]);
-    ck_assert_uint_eq(features(), 0xf0);
+    ck_assert_uint_eq(features(), 0x100f0);
 }
 END_TEST
 
@@ -265,6 +296,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, test_version_numbers_are_those_of_the_interface);
+    tcase_add_test(tc, test_version_build_id_is_for_the_privileged);
     tcase_add_test(tc, test_version_texts_fill_their_fields);
     tcase_add_test(tc, test_version_features_are_what_linux_needs_and_no_more);
     tcase_add_test(tc, test_version_command_line_is_for_dom0);

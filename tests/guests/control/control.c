@@ -11,6 +11,7 @@
 #include "hypercall_abi/event_channel.h"
 #include "hypercall_abi/memory.h"
 #include "hypercall_abi/sched.h"
+#include "hypercall_abi/sysctl.h"
 #include "hypercall_abi/vcpu.h"
 
 #define EPERM 1
@@ -28,8 +29,11 @@ enum { L4, L3, L2, L1, CODE, STACK, PAGES };
 #define CHILD_VA 0xffffffff80000000ul
 #define CHILD_KIB 64
 #define CYCLES 40
+#define CROWD 500
+#define CROWD_ID 1000
 
-extern const char child_page[], child_ends[], child_counts[], child_word[];
+extern const char child_page[], child_ends[], child_asks[], child_counts[],
+    child_word[];
 
 const char guest_name[] = "control";
 
@@ -231,14 +235,20 @@ static bool wait_until_gone(const struct child *c)
     return false;
 }
 
-static uint32_t word_of(const struct child *c)
+/* Word `n` of those that the child leaves for us. */
+static uint32_t word_at(const struct child *c, unsigned n)
 {
     uint32_t word;
 
     EXPECT_EQ(map_window(c, CODE), 0);
-    word = *(uint32_t *)((char *)window + (child_word - child_page));
+    word = ((uint32_t *)((char *)window + (child_word - child_page)))[n];
     close_window();
     return word;
+}
+
+static uint32_t word_of(const struct child *c)
+{
+    return word_at(c, 0);
 }
 
 static void destroy(const struct child *c)
@@ -429,6 +439,147 @@ TEST(a_kernel_may_share_its_lower_half)
     EXPECT_EQ(word_of(&c), 0x600d);
     destroy(&c);
     EXPECT(wait_until_gone(&c));
+}
+
+/* ---- what it sees of the processor --------------------------------------- */
+
+static struct xen_cpuid_leaf leaves[128];
+
+static long cpu_policy(const struct child *c, uint32_t cmd, uint32_t count)
+{
+    clear_op();
+    op.u.cpu_policy.nr_leaves = count;
+    op.u.cpu_policy.leaves.va = ARG(leaves);
+    return domctl(cmd, c->id);
+}
+
+TEST(a_policy_hides_features_from_cpuid)
+{
+    struct child c;
+    uint32_t shown, hidden;
+
+    create(&c, child_asks);
+    EXPECT_EQ(cpu_policy(&c, XEN_DOMCTL_get_cpu_policy, ARRAY_LEN(leaves)), 0);
+    EXPECT_EQ(leaves[1].leaf, 1);
+    shown = leaves[1].c;
+    hidden = shown & -shown;
+    leaves[1].c = shown & ~hidden;
+    EXPECT_EQ(cpu_policy(&c, XEN_DOMCTL_set_cpu_policy, 2), 0);
+    EXPECT_EQ(cpu_policy(&c, XEN_DOMCTL_get_cpu_policy, ARRAY_LEN(leaves)), 0);
+    EXPECT_EQ(leaves[1].c, shown & ~hidden);
+    leaves[1].c = ~0u;
+    EXPECT_EQ(cpu_policy(&c, XEN_DOMCTL_set_cpu_policy, 2), -EINVAL);
+    EXPECT_EQ(op.u.cpu_policy.err_leaf, 1);
+    start(&c);
+    EXPECT_EQ(cpu_policy(&c, XEN_DOMCTL_set_cpu_policy, 2), -EBUSY);
+    EXPECT(wait_for_shutdown(&c));
+    /* OSXSAVE is each vCPU's own. */
+    EXPECT_EQ((word_at(&c, 1) ^ (shown & ~hidden)) & ~(1u << 27), 0);
+    EXPECT(word_at(&c, 2) & hidden); /* the instruction alone hides nothing */
+    destroy(&c);
+    EXPECT(wait_until_gone(&c));
+}
+
+/* ---- what is saved beside a context -------------------------------------- */
+
+static uint64_t xstate[512];
+
+static long extended_registers(const struct child *c, uint32_t cmd)
+{
+    op.u.vcpuextstate.buffer.va = ARG(xstate);
+    return domctl(cmd, c->id);
+}
+
+TEST(extended_registers_are_given_back)
+{
+    struct child c;
+    uint32_t word;
+
+    create(&c, child_counts);
+    start(&c);
+    clear_op();
+    EXPECT_EQ(domctl(XEN_DOMCTL_getvcpuextstate, c.id), 0);
+    if (op.u.vcpuextstate.xfeature_mask) {
+        EXPECT(op.u.vcpuextstate.size <= sizeof(xstate));
+        EXPECT_EQ(extended_registers(&c, XEN_DOMCTL_getvcpuextstate), 0);
+        EXPECT_EQ(xstate[0], 1);
+        EXPECT_EQ(extended_registers(&c, XEN_DOMCTL_setvcpuextstate), 0);
+        xstate[2 + 65] = 1; /* XCOMP_BV: the compacted format */
+        EXPECT_EQ(extended_registers(&c, XEN_DOMCTL_setvcpuextstate), -EINVAL);
+        xstate[2 + 65] = 0;
+        xstate[2 + 66] = 1;
+        EXPECT_EQ(extended_registers(&c, XEN_DOMCTL_setvcpuextstate), -EINVAL);
+        xstate[2 + 66] = 0;
+        xstate[2 + 64] = ~0ul; /* XSTATE_BV */
+        EXPECT_EQ(extended_registers(&c, XEN_DOMCTL_setvcpuextstate), -EINVAL);
+        xstate[2 + 64] = 0;
+        xstate[2 + 3] = ~0ul; /* MXCSR and its mask */
+        EXPECT_EQ(extended_registers(&c, XEN_DOMCTL_setvcpuextstate), 0);
+        xstate[0] = 2; /* XCR0 without x87 */
+        EXPECT_EQ(extended_registers(&c, XEN_DOMCTL_setvcpuextstate), -EINVAL);
+    }
+    word = word_of(&c);
+    forget_event();
+    wait_for_event(20);
+    EXPECT(word_of(&c) != word);
+    destroy(&c);
+    EXPECT(wait_until_gone(&c));
+}
+
+TEST(entry_points_are_given_back)
+{
+    struct child c;
+
+    create(&c, child_ends);
+    clear_op();
+    op.u.ext_vcpucontext.size = sizeof(op.u.ext_vcpucontext);
+    op.u.ext_vcpucontext.syscall32_callback_eip = CHILD_VA;
+    op.u.ext_vcpucontext.sysenter_disables_events = 1;
+    EXPECT_EQ(domctl(XEN_DOMCTL_set_ext_vcpucontext, c.id), 0);
+    clear_op();
+    EXPECT_EQ(domctl(XEN_DOMCTL_get_ext_vcpucontext, c.id), 0);
+    EXPECT_EQ(op.u.ext_vcpucontext.syscall32_callback_eip, CHILD_VA);
+    EXPECT_EQ(op.u.ext_vcpucontext.syscall32_callback_cs, FLAT_KERNEL_CS);
+    EXPECT_EQ(op.u.ext_vcpucontext.sysenter_callback_eip, 0);
+    EXPECT_EQ(op.u.ext_vcpucontext.sysenter_disables_events, 1);
+    destroy(&c);
+    EXPECT(wait_until_gone(&c));
+}
+
+/* ---- many of them -------------------------------------------------------- */
+
+static struct xen_domctl_getdomaininfo infos[CROWD + 2];
+
+static long list_domains(void)
+{
+    struct xen_sysctl list = {
+        .cmd = XEN_SYSCTL_getdomaininfolist,
+        .interface_version = XEN_SYSCTL_INTERFACE_VERSION,
+        .u.getdomaininfolist = {.first_domain = CROWD_ID,
+                                .max_domains = ARRAY_LEN(infos),
+                                .buffer = {ARG(infos)},
+                                .num_domains = 77},
+    };
+    long result = hc_sysctl(ARG(&list));
+
+    return result ? result : (long)list.u.getdomaininfolist.num_domains;
+}
+
+TEST(a_crowd_is_listed)
+{
+    for (unsigned i = 0; i < CROWD; i++) {
+        describe();
+        op.u.createdomain.max_vcpus = 128;
+        EXPECT_EQ(domctl(XEN_DOMCTL_createdomain, (domid_t)(CROWD_ID + 3 * i)),
+                  0);
+    }
+    EXPECT_EQ(list_domains(), CROWD);
+    for (unsigned i = 0; i < CROWD; i++)
+        EXPECT_EQ(infos[i].domain, CROWD_ID + 3 * i);
+    for (unsigned i = 0; i < CROWD; i++)
+        EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, (domid_t)(CROWD_ID + 3 * i)),
+                  0);
+    EXPECT_EQ(list_domains(), 0);
 }
 
 TEST(many_domains_come_and_go)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest that is no test: it repeats on its console what it is told, and
- * ends as it is told. It needs 4 MiB and no processor time while nobody talks
- * to it.
+ * ends as it is told, there or through the store. It needs 4 MiB and no
+ * processor time while nobody talks to it, unless it was told to work.
  */
-#include "memory.h"
+#include "echo.h"
 
 #include "hypercall_abi/event_channel.h"
 #include "hypercall_abi/sched.h"
@@ -15,11 +15,14 @@
 const char guest_name[] = "echo";
 
 static struct console_ring ring;
-static evtchn_port_t port;
+static evtchn_port_t ports[2]; /* of the console, and the store's if any */
+static uint32_t port_count = 1;
 static char line[LINE_SIZE];
 static uint32_t length;
+static bool is_working;
 
-static void shut_down(uint32_t reason)
+/* See echo.h. */
+void shut_down(uint32_t reason)
 {
     struct sched_shutdown_args op = {.reason = reason};
 
@@ -28,20 +31,24 @@ static void shut_down(uint32_t reason)
 }
 
 /*
- * Sleeps until the daemon has done something since the last call. Whoever
- * waits looks at the ring after each call.
+ * Sleeps until a daemon has done something since the last call, and hears the
+ * store. Whoever waits looks at the console's ring after each call.
  */
-static void wait_for_daemon(void)
+static void wait_for_daemons(void)
 {
-    struct sched_poll_args op = {.ports.va = ARG(&port), .nr_ports = 1};
+    struct sched_poll_args op = {.ports.va = ARG(ports),
+                                 .nr_ports = port_count};
 
     if (hc_sched_op(SCHEDOP_poll, ARG(&op)))
         shut_down(SHUTDOWN_crash);
-    __atomic_and_fetch(&shared_info->evtchn_pending[port / 64],
-                       ~(1ul << port % 64), __ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < port_count; i++)
+        __atomic_and_fetch(&shared_info->evtchn_pending[ports[i] / 64],
+                           ~(1ul << ports[i] % 64), __ATOMIC_SEQ_CST);
+    orders_take();
 }
 
-static void tell_daemon(void)
+/* See echo.h. */
+void tell_daemon(evtchn_port_t port)
 {
     struct evtchn_send_args op = {.port = port};
 
@@ -57,11 +64,11 @@ static void say(const char *text, uint32_t size)
         if (room == CONSOLE_RING_BROKEN)
             shut_down(SHUTDOWN_crash);
         if (!room) {
-            wait_for_daemon();
+            wait_for_daemons();
             continue;
         }
         console_ring_put(&ring, text, chunk);
-        tell_daemon();
+        tell_daemon(ports[0]);
         text += chunk;
         size -= chunk;
     }
@@ -105,23 +112,35 @@ static domid_t own_id(void)
     return status.u.unbound.dom;
 }
 
-static bool line_is(const char *word)
+static bool is_word(const char *word, const char *text, uint32_t size)
 {
     uint32_t i = 0;
 
-    while (word[i] && i < length && word[i] == line[i])
+    while (word[i] && i < size && word[i] == text[i])
         i++;
-    return !word[i] && i == length;
+    return !word[i] && i == size;
+}
+
+/* See echo.h. */
+int reason_of(const char *text, uint32_t size)
+{
+    if (is_word("poweroff", text, size) || is_word("halt", text, size))
+        return SHUTDOWN_poweroff;
+    if (is_word("reboot", text, size))
+        return SHUTDOWN_reboot;
+    return is_word("crash", text, size) ? SHUTDOWN_crash : -1;
 }
 
 static void obey(void)
 {
-    if (line_is("poweroff"))
-        shut_down(SHUTDOWN_poweroff);
-    if (line_is("reboot"))
-        shut_down(SHUTDOWN_reboot);
-    if (line_is("crash"))
-        shut_down(SHUTDOWN_crash);
+    int reason = reason_of(line, length);
+
+    if (reason >= 0)
+        shut_down((uint32_t)reason);
+    if (is_word("work", line, length))
+        is_working = true;
+    if (is_word("rest", line, length))
+        is_working = false;
     say_text("echo: ");
     say(line, length);
     say_text("\r\n");
@@ -149,7 +168,10 @@ static void listen(void)
         if (size == CONSOLE_RING_BROKEN)
             shut_down(SHUTDOWN_crash);
         if (!size) {
-            wait_for_daemon();
+            if (is_working)
+                orders_take();
+            else
+                wait_for_daemons();
             continue;
         }
         for (; size; size--) {
@@ -157,7 +179,7 @@ static void listen(void)
             console_ring_consume(&ring, 1);
             hear(c);
         }
-        tell_daemon();
+        tell_daemon(ports[0]);
     }
 }
 
@@ -183,10 +205,13 @@ void guest_init(void)
     }
     mask_events();
     publish_pages();
-    port = start_info->console.domU.evtchn;
+    ports[0] = start_info->console.domU.evtchn;
     console_ring_attach_domain(&ring, va_of_mfn(start_info->console.domU.mfn));
     say_text("echo: domain ");
     say_number(own_id());
     say_text(" is up\r\n");
+    ports[1] = orders_begin();
+    if (ports[1])
+        port_count = 2;
     listen();
 }

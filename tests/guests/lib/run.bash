@@ -15,7 +15,7 @@ guest_names() {
     for name in tests/guests/*/; do
         name=$(basename "$name")
         case $name in
-        hostile | echo) continue ;;
+        hostile | echo | control_race) continue ;;
         esac
         [ ! -e "$B/guests/$name.elf" ] || echo "$name"
     done
