@@ -193,10 +193,8 @@ static bool is_in_gate(uint64_t rip, const char *start, const char *end)
 static bool is_gate_iret(uint64_t rip)
 {
     static const char *const irets[] = {
-        gate_iret_to_kernel,
-        gate_iret_to_application,
-        gate_iret_to_caller,
-        gate_exit_iret,
+        gate_iret_to_kernel, gate_iret_to_application,
+        gate_iret_to_caller, gate_exit_iret,
         gate_ist_iret,
     };
 
