@@ -42,20 +42,20 @@ PACKAGES_RUN := $(PACKAGES_BUILD) qemu-system-x86 ovmf grub-common \
 PACKAGES_LINT := $(PACKAGES_BUILD) clang clang-format perl
 PACKAGES_FUZZ := $(PACKAGES_BUILD) clang libclang-rt-14-dev
 PACKAGES_CHECK := $(PACKAGES_RUN) $(PACKAGES_LINT) check pkg-config perl \
-	libxen-dev linux-libc-dev
+	libxen-dev linux-libc-dev gdb
 
 # Which of these lists a goal needs, and whether it may install them. This is
 # decided before anything is built, and not at all by "make -n".
 GOALS := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter check check-%,$(GOALS)),)
 packages := --install $(PACKAGES_CHECK)
-else ifneq ($(filter run image,$(GOALS)),)
+else ifneq ($(filter run image bench,$(GOALS)),)
 packages := --install $(PACKAGES_RUN)
 else ifneq ($(filter lint format,$(GOALS)),)
 packages := $(PACKAGES_LINT)
 else ifneq ($(filter fuzz-image,$(GOALS)),)
 packages := $(PACKAGES_FUZZ)
-else ifneq ($(filter-out help clean packages,$(GOALS)),)
+else ifneq ($(filter-out help clean packages uninstall,$(GOALS)),)
 packages := $(PACKAGES_BUILD)
 endif
 ifneq ($(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),n)
@@ -361,6 +361,11 @@ $(B)/xen/xen.gz:
 	$(Q)$(IMAGE)/fetch_deb.sh xen-hypervisor-4.17-amd64 $(B)/xen
 	@ln -sf root/boot/xen-4.17-amd64.gz $@
 
+# GRUB as the kernel of a guest.
+$(B)/grub-xen/complete:
+	$(call say,FETCH,$@)
+	$(Q)$(IMAGE)/fetch_deb.sh grub-xen-bin $(@D)
+
 $(eval $(call stamp,$(B)/flags/initrd,$(MODULES) $(TOOL_BIN) $(OVERLAY)))
 
 $(B)/dom0/initrd.img: $(B)/kernel/vmlinuz $(B)/flags/initrd $(TOOL_BIN) \
@@ -513,7 +518,8 @@ C_FILES = $(sort $(shell find hypervisor hypercall_abi ring_buffers guest_shim \
 	dom0_tools tests -name '*.[ch]' 2>/dev/null | \
 	xargs grep -L 'for assembly only'))
 
-QEMU_NEEDS := $(B)/mica.gz $(B)/xen/xen.gz $(GUEST_ELF) $(B)/kernel/vmlinuz $(B)/dom0/initrd.img
+QEMU_NEEDS := $(B)/mica.gz $(B)/xen/xen.gz $(GUEST_ELF) $(B)/kernel/vmlinuz \
+	$(B)/dom0/initrd.img $(B)/grub-xen/complete
 GATE_NEEDS := $(CORE_OBJ)
 gate_flags = CC='$(CC)' CHECK_FLAGS='$(x86_std) $(WARNINGS) $(FREESTANDING) \
 	-include $(CONFIG_H) $(INCLUDES)' CORE_OBJ='$(CORE_OBJ)' \
@@ -549,4 +555,4 @@ help: ## list the goals
 	fuzz-image guests help hypervisor image lint menuconfig run savedefconfig \
 	$(FUZZERS:%=run-%)
 
--include docs/docs.mk tests/bench/bench.mk tests/guests/guests.mk tests/debian/debian.mk
+-include docs/docs.mk dom0_tools/install/install.mk tests/guests/guests.mk tests/debian/debian.mk tests/bench/bench.mk

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dom0_tools/lib/daemon.h"
+
 #define EVENTS_PER_TURN 64
 #define SOCKET_SUFFIX ".sock"
 
@@ -107,7 +109,7 @@ int consoles_begin(struct consoles *s, const struct consoles_options *options,
     TAILQ_INIT(&s->gone);
     if (open_places(s, e))
         return -1;
-    s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    s->spare = daemon_open_spare();
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (s->epoll < 0 ||
         consoles_wait_for(s, s->hypervisor->event_fd(s->hypervisor), &s->events,
@@ -118,21 +120,22 @@ int consoles_begin(struct consoles *s, const struct consoles_options *options,
     return discovery_begin(s, e);
 }
 
-static void take_ports(struct consoles *s)
+static int take_ports(struct consoles *s, struct error *e)
 {
     evtchn_port_t ports[EVENTS_PER_TURN];
-    unsigned count =
-        s->hypervisor->events(s->hypervisor, ports, EVENTS_PER_TURN);
+    int count = s->hypervisor->events(s->hypervisor, ports, EVENTS_PER_TURN, e);
 
-    for (unsigned i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++) {
         struct console *c = ports[i] < s->ports ? s->by_port[ports[i]] : NULL;
 
         if (c)
             console_take_event(s, c);
     }
+    return count < 0 ? -1 : 0;
 }
 
-static void take_event(struct consoles *s, const struct epoll_event *event)
+static int take_event(struct consoles *s, const struct epoll_event *event,
+                      struct error *e)
 {
     struct source *source = event->data.ptr;
 
@@ -143,8 +146,7 @@ static void take_event(struct consoles *s, const struct epoll_event *event)
     case SOURCE_STORE: /* heard at the end of each turn */
         break;
     case SOURCE_EVENTS:
-        take_ports(s);
-        break;
+        return take_ports(s, e);
     case SOURCE_LISTENER:
         viewers_accept(s, source->console);
         break;
@@ -152,6 +154,7 @@ static void take_event(struct consoles *s, const struct epoll_event *event)
         viewer_take_event(s, (struct viewer *)source, event->events);
         break;
     }
+    return 0;
 }
 
 static void free_dead(struct consoles *s)
@@ -181,17 +184,17 @@ int consoles_turn(struct consoles *s, int timeout_ms, struct error *e)
 {
     struct epoll_event events[EVENTS_PER_TURN];
     int wait = earlier(timeout_ms, discovery_take_events(s));
-    int count;
+    int count, rc = 0;
 
     wait = earlier(wait, console_release_held(s));
     free_dead(s);
     count = epoll_wait(s->epoll, events, EVENTS_PER_TURN, wait);
     if (count < 0 && errno != EINTR)
         return error_set_errno(e, errno, "can't wait for events");
-    for (int i = 0; i < count; i++)
-        take_event(s, &events[i]);
+    for (int i = 0; i < count && !rc; i++)
+        rc = take_event(s, &events[i], e);
     free_dead(s);
-    return 0;
+    return rc;
 }
 
 static void close_if_open(int fd)

@@ -87,7 +87,8 @@ struct console {
     struct source listener;
     int listener_fd;
     struct viewers viewers;
-    char tty[64]; /* "": no terminal */
+    char tty[64];      /* "": no terminal */
+    bool is_published; /* the terminal, in the store */
 };
 TAILQ_HEAD(console_list, console);
 
@@ -104,6 +105,7 @@ struct consoles {
     struct hypervisor *hypervisor;
     struct store *store; /* NULL while the store daemon is away */
     int64_t next_try;    /* to reach it again, ms */
+    int64_t pause;       /* between tries, ms */
     struct source stop, store_source, events;
 
     struct console *by_domain[DOMID_FIRST_RESERVED];
@@ -189,6 +191,12 @@ int discovery_begin(struct consoles *s, struct error *e);
 
 /* Does what the store has told. The ms until it must be called again; -1. */
 int discovery_take_events(struct consoles *s);
+
+/*
+ * How long not to ask the store after it did not answer for `waited` ms, when
+ * the pause before was `pause` ms.
+ */
+int64_t discovery_next_pause(int64_t pause, int64_t waited);
 
 /* Ends the connection; no console has a terminal for now. */
 void discovery_end(struct consoles *s);

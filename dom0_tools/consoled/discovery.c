@@ -15,12 +15,23 @@
 #include "dom0_tools/consoled/consoles.h"
 #include "dom0_tools/lib/store.h"
 
-#define RETRY_MS 200
 #define COMMIT_TRIES 10
 #define PATH_SIZE 64
 
+/*
+ * Output waits while the store is asked. So a daemon that does not answer has
+ * this long, and is left alone for longer each time that it does not.
+ */
+#define PATIENCE_MS 500
+#define FIRST_PAUSE_MS 200
+#define LAST_PAUSE_MS 12800
+
+/* What the store has told is acted upon between output. */
+#define EVENTS_PER_TURN 16
+
 /* Tokens of watches. */
-#define TOKEN_DOMAINS "domains"
+#define TOKEN_NEW "new"
+#define TOKEN_ENDED "ended"
 #define TOKEN_CONSOLE "console"
 
 static void make_path(char path[PATH_SIZE], domid_t domain, const char *rest)
@@ -65,8 +76,9 @@ int discovery_begin(struct consoles *s, struct error *e)
     s->store = store_open_at(s->options->store_socket, e);
     if (!s->store)
         return -1;
-    if (store_watch(s->store, "@introduceDomain", TOKEN_DOMAINS, e) ||
-        store_watch(s->store, "@releaseDomain", TOKEN_DOMAINS, e)) {
+    store_set_patience(s->store, PATIENCE_MS);
+    if (store_watch(s->store, "@releaseDomain", TOKEN_ENDED, e) ||
+        store_watch(s->store, "@introduceDomain", TOKEN_NEW, e)) {
         store_close(s->store);
         s->store = NULL;
         return -1;
@@ -77,8 +89,11 @@ int discovery_begin(struct consoles *s, struct error *e)
     return 0;
 }
 
-/* Writes the terminal's path, unless the domain's nodes are gone. */
-static bool try_publish(struct consoles *s, const struct console *c)
+/*
+ * Writes the terminal's path, unless the domain's nodes are gone. False if it
+ * is to be tried again.
+ */
+static bool try_publish(struct consoles *s, struct console *c)
 {
     char there[PATH_SIZE], path[PATH_SIZE];
     struct error e = {.number = 0};
@@ -93,11 +108,13 @@ static bool try_publish(struct consoles *s, const struct console *c)
         store_abort(s->store, tx);
         return true;
     }
-    return !store_commit(s->store, tx, &e) || e.number != EAGAIN;
+    c->is_published = !store_commit(s->store, tx, &e);
+    return c->is_published || e.number != EAGAIN;
 }
 
-static void publish(struct consoles *s, const struct console *c)
+static void publish(struct consoles *s, struct console *c)
 {
+    c->is_published = false;
     for (unsigned i = 0; i < COMMIT_TRIES; i++)
         if (try_publish(s, c))
             return;
@@ -112,15 +129,20 @@ static bool read_node(struct consoles *s, domid_t domain, const char *rest,
     return !store_read_number(s->store, STORE_NO_TX, path, number, NULL);
 }
 
-static void read_name(struct consoles *s, struct console *c)
+/* False if the store can't tell: without a name there is no log. */
+static bool read_name(struct consoles *s, struct console *c)
 {
     char path[PATH_SIZE];
+    struct error e;
     char *name;
 
     make_path(path, c->domain, "name");
-    name = store_read(s->store, STORE_NO_TX, path, NULL, NULL);
+    name = store_read(s->store, STORE_NO_TX, path, NULL, &e);
+    if (!name && e.number != ENOENT)
+        return false;
     console_set_name(s, c, name ? name : "");
     free(name);
+    return true;
 }
 
 /* Brings a console to where the store says that its ring is. */
@@ -130,12 +152,16 @@ static void connect_console(struct consoles *s, struct console *c)
     struct error e;
 
     if (!read_node(s, c->domain, "console/ring-ref", &frame) ||
-        !read_node(s, c->domain, "console/port", &port) || port > UINT32_MAX)
+        !read_node(s, c->domain, "console/port", &port) || port > UINT32_MAX ||
+        !read_name(s, c))
         return;
-    read_name(s, c);
     if ((c->is_attached || c->is_broken) && c->frame == frame &&
-        c->remote_port == port)
+        c->remote_port == port) {
+        /* The store may have gone away before it was told. */
+        if (!c->is_published)
+            publish(s, c);
         return;
+    }
     viewers_begin(s, c);
     if (console_attach(s, c, frame, (evtchn_port_t)port, &e)) {
         console_say(c, "%s: %s", e.what, e.why);
@@ -210,11 +236,10 @@ static void take_store_event(struct consoles *s,
     static const char home[] = "/local/domain/";
     domid_t domain;
 
-    if (!strcmp(event->token, TOKEN_DOMAINS)) {
+    if (!strcmp(event->token, TOKEN_ENDED))
         end_old(s);
+    if (!strcmp(event->token, TOKEN_NEW))
         find_new(s);
-        return;
-    }
     if (strncmp(event->path, home, sizeof(home) - 1))
         return;
     domain = parse_domain(event->path + sizeof(home) - 1);
@@ -229,18 +254,30 @@ static void lose_store(struct consoles *s)
     s->store = NULL;
 }
 
+/*
+ * See consoles.h. Who refuses at once may be asked again soon, who kept us
+ * waiting may not.
+ */
+int64_t discovery_next_pause(int64_t pause, int64_t waited)
+{
+    if (!pause || waited < PATIENCE_MS / 2)
+        return FIRST_PAUSE_MS;
+    return pause < LAST_PAUSE_MS ? 2 * pause : LAST_PAUSE_MS;
+}
+
 static int reach_store(struct consoles *s)
 {
     int64_t now = consoles_now();
 
-    if (now >= s->next_try) {
-        s->next_try = now + RETRY_MS;
-        if (!discovery_begin(s, NULL)) {
-            fputs("consoled: the store is back\n", stderr);
-            return 0;
-        }
+    if (now < s->next_try)
+        return (int)(s->next_try - now);
+    if (!discovery_begin(s, NULL)) {
+        fputs("consoled: the store is back\n", stderr);
+        return 0;
     }
-    return (int)(s->next_try - now);
+    s->pause = discovery_next_pause(s->pause, consoles_now() - now);
+    s->next_try = consoles_now() + s->pause;
+    return (int)s->pause;
 }
 
 /* See consoles.h. */
@@ -250,7 +287,8 @@ int discovery_take_events(struct consoles *s)
 
     if (!s->store)
         return reach_store(s);
-    while (store_has_event(s->store)) {
+    for (unsigned i = 0; i < EVENTS_PER_TURN && store_has_event(s->store);
+         i++) {
         if (store_next_event(s->store, 0, &event, NULL) <= 0)
             break;
         take_store_event(s, &event);
@@ -261,7 +299,7 @@ int discovery_take_events(struct consoles *s)
         return 0;
     }
     wait_for_store(s);
-    return -1;
+    return store_has_event(s->store) ? 0 : -1;
 }
 
 /* See consoles.h. */

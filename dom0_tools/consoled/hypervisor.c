@@ -73,12 +73,10 @@ static int event_fd(struct hypervisor *h)
     return event_device_fd(real(h)->events);
 }
 
-static unsigned events(struct hypervisor *h, evtchn_port_t *ports,
-                       unsigned room)
+static int events(struct hypervisor *h, evtchn_port_t *ports, unsigned room,
+                  struct error *e)
 {
-    int count = event_device_pending(real(h)->events, ports, room, NULL);
-
-    return count < 0 ? 0 : (unsigned)count;
+    return event_device_pending(real(h)->events, ports, room, e);
 }
 
 static void unmask(struct hypervisor *h, evtchn_port_t port)

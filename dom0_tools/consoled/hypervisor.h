@@ -30,10 +30,13 @@ struct hypervisor {
     void (*detach)(struct hypervisor *h, struct hypervisor_ring *ring);
     void (*notify)(struct hypervisor *h, const struct hypervisor_ring *ring);
 
-    /* For poll(); the ports that fired since, each silent until unmasked. */
+    /*
+     * For poll(); how many ports fired since, each silent until unmasked. -1
+     * if that can't be told any more.
+     */
     int (*event_fd)(struct hypervisor *h);
-    unsigned (*events)(struct hypervisor *h, evtchn_port_t *ports,
-                       unsigned room);
+    int (*events)(struct hypervisor *h, evtchn_port_t *ports, unsigned room,
+                  struct error *e);
     void (*unmask)(struct hypervisor *h, evtchn_port_t port);
 
     /* Whether there is such a domain, and its handle, which no other has. */

@@ -8,15 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "dom0_tools/consoled/consoles.h"
 #include "dom0_tools/lib/daemon.h"
 #include "dom0_tools/lib/store.h"
-
-/* Each console takes four and one for each client. */
-#define DESCRIPTORS 1048576
 
 #define MIN_LOG_SIZE 4096
 #define MAX_LOG_SIZE (INT64_C(1) << 40)
@@ -77,18 +73,6 @@ static int parse_option(struct consoles_options *options, int option)
     }
 }
 
-static void raise_limits(void)
-{
-    struct rlimit limit = {DESCRIPTORS, DESCRIPTORS};
-
-    if (!setrlimit(RLIMIT_NOFILE, &limit))
-        return;
-    if (getrlimit(RLIMIT_NOFILE, &limit))
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /* A directory for root alone, with those above it for everybody. */
 static void make_directory(const char *path)
 {
@@ -118,7 +102,7 @@ static int run(struct consoles_options *options)
     struct error e = {.status = EXIT_STATUS_OK};
 
     options->stop_fd = daemon_catch_signals();
-    raise_limits();
+    daemon_raise_limits();
     make_directory(options->log_directory);
     make_directory(options->run_directory);
     umask(0077);

@@ -5,20 +5,20 @@
  * gets too old. What is typed is read only if the ring has room for it, so
  * none of it is ever on its way through this process.
  */
-#define _GNU_SOURCE /* accept4(), ptsname_r() */
+#define _GNU_SOURCE /* ptsname_r() */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "dom0_tools/consoled/consoles.h"
+#include "dom0_tools/lib/daemon.h"
 
 static void close_viewer(struct consoles *s, struct viewer *v)
 {
@@ -53,23 +53,17 @@ static bool add_viewer(struct consoles *s, struct console *c, int fd,
     return false;
 }
 
-static int listen_at(struct consoles *s, struct console *c)
+static int listen_at(struct consoles *s, struct console *c, struct error *e)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int length = snprintf(address.sun_path, sizeof(address.sun_path),
-                          "%s/%u.sock", s->options->run_directory, c->domain);
+    char path[PATH_MAX];
+    int fd;
 
-    if (fd < 0 || length >= (int)sizeof(address.sun_path)) {
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    unlink(address.sun_path);
-    if (!bind(fd, (struct sockaddr *)&address, sizeof(address)) &&
-        !listen(fd, SOMAXCONN) &&
-        !consoles_wait_for(s, fd, &c->listener, EPOLLIN))
+    snprintf(path, sizeof(path), "%s/%u.sock", s->options->run_directory,
+             c->domain);
+    fd = daemon_listen(path, e);
+    if (fd < 0 || !consoles_wait_for(s, fd, &c->listener, EPOLLIN))
         return fd;
+    error_set_errno(e, errno, "can't wait for clients");
     close(fd);
     return -1;
 }
@@ -85,6 +79,8 @@ static int open_terminal(int fd, char *path, size_t size)
     terminal = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (terminal < 0)
         return -1;
+    /* The group that may write to people's terminals is no keyboard here. */
+    fchmod(terminal, 0600);
     if (!tcgetattr(terminal, &mode)) {
         cfmakeraw(&mode);
         tcsetattr(terminal, TCSANOW, &mode);
@@ -109,43 +105,27 @@ static bool make_terminal(struct consoles *s, struct console *c)
 /* See consoles.h. */
 void viewers_begin(struct consoles *s, struct console *c)
 {
+    struct error e;
+
     if (!*c->tty && !make_terminal(s, c)) {
         console_say(c, "can't make a terminal for it: %s", strerror(errno));
         *c->tty = '\0';
     }
     if (c->listener_fd >= 0)
         return;
-    c->listener_fd = listen_at(s, c);
+    c->listener_fd = listen_at(s, c, &e);
     if (c->listener_fd < 0)
-        console_say(c, "can't listen for clients: %s", strerror(errno));
-}
-
-/* Takes a connection and closes it, with a descriptor kept for this. */
-static void refuse(struct consoles *s, const struct console *c)
-{
-    int fd;
-
-    close(s->spare);
-    fd = accept4(c->listener_fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0)
-        close(fd);
-    s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        console_say(c, "%s: %s", e.what, e.why);
 }
 
 /* See consoles.h. */
 void viewers_accept(struct consoles *s, struct console *c)
 {
-    int fd = c->listener_fd;
+    int fd = c->listener_fd < 0 ? -1 : daemon_accept(c->listener_fd, &s->spare);
 
-    if (fd < 0)
-        return;
-    fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-        if (add_viewer(s, c, fd, -1, backlog_recent(&c->backlog, RECENT_SIZE)))
-            viewers_serve(s, c);
-    } else if (errno == EMFILE || errno == ENFILE) {
-        refuse(s, c);
-    }
+    if (fd >= 0 &&
+        add_viewer(s, c, fd, -1, backlog_recent(&c->backlog, RECENT_SIZE)))
+        viewers_serve(s, c);
 }
 
 /* False if the viewer is gone. */

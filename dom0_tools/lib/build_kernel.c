@@ -84,10 +84,6 @@ static int run_unpack(enum unpack_method method, const struct unpack_job *job,
     struct unpack_job in_arena = *job;
     int error;
 
-    if (method == UNPACK_NONE) {
-        memcpy(job->out, job->packed, job->out_size);
-        return 0;
-    }
     if (method == UNPACK_LZ4)
         return build_unpack_lz4(job, why);
     arena.base = arena.size ? alloc_lazily(arena.size) : NULL;
@@ -121,6 +117,51 @@ static void make_holes(int fd, const uint8_t *bytes, size_t size)
     }
 }
 
+/* 0 or -errno. */
+static int write_at(int fd, const uint8_t *bytes, size_t at, size_t end)
+{
+    while (at < end) {
+        ssize_t n = pwrite(fd, bytes + at, end - at, (off_t)at);
+
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+/* Writes all but pages that are 0, which become holes of the new file. */
+static int write_data(int fd, const uint8_t *bytes, size_t size)
+{
+    size_t start = 0, end;
+    int error = 0;
+
+    while (start < size && !error) {
+        for (end = start; end < size; end += PAGE_SIZE)
+            if (end + PAGE_SIZE <= size && is_zero_page(bytes + end))
+                break;
+        error = write_at(fd, bytes, start, end < size ? end : size);
+        start = end + PAGE_SIZE;
+    }
+    return error;
+}
+
+static int unpack_into(struct build_kernel *k, enum unpack_method method,
+                       struct unpack_job *job, const char **why)
+{
+    int error;
+
+    job->out =
+        mmap(NULL, k->size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
+    if (job->out == MAP_FAILED)
+        return -ENOMEM;
+    error = run_unpack(method, job, why);
+    if (!error)
+        make_holes(k->fd, job->out, k->size);
+    munmap(job->out, k->size);
+    return error;
+}
+
 /* Unpacks the payload into a new file. 0 with k->fd; *why for a failure. */
 static int unpack_payload(struct build_kernel *k,
                           const struct kernel_image *image, const char **why)
@@ -130,23 +171,15 @@ static int unpack_payload(struct build_kernel *k,
         .packed_size = image->payload_size,
         .out_size = image->unpacked_size,
     };
-    void *out;
-    int error;
 
     *why = "there is not enough memory to unpack it";
     k->size = image->unpacked_size;
     k->fd = build_cache_create((off_t)k->size);
     if (k->fd < 0)
         return -ENOMEM;
-    out = mmap(NULL, k->size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
-    if (out == MAP_FAILED)
-        return -ENOMEM;
-    job.out = out;
-    error = run_unpack(image->method, &job, why);
-    if (!error)
-        make_holes(k->fd, out, k->size);
-    munmap(out, k->size);
-    return error;
+    if (image->method == UNPACK_NONE)
+        return write_data(k->fd, job.packed, job.out_size);
+    return unpack_into(k, image->method, &job, why);
 }
 
 /*

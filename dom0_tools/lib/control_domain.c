@@ -270,6 +270,19 @@ int control_domain_set_kernel(struct control *c, domid_t domain, uint32_t flags,
 }
 
 /* See control_domain.h. */
+int control_domain_activity(struct control *c, domid_t domain,
+                            struct control_activity *activity, struct error *e)
+{
+    struct xen_domctl *op = begin(c, MICA_DOMCTL_get_activity, domain);
+
+    if (finish(c, op, "ask what is done for", e))
+        return -1;
+    activity->hypercalls = op->u.mica_activity.hypercalls;
+    activity->events = op->u.mica_activity.events;
+    return 0;
+}
+
+/* See control_domain.h. */
 int control_domain_fill_hypercall_page(struct control *c, domid_t domain,
                                        uint64_t frame, struct error *e)
 {

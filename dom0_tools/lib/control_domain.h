@@ -112,6 +112,15 @@ int control_domain_set_handle(struct control *c, domid_t domain,
 int control_domain_set_kernel(struct control *c, domid_t domain, uint32_t flags,
                               struct error *e);
 
+/* What a domain has had the hypervisor do so far. */
+struct control_activity {
+    uint64_t hypercalls; /* that it has made */
+    uint64_t events;     /* that it was sent */
+};
+
+int control_domain_activity(struct control *c, domid_t domain,
+                            struct control_activity *activity, struct error *e);
+
 /* Fills a frame of the domain with the hypercall stubs. */
 int control_domain_fill_hypercall_page(struct control *c, domid_t domain,
                                        uint64_t frame, struct error *e);

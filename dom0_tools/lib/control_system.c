@@ -3,6 +3,7 @@
 #include "dom0_tools/lib/control_system.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "dom0_tools/lib/control_impl.h"
@@ -84,6 +85,23 @@ static uint64_t get_virt_start(struct control *c)
     return p->virt_start;
 }
 
+/* Bytes as hexadecimal digits; "" if the hypervisor has no build id. */
+static void get_build_id(struct control *c, char *text, size_t size)
+{
+    struct xenver_build_id_args *id;
+    const uint8_t *bytes;
+    long count, i;
+
+    control_scratch_reset(c);
+    id = control_scratch(c, sizeof(*id) + size / 2);
+    id->len = (uint32_t)(size - 1) / 2;
+    count = CONTROL_CALL(c, xen_version, XENVER_build_id, (uintptr_t)id);
+    bytes = (const uint8_t *)(id + 1);
+    for (i = 0; i < count; i++)
+        text += sprintf(text, "%02x", bytes[i]);
+    *text = '\0';
+}
+
 /* See control_system.h. */
 int control_version(struct control *c, struct control_version *v,
                     struct error *e)
@@ -102,6 +120,7 @@ int control_version(struct control *c, struct control_version *v,
     get_text(c, XENVER_extraversion, v->extra, XENVER_EXTRAVERSION_LEN);
     get_text(c, XENVER_capabilities, v->capabilities, sizeof(v->capabilities));
     get_text(c, XENVER_changeset, v->changeset, sizeof(v->changeset));
+    get_build_id(c, v->build_id, sizeof(v->build_id));
     get_text(c, XENVER_commandline, v->command_line, sizeof(v->command_line));
     return 0;
 }
@@ -124,6 +143,7 @@ int control_machine(struct control *c, struct control_machine *m,
         .max_cpu = p->max_cpu_id,
         .nodes = p->nr_nodes,
         .cpu_khz = p->cpu_khz,
+        .capabilities = p->capabilities,
         .total_pages = p->total_pages,
         .free_pages = p->free_pages,
         .scrub_pages = p->scrub_pages,
@@ -189,6 +209,35 @@ int control_scheduler(struct control *c, struct error *e)
     if (finish(c, op, "ask for the scheduler", e))
         return -1;
     return (int)op->u.sched_id.sched_id;
+}
+
+static struct xen_sysctl *begin_sched(struct control *c, uint32_t cmd)
+{
+    struct xen_sysctl *op = begin(c, XEN_SYSCTL_scheduler_op);
+
+    op->u.scheduler_op.sched_id = XEN_SCHEDULER_CREDIT2;
+    op->u.scheduler_op.cmd = cmd;
+    return op;
+}
+
+/* See control_system.h. */
+int control_rate_limit(struct control *c, unsigned *us, struct error *e)
+{
+    struct xen_sysctl *op = begin_sched(c, XEN_SYSCTL_SCHEDOP_getinfo);
+
+    if (finish(c, op, "ask for the scheduler's rate limit", e))
+        return -1;
+    *us = op->u.scheduler_op.u.sched_credit2.ratelimit_us;
+    return 0;
+}
+
+/* See control_system.h. */
+int control_set_rate_limit(struct control *c, unsigned us, struct error *e)
+{
+    struct xen_sysctl *op = begin_sched(c, XEN_SYSCTL_SCHEDOP_putinfo);
+
+    op->u.scheduler_op.u.sched_credit2.ratelimit_us = us;
+    return finish(c, op, "set the scheduler's rate limit", e);
 }
 
 /* --- the log ------------------------------------------------------------- */

@@ -16,6 +16,7 @@ struct control_version {
     char compiled_on[32]; /* a date */
     char capabilities[1024];
     char changeset[64];
+    char build_id[64];       /* in hexadecimal */
     char command_line[1024]; /* the hypervisor's own */
     uint64_t virt_start;     /* of its part of the address space */
     unsigned page_size;
@@ -27,6 +28,7 @@ struct control_machine {
     unsigned max_cpu; /* the highest number */
     unsigned nodes;
     unsigned cpu_khz;
+    unsigned capabilities; /* XEN_SYSCTL_PHYSCAP_* of sysctl.h */
     uint64_t total_pages, free_pages, scrub_pages, outstanding_pages;
     uint32_t hardware_caps[8]; /* CPUID words, as the hypervisor sees them */
 };
@@ -52,6 +54,10 @@ int control_cpu_idle_times(struct control *c, uint64_t *ns, unsigned room,
 
 /* The scheduler's number (XEN_SCHEDULER_* of sysctl.h). -1 on failure. */
 int control_scheduler(struct control *c, struct error *e);
+
+/* For how long a vCPU that wakes up leaves others their pCPU; 0: not at all. */
+int control_rate_limit(struct control *c, unsigned *us, struct error *e);
+int control_set_rate_limit(struct control *c, unsigned us, struct error *e);
 
 /*
  * Reads the hypervisor's log: up to `size` bytes from *position on, a cursor

@@ -28,11 +28,6 @@ static const struct meaning {
     {ETIMEDOUT, EXIT_STATUS_TIMEOUT, "it did not happen in time", ""},
 };
 
-static void format(char *out, size_t size, const char *text, va_list args)
-{
-    vsnprintf(out, size, text, args);
-}
-
 /* See error.h. */
 int error_set(struct error *e, enum exit_status status, const char *what, ...)
 {
@@ -42,7 +37,7 @@ int error_set(struct error *e, enum exit_status status, const char *what, ...)
         return -1;
     *e = (struct error){.status = status};
     va_start(args, what);
-    format(e->what, sizeof(e->what), what, args);
+    vsnprintf(e->what, sizeof(e->what), what, args);
     va_end(args);
     return -1;
 }
@@ -67,7 +62,7 @@ int error_set_errno(struct error *e, int number, const char *what, ...)
         return -1;
     *e = (struct error){.status = m->status, .number = number};
     va_start(args, what);
-    format(e->what, sizeof(e->what), what, args);
+    vsnprintf(e->what, sizeof(e->what), what, args);
     va_end(args);
     snprintf(e->why, sizeof(e->why), "%s", m->why ? m->why : strerror(number));
     snprintf(e->hint, sizeof(e->hint), "%s", m->hint);
@@ -75,27 +70,17 @@ int error_set_errno(struct error *e, int number, const char *what, ...)
 }
 
 /* See error.h. */
-int error_why(struct error *e, const char *why, ...)
+int error_put(struct error *e, enum error_part part, const char *text, ...)
 {
     va_list args;
 
     if (!e)
         return -1;
-    va_start(args, why);
-    format(e->why, sizeof(e->why), why, args);
-    va_end(args);
-    return -1;
-}
-
-/* See error.h. */
-int error_hint(struct error *e, const char *hint, ...)
-{
-    va_list args;
-
-    if (!e)
-        return -1;
-    va_start(args, hint);
-    format(e->hint, sizeof(e->hint), hint, args);
+    va_start(args, text);
+    if (part == ERROR_WHY)
+        vsnprintf(e->why, sizeof(e->why), text, args);
+    else
+        vsnprintf(e->hint, sizeof(e->hint), text, args);
     va_end(args);
     return -1;
 }
@@ -111,7 +96,7 @@ int error_wrap(struct error *e, const char *what, ...)
     snprintf(why, sizeof(why), "%s%s%s", e->what, *e->why ? ": " : "", e->why);
     memcpy(e->why, why, sizeof(e->why) - 1);
     va_start(args, what);
-    format(e->what, sizeof(e->what), what, args);
+    vsnprintf(e->what, sizeof(e->what), what, args);
     va_end(args);
     return -1;
 }

@@ -20,7 +20,7 @@
 
 #define ERROR_WHAT_SIZE 192
 #define ERROR_WHY_SIZE 320
-#define ERROR_TRY_SIZE 320
+#define ERROR_HINT_SIZE 320
 
 /* Exit statuses of all tools, in their manual pages. */
 enum exit_status {
@@ -42,8 +42,8 @@ struct error {
     enum exit_status status;
     int number; /* the errno behind it, positive; 0: none */
     char what[ERROR_WHAT_SIZE];
-    char why[ERROR_WHY_SIZE];  /* "" when what says it all */
-    char hint[ERROR_TRY_SIZE]; /* "" when there is no advice */
+    char why[ERROR_WHY_SIZE];   /* "" when what says it all */
+    char hint[ERROR_HINT_SIZE]; /* "" when there is no advice */
 };
 
 /* Starts an error: sets what failed, forgets the rest. Always -1. */
@@ -60,13 +60,20 @@ __attribute__((format(printf, 3, 4))) int error_set_errno(struct error *e,
                                                           const char *what,
                                                           ...);
 
-/* Says why. Always -1. */
-__attribute__((format(printf, 2, 3))) int error_why(struct error *e,
-                                                    const char *why, ...);
+/* What follows the first words of an error. */
+enum error_part {
+    ERROR_WHY,
+    ERROR_HINT,
+};
 
-/* Says what to try. Always -1. */
-__attribute__((format(printf, 2, 3))) int error_hint(struct error *e,
-                                                     const char *hint, ...);
+/* Sets one of these parts; no error is fine. Always -1. */
+__attribute__((format(printf, 3, 4))) int error_put(struct error *e,
+                                                    enum error_part part,
+                                                    const char *text, ...);
+
+/* Says why; says what to try. */
+#define error_why(e, ...) error_put((e), ERROR_WHY, __VA_ARGS__)
+#define error_hint(e, ...) error_put((e), ERROR_HINT, __VA_ARGS__)
 
 /*
  * Puts what the caller was doing in place of `what`, which moves to the front

@@ -12,6 +12,8 @@
 
 #include <xen/evtchn.h>
 
+#include "dom0_tools/lib/device.h"
+
 #define DEVICE "/dev/xen/evtchn"
 
 struct event_device {
@@ -22,20 +24,15 @@ struct event_device {
 struct event_device *event_device_open(struct error *e)
 {
     struct event_device *d = malloc(sizeof(*d));
-    int number = ENOMEM;
 
-    if (d) {
-        d->fd = open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-        if (d->fd >= 0)
-            return d;
-        number = errno;
+    if (!d) {
+        error_set_errno(e, ENOMEM, "can't open " DEVICE);
+        return NULL;
     }
+    d->fd = device_open(DEVICE, O_RDWR | O_NONBLOCK, "xen-evtchn", e);
+    if (d->fd >= 0)
+        return d;
     free(d);
-    error_set_errno(e, number, "can't open " DEVICE);
-    if (e && number == ENOENT) {
-        e->status = EXIT_STATUS_NO_SERVICE;
-        error_hint(e, "modprobe xen-evtchn");
-    }
     return NULL;
 }
 

@@ -15,6 +15,8 @@
 
 #include <xen/gntdev.h>
 
+#include "dom0_tools/lib/device.h"
+
 #define DEVICE "/dev/xen/gntdev"
 #define GRANT_PAGE_SIZE 4096ul
 
@@ -26,20 +28,15 @@ struct grant_device {
 struct grant_device *grant_device_open(struct error *e)
 {
     struct grant_device *d = malloc(sizeof(*d));
-    int number = ENOMEM;
 
-    if (d) {
-        d->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
-        if (d->fd >= 0)
-            return d;
-        number = errno;
+    if (!d) {
+        error_set_errno(e, ENOMEM, "can't open " DEVICE);
+        return NULL;
     }
+    d->fd = device_open(DEVICE, O_RDWR, "xen-gntdev", e);
+    if (d->fd >= 0)
+        return d;
     free(d);
-    error_set_errno(e, number, "can't open " DEVICE);
-    if (e && number == ENOENT) {
-        e->status = EXIT_STATUS_NO_SERVICE;
-        error_hint(e, "modprobe xen-gntdev");
-    }
     return NULL;
 }
 

@@ -15,6 +15,9 @@
 /* Room for any number in decimal, and the zero byte. */
 #define NUMBER_SIZE 24
 
+/* How often a list may change while it is read: its owner may be hostile. */
+#define LIST_TRIES 20
+
 static struct store_part text_part(const char *text)
 {
     return (struct store_part){text, strlen(text) + 1};
@@ -68,6 +71,15 @@ char *store_read(struct store *s, uint32_t tx, const char *path, size_t *size,
                  struct error *e)
 {
     return path_call(s, XS_READ, tx, path, size, "read", e);
+}
+
+/* See store.h. */
+int store_read_many(struct store *s, uint32_t tx, const char *const *paths,
+                    unsigned count, char **values, struct error *e)
+{
+    int rc = store_wire_read_many(s, tx, paths, count, values);
+
+    return rc ? failed(e, -rc, "read", "nodes") : 0;
 }
 
 /* See store.h. */
@@ -160,6 +172,7 @@ static int read_names(struct store *s, uint32_t tx, const char *path,
 {
     char generation[NUMBER_SIZE] = "";
     char *part, offset[NUMBER_SIZE];
+    unsigned tries = 0;
     size_t part_size, head;
     int rc;
 
@@ -178,14 +191,18 @@ static int read_names(struct store *s, uint32_t tx, const char *path,
             free(part);
             return -EIO;
         }
-        if (*size && strcmp(generation, part) != 0)
+        if (*size && strcmp(generation, part) != 0) {
             *size = 0, part_size = head;
-        else
+            rc = ++tries < LIST_TRIES ? 0 : -EAGAIN;
+        } else {
             memcpy(generation, part, head);
+        }
         *names =
             store_wire_append(*names, *size, part + head, part_size - head);
         *size += part_size - head;
         free(part);
+        if (rc)
+            return rc;
         /* The last part ends with an empty name. */
         if (*size == 1 && !**names)
             *size = 0;
@@ -315,15 +332,33 @@ uint32_t store_begin(struct store *s, struct error *e)
 int store_commit(struct store *s, uint32_t tx, struct error *e)
 {
     struct store_part part = text_part("T");
-    int rc = store_wire_call(s, XS_TRANSACTION_END, tx, &part, 1, NULL, NULL);
+    char *path;
+    int rc = store_wire_end_deferring(s, true, &path);
 
+    if (rc) {
+        store_abort(s, tx);
+        failed(e, -rc, "change", path);
+        free(path);
+        return -1;
+    }
+    rc = store_wire_call(s, XS_TRANSACTION_END, tx, &part, 1, NULL, NULL);
     return rc ? failed(e, -rc, "commit", "a transaction") : 0;
 }
 
 /* See store.h. */
 void store_abort(struct store *s, uint32_t tx)
 {
+    char *path;
+
+    store_wire_end_deferring(s, false, &path);
+    free(path);
     simple_call(s, XS_TRANSACTION_END, tx, "F", "abort", NULL);
+}
+
+/* See store.h. */
+void store_defer(struct store *s)
+{
+    store_wire_defer(s);
 }
 
 /* See store.h. */

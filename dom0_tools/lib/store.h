@@ -58,6 +58,13 @@ struct store_event {
 struct store *store_open(struct error *e);
 struct store *store_open_at(const char *path, struct error *e);
 
+/*
+ * For who has other things to do: a call no longer waits for a daemon that is
+ * away, nor more than `ms` for one that does not answer, but fails and loses
+ * the connection. store_fd() is then -1, and the handle of no more use.
+ */
+void store_set_patience(struct store *s, unsigned ms);
+
 /* Ends the connection with its watches and transactions. NULL is fine. */
 void store_close(struct store *s);
 
@@ -71,6 +78,14 @@ int store_fd(const struct store *s);
 /* The value of a node, zero terminated; its size in *size if not NULL. */
 char *store_read(struct store *s, uint32_t tx, const char *path, size_t *size,
                  struct error *e);
+
+/*
+ * The values of `count` nodes, read in few steps: values[i] is NULL for one
+ * that can't be read, else freed with free(). 0; -1 when the daemon has gone
+ * away, and then what was read still counts.
+ */
+int store_read_many(struct store *s, uint32_t tx, const char *const *paths,
+                    unsigned count, char **values, struct error *e);
 
 /* The value of a node as a number. 0; -1 also if it is none (EINVAL). */
 int store_read_number(struct store *s, uint32_t tx, const char *path,
@@ -99,7 +114,8 @@ int store_exists(struct store *s, uint32_t tx, const char *path,
 
 /*
  * The names of a node's children: *count strings, and NULL after the last,
- * all in one block for free(). However many there are.
+ * all in one block for free(). However many there are; but EAGAIN for a list
+ * that never stands still.
  */
 char **store_list(struct store *s, uint32_t tx, const char *path,
                   unsigned *count, struct error *e);
@@ -128,6 +144,13 @@ void store_perm_format(const struct store_perm *perm, char word[8]);
 uint32_t store_begin(struct store *s, struct error *e);
 int store_commit(struct store *s, uint32_t tx, struct error *e);
 void store_abort(struct store *s, uint32_t tx);
+
+/*
+ * For a transaction with many changes: until it is over, those under it are
+ * sent together and not waited for one by one, where the connection can. What
+ * fails of them is then told by store_commit(), which aborts.
+ */
+void store_defer(struct store *s);
 
 /*
  * Watches a path and all below. The first event comes at once. Besides paths

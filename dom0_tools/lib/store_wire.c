@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A client's connection to the store (store_wire.h): a Unix socket, or the
- * kernel's /dev/xen/xenbus, both of which carry messages as a plain stream.
- */
+/* A client's requests, answers and events (store_wire.h). */
 #include "dom0_tools/lib/store_wire.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "dom0_tools/lib/store.h"
+#include "dom0_tools/lib/store_stream.h"
 #include "hypercall_abi/store.h"
 
 /* How long a restarted daemon is waited for: tries, and what lies between. */
@@ -26,6 +18,11 @@
 
 /* How often a request is sent before its daemon counts as broken. */
 #define CALL_TRIES 20
+
+/* Bytes of changes, and number of reads, that are sent before an answer is
+ * taken: what the daemon's and the socket's buffers hold. */
+#define DEFERRED_MAX 65536u
+#define READS_TOGETHER 64u
 
 struct event {
     struct event *next;
@@ -37,14 +34,24 @@ struct watch {
     char *path, *token;
 };
 
+/* Whole messages in a row. */
+struct messages {
+    char *bytes;
+    size_t size;
+};
+
 struct store {
-    int fd;          /* -1 when the connection is lost */
+    struct store_stream stream;
     char *where;     /* what to connect to; NULL: the usual places */
     uint32_t req_id; /* of the last request */
     uint32_t age;    /* counts connections; */
     uint32_t tx_age; /* that of the last transaction begun */
     struct event *first_event, **last_event;
     struct watch *watches;
+    bool is_deferring;
+    struct messages deferred; /* not sent yet */
+    int deferred_rc;          /* the first failure among those sent, */
+    char *deferred_path;      /* and of what */
 };
 
 /* See store_wire.h. */
@@ -69,109 +76,17 @@ static char *copy_text(const char *text)
     return store_wire_append(NULL, 0, text, strlen(text));
 }
 
-static int connect_socket(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd;
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return -1;
-    memcpy(address.sun_path, path, strlen(path));
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
-        return fd;
-    close(fd);
-    return -1;
-}
-
-static int connect_path(const char *path)
-{
-    struct stat status;
-
-    if (stat(path, &status))
-        return -1;
-    if (S_ISSOCK(status.st_mode))
-        return connect_socket(path);
-    return open(path, O_RDWR | O_CLOEXEC);
-}
-
-static int connect_somewhere(const struct store *s)
-{
-    static const char *const places[] = {STORE_SOCKET, STORE_SOCKET_LINK,
-                                         "/dev/xen/xenbus"};
-    int fd = -1;
-
-    if (s->where)
-        return connect_path(s->where);
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && fd < 0; i++)
-        fd = connect_path(places[i]);
-    return fd;
-}
-
-static void drop_connection(struct store *s)
-{
-    if (s->fd >= 0)
-        close(s->fd);
-    s->fd = -1;
-}
-
-/* Reads exactly `size` bytes. 0, or -1 with the connection dropped. */
-static int read_all(struct store *s, void *to, size_t size)
-{
-    char *bytes = to;
-
-    while (size) {
-        ssize_t n = s->fd < 0 ? 0 : read(s->fd, bytes, size);
-
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (n <= 0) {
-            drop_connection(s);
-            return -1;
-        }
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
-static int write_all(struct store *s, const void *from, size_t size)
-{
-    const char *bytes = from;
-    struct stat status;
-
-    if (s->fd < 0 || fstat(s->fd, &status))
-        return -1;
-    while (size) {
-        ssize_t n = S_ISSOCK(status.st_mode)
-                        ? send(s->fd, bytes, size, MSG_NOSIGNAL)
-                        : write(s->fd, bytes, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            drop_connection(s);
-            return -1;
-        }
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
 /* One message: its head in *head, its body in *body, zero terminated. */
 static int read_message(struct store *s, struct xsd_sockmsg *head, char **body)
 {
-    if (read_all(s, head, sizeof(*head)))
+    if (store_stream_read(&s->stream, head, sizeof(*head)))
         return -1;
     if (head->len > XENSTORE_PAYLOAD_MAX) {
-        drop_connection(s);
+        store_stream_close(&s->stream);
         return -1;
     }
     *body = store_wire_append(NULL, 0, NULL, head->len);
-    if (!read_all(s, *body, head->len))
+    if (!store_stream_read(&s->stream, *body, head->len))
         return 0;
     free(*body);
     return -1;
@@ -192,49 +107,64 @@ static void keep_event(struct store *s, char *body, uint32_t size)
     free(body);
 }
 
-/* Reads up to the answer to the request sent last. 0, or -1. */
-static int read_answer(struct store *s, struct xsd_sockmsg *head, char **body)
+/* Reads up to the answer to a request. 0, or -1. */
+static int read_answer(struct store *s, uint32_t req_id,
+                       struct xsd_sockmsg *head, char **body)
 {
     for (;;) {
         if (read_message(s, head, body))
             return -1;
         if (head->type == XS_WATCH_EVENT)
             keep_event(s, *body, head->len);
-        else if (head->req_id == s->req_id)
+        else if (head->req_id == req_id)
             return 0;
         else
             free(*body);
     }
 }
 
-static int send_request(struct store *s, uint32_t type, uint32_t tx,
-                        const struct store_part *parts, unsigned count)
+static void add_message(struct store *s, struct messages *m, uint32_t type,
+                        uint32_t tx, const struct store_part *parts,
+                        unsigned count)
 {
     struct xsd_sockmsg head = {type, ++s->req_id, tx, 0};
-    char *message;
-    size_t used = sizeof(head);
-    int rc;
 
     for (unsigned i = 0; i < count; i++)
         head.len += (uint32_t)parts[i].size;
-    message = store_wire_append(NULL, 0, &head, sizeof(head));
+    m->bytes = store_wire_append(m->bytes, m->size, &head, sizeof(head));
+    m->size += sizeof(head);
     for (unsigned i = 0; i < count; i++) {
-        message = store_wire_append(message, used, parts[i].bytes ?: "",
-                                    parts[i].size);
-        used += parts[i].size;
+        m->bytes = store_wire_append(m->bytes, m->size, parts[i].bytes ?: "",
+                                     parts[i].size);
+        m->size += parts[i].size;
     }
-    rc = write_all(s, message, used);
-    free(message);
-    return rc;
+}
+
+static struct xsd_sockmsg head_at(const struct messages *m, size_t at)
+{
+    struct xsd_sockmsg head;
+
+    memcpy(&head, m->bytes + at, sizeof(head));
+    return head;
+}
+
+static void forget_messages(struct messages *m)
+{
+    free(m->bytes);
+    *m = (struct messages){NULL, 0};
 }
 
 static int talk(struct store *s, uint32_t type, uint32_t tx,
                 const struct store_part *parts, unsigned count,
                 struct xsd_sockmsg *head, char **body)
 {
-    if (send_request(s, type, tx, parts, count))
-        return -1;
-    return read_answer(s, head, body);
+    struct messages message = {NULL, 0};
+    int rc;
+
+    add_message(s, &message, type, tx, parts, count);
+    rc = store_stream_write(&s->stream, message.bytes, message.size);
+    forget_messages(&message);
+    return rc ? -1 : read_answer(s, s->req_id, head, body);
 }
 
 /* Sets a watch of an earlier connection; its failure is the next call's. */
@@ -253,12 +183,14 @@ static int reconnect(struct store *s)
 {
     static const struct timespec pause = {0, RECONNECT_PAUSE_NS};
 
-    for (unsigned i = 0; i < RECONNECT_TRIES && s->fd < 0; i++) {
+    if (s->stream.is_hasty)
+        return -ECONNREFUSED;
+    for (unsigned i = 0; i < RECONNECT_TRIES && s->stream.fd < 0; i++) {
         if (i)
             nanosleep(&pause, NULL);
-        s->fd = connect_somewhere(s);
+        store_stream_open(&s->stream, s->where);
     }
-    if (s->fd < 0)
+    if (s->stream.fd < 0)
         return -ECONNREFUSED;
     s->age++;
     for (const struct watch *watch = s->watches; watch; watch = watch->next)
@@ -302,6 +234,84 @@ static int take_answer(const struct xsd_sockmsg *head, uint32_t type,
     return rc;
 }
 
+static void keep_failure(struct store *s, int rc, const char *path)
+{
+    if (s->deferred_rc)
+        return;
+    s->deferred_rc = rc;
+    s->deferred_path = copy_text(path);
+}
+
+/*
+ * Takes the answer to one deferred request. That a node to be removed is
+ * missing is no failure.
+ */
+static void take_deferred(struct store *s, const struct xsd_sockmsg *request,
+                          const char *path)
+{
+    struct xsd_sockmsg head;
+    char *body;
+    int rc = -EAGAIN;
+
+    if (!read_answer(s, request->req_id, &head, &body))
+        rc = take_answer(&head, request->type, body, NULL, NULL);
+    if (rc && !(rc == -ENOENT && request->type == XS_RM))
+        keep_failure(s, rc, path);
+}
+
+/* Sends what was deferred, and takes all answers. */
+static void settle(struct store *s)
+{
+    struct messages m = s->deferred;
+    size_t at = 0;
+
+    if (!m.size)
+        return;
+    s->deferred = (struct messages){NULL, 0};
+    if (s->tx_age != s->age ||
+        store_stream_write(&s->stream, m.bytes, m.size)) {
+        keep_failure(s, -EAGAIN, "nodes");
+        at = m.size;
+    }
+    while (at < m.size) {
+        struct xsd_sockmsg request = head_at(&m, at);
+
+        take_deferred(s, &request, m.bytes + at + sizeof(request));
+        at += sizeof(request) + request.len;
+    }
+    forget_messages(&m);
+}
+
+/* The kernel's device takes one request at a time. */
+static bool can_wait(const struct store *s, uint32_t type, uint32_t tx)
+{
+    return s->is_deferring && s->stream.is_socket && tx &&
+           (type == XS_WRITE || type == XS_MKDIR || type == XS_RM ||
+            type == XS_SET_PERMS);
+}
+
+/* See store_wire.h. */
+void store_wire_defer(struct store *s)
+{
+    s->is_deferring = true;
+}
+
+/* See store_wire.h. */
+int store_wire_end_deferring(struct store *s, bool is_wanted, char **path)
+{
+    int rc;
+
+    if (is_wanted)
+        settle(s);
+    forget_messages(&s->deferred);
+    rc = s->deferred_rc;
+    *path = s->deferred_path;
+    s->is_deferring = false;
+    s->deferred_rc = 0;
+    s->deferred_path = NULL;
+    return rc;
+}
+
 /* See store_wire.h. */
 int store_wire_call(struct store *s, uint32_t type, uint32_t tx,
                     const struct store_part *parts, unsigned count,
@@ -318,8 +328,15 @@ int store_wire_call(struct store *s, uint32_t type, uint32_t tx,
         return -E2BIG;
     if (tx && s->tx_age != s->age)
         return -EAGAIN;
+    if (can_wait(s, type, tx)) {
+        add_message(s, &s->deferred, type, tx, parts, count);
+        if (s->deferred.size > DEFERRED_MAX)
+            settle(s);
+        return 0;
+    }
+    settle(s);
     for (unsigned tries = 0; tries < CALL_TRIES; tries++) {
-        if (s->fd < 0 && (rc = reconnect(s)))
+        if (s->stream.fd < 0 && (rc = reconnect(s)))
             return rc;
         if (tx && s->tx_age != s->age)
             return -EAGAIN;
@@ -331,6 +348,65 @@ int store_wire_call(struct store *s, uint32_t type, uint32_t tx,
         return rc;
     }
     return -ECONNREFUSED;
+}
+
+/* Takes the answers to reads from number `first` on. 0, or -1. */
+static int take_values(struct store *s, uint32_t first, unsigned count,
+                       char **values)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct xsd_sockmsg head;
+        char *body;
+
+        if (read_answer(s, first + i, &head, &body))
+            return -1;
+        free(values[i]); /* of an earlier try */
+        values[i] = NULL;
+        take_answer(&head, XS_READ, body, &values[i], NULL);
+    }
+    return 0;
+}
+
+static int read_together(struct store *s, uint32_t tx, const char *const *paths,
+                         unsigned count, char **values)
+{
+    struct messages m = {NULL, 0};
+    uint32_t first = s->req_id + 1;
+    int rc;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct store_part part = {paths[i], strlen(paths[i]) + 1};
+
+        add_message(s, &m, XS_READ, tx, &part, 1);
+    }
+    rc = store_stream_write(&s->stream, m.bytes, m.size);
+    forget_messages(&m);
+    return rc ? -1 : take_values(s, first, count, values);
+}
+
+/* See store_wire.h. */
+int store_wire_read_many(struct store *s, uint32_t tx, const char *const *paths,
+                         unsigned count, char **values)
+{
+    unsigned done = 0, tries = 0, n;
+    int rc;
+
+    settle(s);
+    memset(values, 0, count * sizeof(*values));
+    while (done < count) {
+        if (s->stream.fd < 0 && (rc = reconnect(s)))
+            return rc;
+        if (tx && s->tx_age != s->age)
+            return -EAGAIN;
+        n = s->stream.is_socket ? READS_TOGETHER : 1;
+        if (n > count - done)
+            n = count - done;
+        if (!read_together(s, tx, paths + done, n, values + done))
+            done += n;
+        else if (++tries == CALL_TRIES)
+            return -ECONNREFUSED;
+    }
+    return 0;
 }
 
 /* See store_wire.h. */
@@ -378,14 +454,20 @@ struct store *store_open_at(const char *path, struct error *e)
 
     s->last_event = &s->first_event;
     s->where = path ? copy_text(path) : NULL;
-    s->fd = connect_somewhere(s);
-    if (s->fd >= 0)
+    store_stream_open(&s->stream, s->where);
+    if (s->stream.fd >= 0)
         return s;
     error_set(e, EXIT_STATUS_NO_SERVICE, "can't reach the store");
     error_why(e, "nobody listens at %s", path ? path : STORE_SOCKET);
     error_hint(e, "start the daemon with: stored");
     store_close(s);
     return NULL;
+}
+
+/* See store.h. */
+void store_set_patience(struct store *s, unsigned ms)
+{
+    store_stream_hurry(&s->stream, ms);
 }
 
 /* See store.h. */
@@ -406,7 +488,9 @@ void store_close(struct store *s)
         s->watches = watch->next;
         free_watch(watch);
     }
-    drop_connection(s);
+    store_stream_close(&s->stream);
+    forget_messages(&s->deferred);
+    free(s->deferred_path);
     free(s->where);
     free(s);
 }
@@ -414,7 +498,7 @@ void store_close(struct store *s)
 /* See store.h. */
 int store_fd(const struct store *s)
 {
-    return s->fd;
+    return s->stream.fd;
 }
 
 /* See store.h. */
@@ -423,14 +507,6 @@ void store_event_free(struct store_event *event)
     free(event->path);
     free(event->token);
     *event = (struct store_event){NULL, NULL};
-}
-
-/* Waits for the descriptor. 1 readable, 0 not in time, -1. */
-static int wait_readable(struct store *s, int timeout_ms)
-{
-    struct pollfd fd = {.fd = s->fd, .events = POLLIN};
-
-    return poll(&fd, 1, timeout_ms);
 }
 
 /* Reads a message nobody asked for. */
@@ -450,7 +526,8 @@ static void read_unasked(struct store *s)
 /* See store.h. */
 bool store_has_event(struct store *s)
 {
-    while (!s->first_event && s->fd >= 0 && wait_readable(s, 0) > 0)
+    while (!s->first_event && s->stream.fd >= 0 &&
+           store_stream_wait(&s->stream, 0) > 0)
         read_unasked(s);
     return s->first_event != NULL;
 }
@@ -482,12 +559,12 @@ int store_next_event(struct store *s, int timeout_ms, struct store_event *event,
     int rc;
 
     while (!s->first_event) {
-        if (s->fd < 0 && reconnect(s)) {
+        if (s->stream.fd < 0 && reconnect(s)) {
             error_set(e, EXIT_STATUS_NO_SERVICE, "can't wait for the store");
             error_why(e, "the store daemon has gone away");
             return error_hint(e, "start it with: stored");
         }
-        rc = wait_readable(s, remaining_ms(timeout_ms, end));
+        rc = store_stream_wait(&s->stream, remaining_ms(timeout_ms, end));
         if (rc < 0 && errno != EINTR)
             return error_set_errno(e, errno, "can't wait for the store");
         if (rc > 0)

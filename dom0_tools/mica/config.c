@@ -254,7 +254,7 @@ static bool is_bare_setting(const char *argument, const char *equals)
 {
     size_t length;
 
-    if (!equals || !equals[1] || strchr("\"'[", equals[1]))
+    if (!equals || (equals[1] && strchr("\"'[", equals[1])))
         return false;
     length = (size_t)(equals - argument);
     return length && length <= CONFIG_NAME_MAX &&
@@ -263,7 +263,7 @@ static bool is_bare_setting(const char *argument, const char *equals)
 
 /*
  * The same for one setting given as an argument. What is no value by the
- * grammar is taken as a string: name=web needs no quotes.
+ * grammar is taken as a string: name=web needs no quotes, ramdisk= is empty.
  */
 int config_parse_argument(struct config *c, const char *argument,
                           struct error *e)

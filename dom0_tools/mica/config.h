@@ -68,7 +68,7 @@ int config_read(struct config *c, const char *path, struct error *e);
 
 /*
  * The same for one setting given as an argument. What is no value by the
- * grammar is taken as a string: name=web needs no quotes.
+ * grammar is taken as a string: name=web needs no quotes, ramdisk= is empty.
  */
 int config_parse_argument(struct config *c, const char *argument,
                           struct error *e);

@@ -5,6 +5,7 @@
  */
 #include "dom0_tools/mica/config_verbs.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,6 +43,21 @@ int config_of_call(struct call *call, unsigned first, struct domain_config *c,
     return result;
 }
 
+/* A domain stays who it is, whatever the file says of that. */
+static int keep_identity(struct domain_config *c, const struct domain *domain,
+                         struct error *e)
+{
+    char *name = strdup(domain->name);
+
+    if (!name)
+        return error_set(e, EXIT_STATUS_NO_MEMORY, "not enough memory");
+    free(c->name);
+    c->name = name;
+    memcpy(c->uuid.bytes, domain->info.handle, sizeof(c->uuid.bytes));
+    uuid_format(&c->uuid, c->uuid_text);
+    return 0;
+}
+
 static int run_config_update(struct call *call, struct error *e)
 {
     struct domain_config c;
@@ -57,6 +73,8 @@ static int run_config_update(struct call *call, struct error *e)
         return error_why(e, "it was not created with \"mica create\"");
     }
     result = config_of_call(call, 1, &c, e);
+    if (!result)
+        result = keep_identity(&c, &domain, e);
     if (!result)
         result = domain_store_save(call, domain.info.domain, &c, e);
     domain_config_free(&c);
@@ -74,7 +92,8 @@ static const struct verb verbs[] = {
     {.name = "config-update",
      .synopsis = "DOMAIN [FILE] [SETTING=VALUE...]",
      .help = "replace the configuration that a restart will use",
-     .details = "The running domain does not change.",
+     .details = "The running domain does not change, and it keeps its name and "
+                "UUID.",
      .options = update_options,
      .operand = VERB_OPERAND_DOMAIN,
      .flags = VERB_NEEDS_ROOT,

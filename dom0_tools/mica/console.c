@@ -115,6 +115,8 @@ int console_open(struct call *call, domid_t id, struct error *e)
     fd = open_console(id, tty);
     if (fd < 0) {
         error_set_errno(e, errno, "can't open the console %.80s", tty);
+        if (e && (e->number == ENOENT || e->number == ECONNREFUSED))
+            e->status = EXIT_STATUS_NO_SERVICE;
         error_hint(e, "is the console daemon running?");
     }
     free(tty);
@@ -221,32 +223,45 @@ int console_talk(int console, struct error *e)
     return 0;
 }
 
-/* Prints the log that the daemon keeps of a console. */
+/* Copies a file. -1 with errno if it can't be read. */
+static int print_file(struct call *call, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char text[CHUNK];
+    size_t size;
+
+    if (!file)
+        return -1;
+    while ((size = fread(text, 1, sizeof(text), file)))
+        fwrite(text, 1, size, call->out);
+    fclose(file);
+    return 0;
+}
+
+/* Where the daemon keeps a console's log: by name, or else by number. */
+static void find_log(const struct domain *domain, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s.log", CONSOLE_LOG_DIR, domain->name);
+    if (strchr(domain->name, '/') || access(path, F_OK))
+        snprintf(path, size, "%s/%u.log", CONSOLE_LOG_DIR, domain->info.domain);
+}
+
+/* Prints the log, after the part of it that was put aside. */
 static int print_log(struct call *call, const struct domain *domain,
                      struct error *e)
 {
     char path[sizeof(CONSOLE_LOG_DIR) + DOMAIN_NAME_SIZE + 8];
-    char text[CHUNK];
-    size_t size;
-    FILE *log;
+    char before[sizeof(path) + 2];
 
-    snprintf(path, sizeof(path), "%s/%s.log", CONSOLE_LOG_DIR, domain->name);
-    log = strchr(domain->name, '/') ? NULL : fopen(path, "re");
-    if (!log) {
-        snprintf(path, sizeof(path), "%s/%u.log", CONSOLE_LOG_DIR,
-                 domain->info.domain);
-        log = fopen(path, "re");
-    }
-    if (!log) {
-        error_set_errno(e, errno, "can't read the console log of %.64s",
-                        domain->name);
-        return error_hint(e, "the console daemon keeps logs in %s",
-                          CONSOLE_LOG_DIR);
-    }
-    while ((size = fread(text, 1, sizeof(text), log)))
-        fwrite(text, 1, size, call->out);
-    fclose(log);
-    return 0;
+    find_log(domain, path, sizeof(path));
+    snprintf(before, sizeof(before), "%s.1", path);
+    print_file(call, before);
+    if (!print_file(call, path))
+        return 0;
+    error_set_errno(e, errno, "can't read the console log of %.64s",
+                    domain->name);
+    return error_hint(e, "the console daemon keeps logs in %s",
+                      CONSOLE_LOG_DIR);
 }
 
 static int run_console(struct call *call, struct error *e)

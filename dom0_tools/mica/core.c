@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "dom0_tools/lib/control_system.h"
+#include "dom0_tools/mica/core_segments.h"
+#include "dom0_tools/mica/core_thread.h"
 #include "dom0_tools/mica/domain.h"
 #include "hypercall_abi/shared_info.h"
 #include "hypercall_abi/vcpu.h"
@@ -39,6 +41,7 @@ enum section {
     SECTION_CONTEXTS,
     SECTION_SHARED_INFO,
     SECTION_P2M,
+    SECTION_THREADS,
     SECTION_PAGES,
     SECTIONS,
 };
@@ -72,10 +75,6 @@ struct notes {
     uint64_t format;
 };
 
-struct page {
-    uint64_t pfn, frame;
-};
-
 struct core {
     struct control *control;
     struct domain domain;
@@ -87,14 +86,22 @@ struct core {
         struct shared_info info;
         uint8_t page[CONTROL_PAGE_SIZE];
     } shared;
-    struct page *pages;
+    struct core_page *pages;
     uint64_t page_count;
+    struct core_segments segments;
+    uint64_t segments_offset;
     Elf64_Shdr sections[SECTIONS];
 };
 
 static const char *const section_names[SECTIONS] = {
-    "",         ".shstrtab",  ".note.Xen", ".xen_prstatus", ".xen_shared_info",
-    ".xen_p2m", ".xen_pages",
+    "",
+    ".shstrtab",
+    ".note.Xen",
+    ".xen_prstatus",
+    ".xen_shared_info",
+    ".xen_p2m",
+    ".note.threads",
+    ".xen_pages",
 };
 
 static int fail_memory(struct error *e)
@@ -102,17 +109,10 @@ static int fail_memory(struct error *e)
     return error_set(e, EXIT_STATUS_NO_MEMORY, "not enough memory");
 }
 
-/* A copy of one frame of the domain; false if it can't be read. */
 static bool copy_frame(const struct core *core, uint64_t frame, void *copy)
 {
-    void *mapping = control_map_frames(core->control, core->domain.info.domain,
-                                       &frame, 1, false, NULL);
-
-    if (!mapping)
-        return false;
-    memcpy(copy, mapping, CONTROL_PAGE_SIZE);
-    control_unmap_frames(core->control, mapping, 1);
-    return true;
+    return core_copy_frame(core->control, core->domain.info.domain, frame,
+                           copy);
 }
 
 static bool is_full(const struct core *core)
@@ -127,7 +127,8 @@ static void take_entries(struct core *core, uint64_t pfn,
 
     for (i = 0; i < ENTRIES && pfn < end; i++, pfn++)
         if (!(frames[i] & INVALID_FRAME_BITS) && frames[i] && !is_full(core))
-            core->pages[core->page_count++] = (struct page){pfn, frames[i]};
+            core->pages[core->page_count++] =
+                (struct core_page){pfn, frames[i]};
 }
 
 /* Walks the list of lists of the pages of the table of pages. */
@@ -183,6 +184,17 @@ static int read_domain(struct core *core, struct error *e)
                          "can't read the shared info page of %s",
                          core->domain.name);
     return read_contexts(core, e) ? -1 : read_table(core, e);
+}
+
+/* As the first vCPU sees them; kernels' halves are the same for all. */
+static int find_segments(struct core *core, struct error *e)
+{
+    if (!core->context_count)
+        return 0;
+    return core_segments_find(
+        core->control, core->domain.info.domain,
+        core->contexts[0].ctrlreg[3] >> CONTROL_PAGE_SHIFT, core->pages,
+        core->page_count, &core->segments, e);
 }
 
 static void head(Elf64_Nhdr *note, char owner[4], unsigned type, size_t size)
@@ -268,6 +280,10 @@ static void place_all(struct core *core, size_t names_size)
           CONTROL_PAGE_SIZE, CONTROL_PAGE_SIZE);
     place(core, SECTION_P2M, SHT_PROGBITS,
           core->page_count * sizeof(*core->pages), sizeof(*core->pages), 8);
+    place(core, SECTION_THREADS, SHT_NOTE,
+          core->context_count * sizeof(struct core_thread), 0, 8);
+    core->segments_offset = core->offset;
+    core->offset += (core->segments.count + 1) * sizeof(Elf64_Phdr);
     place(core, SECTION_PAGES, SHT_PROGBITS,
           core->page_count * CONTROL_PAGE_SIZE, CONTROL_PAGE_SIZE,
           CONTROL_PAGE_SIZE);
@@ -288,8 +304,11 @@ static void write_header(const struct core *core)
                     .e_type = ET_CORE,
                     .e_machine = EM_X86_64,
                     .e_version = EV_CURRENT,
+                    .e_phoff = core->segments_offset,
                     .e_shoff = sizeof(h),
                     .e_ehsize = sizeof(h),
+                    .e_phentsize = sizeof(Elf64_Phdr),
+                    .e_phnum = (Elf64_Half)(core->segments.count + 1),
                     .e_shentsize = sizeof(Elf64_Shdr),
                     .e_shnum = SECTIONS,
                     .e_shstrndx = SECTION_NAMES};
@@ -299,8 +318,49 @@ static void write_header(const struct core *core)
     fwrite(core->sections, sizeof(core->sections), 1, core->file);
 }
 
+static void write_threads(const struct core *core)
+{
+    const Elf64_Shdr *s = &core->sections[SECTION_THREADS];
+    struct core_thread notes;
+    unsigned i;
+
+    fseeko(core->file, (off_t)s->sh_offset, SEEK_SET);
+    for (i = 0; i < core->context_count; i++) {
+        core_thread_fill(&notes, i + 1, &core->contexts[i]);
+        fwrite(&notes, sizeof(notes), 1, core->file);
+    }
+}
+
+static void write_segments(const struct core *core)
+{
+    const Elf64_Shdr *threads = &core->sections[SECTION_THREADS];
+    uint64_t pages = core->sections[SECTION_PAGES].sh_offset;
+    Elf64_Phdr head = {.p_type = PT_NOTE,
+                       .p_offset = threads->sh_offset,
+                       .p_filesz = threads->sh_size,
+                       .p_align = 4};
+    size_t i;
+
+    fseeko(core->file, (off_t)core->segments_offset, SEEK_SET);
+    fwrite(&head, sizeof(head), 1, core->file);
+    for (i = 0; i < core->segments.count; i++) {
+        const struct core_segment *s = &core->segments.list[i];
+
+        head = (Elf64_Phdr){.p_type = PT_LOAD,
+                            .p_flags = PF_R | PF_W | PF_X,
+                            .p_offset = pages + s->first * CONTROL_PAGE_SIZE,
+                            .p_vaddr = s->address,
+                            .p_paddr =
+                                core->pages[s->first].pfn * CONTROL_PAGE_SIZE,
+                            .p_filesz = s->count * CONTROL_PAGE_SIZE,
+                            .p_memsz = s->count * CONTROL_PAGE_SIZE,
+                            .p_align = CONTROL_PAGE_SIZE};
+        fwrite(&head, sizeof(head), 1, core->file);
+    }
+}
+
 /* One by one where some of a batch can't be mapped. */
-static void write_slowly(const struct core *core, const struct page *pages,
+static void write_slowly(const struct core *core, const struct core_page *pages,
                          uint64_t count)
 {
     static const uint8_t zeros[CONTROL_PAGE_SIZE];
@@ -320,7 +380,7 @@ static void write_pages(const struct core *core)
     fseeko(core->file, (off_t)core->sections[SECTION_PAGES].sh_offset,
            SEEK_SET);
     for (done = 0; done < core->page_count; done += count) {
-        const struct page *pages = &core->pages[done];
+        const struct core_page *pages = &core->pages[done];
         void *mapping;
 
         count =
@@ -353,6 +413,8 @@ static int write_core(struct core *core, struct error *e)
     write_section(core, SECTION_CONTEXTS, core->contexts);
     write_section(core, SECTION_SHARED_INFO, &core->shared);
     write_section(core, SECTION_P2M, core->pages);
+    write_threads(core);
+    write_segments(core);
     write_pages(core);
     return 0;
 }
@@ -394,11 +456,12 @@ int core_dump(struct call *call, domid_t id, const char *path, struct error *e)
     snprintf(word, sizeof(word), "%u", id);
     core->control = call_control(call, e);
     if (core->control && !domain_find(call, word, &core->domain, e) &&
-        !read_domain(core, e)) {
+        !read_domain(core, e) && !find_segments(core, e)) {
         result = save(core, path, e);
     }
     free(core->contexts);
     free(core->pages);
+    free(core->segments.list);
     free(core);
     return result;
 }
@@ -429,7 +492,7 @@ static const struct verb verbs[] = {
      .synopsis = "DOMAIN FILE",
      .help = "write the memory and registers of a domain to a file",
      .details = "The domain is paused meanwhile. The file, which must not "
-                "exist, is in the format that crash(8) reads.",
+                "exist, is an ELF core that gdb(1) and crash(8) read.",
      .operand = VERB_OPERAND_DOMAIN,
      .flags = VERB_NEEDS_ROOT,
      .min_operands = 2,

@@ -27,9 +27,10 @@ static int describe(struct call *call, const struct domain_config *c,
     domain_config_print(c, call->out);
     fprintf(
         call->out,
-        "# A domain with %llu vCPUs and %llu MiB of the %llu MiB that are "
+        "# A domain with %llu vCPU%s and %llu MiB of the %llu MiB that are "
         "free\n# would start %s (%s) with the command line\n# %s\n",
-        (unsigned long long)c->vcpus, (unsigned long long)c->memory,
+        (unsigned long long)c->vcpus, c->vcpus == 1 ? "" : "s",
+        (unsigned long long)c->memory,
         (unsigned long long)((machine.free_pages - machine.outstanding_pages) >>
                              (20 - CONTROL_PAGE_SHIFT)),
         c->kernel, build_guest_os(plan), c->command_line);

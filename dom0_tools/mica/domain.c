@@ -35,6 +35,15 @@ void domain_path(char *path, domid_t id, const char *rest)
     snprintf(path, DOMAIN_PATH_SIZE, "/local/domain/%u%s", id, rest);
 }
 
+/* The name that the store has, or one in place of it. */
+static void set_name(char *name, domid_t id, const char *value)
+{
+    if (value && *value)
+        snprintf(name, DOMAIN_NAME_SIZE, "%s", value);
+    else
+        strcpy(name, id ? "(unnamed)" : DOMAIN_NAME_DOM0);
+}
+
 /* See domain.h. */
 void domain_read_name(struct call *call, domid_t id, char *name)
 {
@@ -44,11 +53,29 @@ void domain_read_name(struct call *call, domid_t id, char *name)
 
     domain_path(path, id, "/name");
     value = store ? store_read(store, STORE_NO_TX, path, NULL, NULL) : NULL;
-    if (value && *value)
-        snprintf(name, DOMAIN_NAME_SIZE, "%s", value);
-    else
-        strcpy(name, id ? "(unnamed)" : "Domain-0");
+    set_name(name, id, value);
     free(value);
+}
+
+/* The names of some domains at once. */
+static void read_names(struct call *call, struct domain *list, unsigned count)
+{
+    char paths[LIST_STEP][DOMAIN_PATH_SIZE];
+    const char *words[LIST_STEP];
+    char *values[LIST_STEP] = {NULL};
+    struct store *store = call_store(call, NULL);
+    unsigned i;
+
+    for (i = 0; i < count; i++) {
+        domain_path(paths[i], list[i].info.domain, "/name");
+        words[i] = paths[i];
+    }
+    if (store)
+        store_read_many(store, STORE_NO_TX, words, count, values, NULL);
+    for (i = 0; i < count; i++) {
+        set_name(list[i].name, list[i].info.domain, values[i]);
+        free(values[i]);
+    }
 }
 
 /* See domain.h. */
@@ -95,10 +122,11 @@ struct domain *domain_list(struct call *call, unsigned *count, struct error *e)
     list = calloc(*count + 1ul, sizeof(*list));
     if (!list)
         error_set(e, EXIT_STATUS_NO_MEMORY, "not enough memory");
-    for (i = 0; list && i < *count; i++) {
+    for (i = 0; list && i < *count; i++)
         list[i].info = infos[i];
-        domain_read_name(call, infos[i].domain, list[i].name);
-    }
+    for (i = 0; list && i < *count; i += LIST_STEP)
+        read_names(call, list + i,
+                   *count - i < LIST_STEP ? *count - i : LIST_STEP);
     free(infos);
     return list;
 }

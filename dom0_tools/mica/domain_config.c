@@ -93,7 +93,7 @@ static int set_choice(const struct config_setting *s,
                       struct error *e)
 {
     const struct config_value *v = &s->value;
-    char list[ERROR_TRY_SIZE] = "";
+    char list[ERROR_HINT_SIZE] = "";
     uint64_t i;
 
     if (v->kind == CONFIG_LIST)
@@ -236,6 +236,11 @@ static bool is_name_good(const char *name)
 /* See domain_config.h. */
 int domain_config_check_name(const char *name, struct error *e)
 {
+    if (!strcmp(name, DOMAIN_NAME_DOM0)) {
+        error_set(e, EXIT_STATUS_EXISTS, "the name %s is taken", name);
+        error_why(e, "dom0 is called so");
+        return error_hint(e, "choose another name");
+    }
     if (is_name_good(name))
         return 0;
     error_set(e, EXIT_STATUS_USAGE, "\"%.64s\" is no name for a domain", name);
@@ -274,6 +279,14 @@ static int check_sizes(const struct domain_config *c, struct error *e)
                   (unsigned long long)c->maxvcpus,
                   (unsigned long long)c->vcpus);
         return error_hint(e, "raise maxvcpus, or leave it out");
+    }
+    if (c->cap > 100 * c->maxvcpus) {
+        error_set(e, EXIT_STATUS_USAGE, "cap=%llu is more than all can use",
+                  (unsigned long long)c->cap);
+        return error_hint(e,
+                          "a vCPU uses 100 at most, so write up to %llu, "
+                          "or 0 for no limit",
+                          100 * (unsigned long long)c->maxvcpus);
     }
     return 0;
 }
@@ -377,9 +390,20 @@ static int complete_uuid(struct domain_config *c, struct error *e)
     return 0;
 }
 
+/* An argument "ramdisk=" takes back what the file says. */
+static void drop_if_empty(char **text)
+{
+    if (!*text || **text)
+        return;
+    free(*text);
+    *text = NULL;
+}
+
 /* Fills in what follows from other settings. */
 static int complete(struct domain_config *c, struct error *e)
 {
+    drop_if_empty(&c->ramdisk);
+    drop_if_empty(&c->uuid_text);
     if (!c->maxmem)
         c->maxmem = c->memory;
     if (!c->maxvcpus)

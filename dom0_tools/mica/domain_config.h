@@ -14,6 +14,7 @@
 #include "dom0_tools/mica/uuid.h"
 
 #define DOMAIN_NAME_MAX 64
+#define DOMAIN_NAME_DOM0 "Domain-0"
 #define DOMAIN_VCPUS_MAX 128
 #define DOMAIN_COMMAND_LINE_MAX 1023
 #define DOMAIN_SETTING_MAX 3072 /* bytes of a setting as text */
@@ -81,7 +82,10 @@ int domain_config_read(const struct config *from, struct domain_config *c,
                        FILE *warnings, struct error *e);
 void domain_config_free(struct domain_config *c);
 
-/* Whether a domain may be called so. 0; -1 with EXIT_STATUS_USAGE. */
+/*
+ * Whether a domain may be called so. 0; -1 with EXIT_STATUS_USAGE, or
+ * EXIT_STATUS_EXISTS for dom0's name.
+ */
 int domain_config_check_name(const char *name, struct error *e);
 
 /*

@@ -142,18 +142,18 @@ static json_t *json_range(uint64_t count)
 static json_t *build_info(const struct domain_config *c)
 {
     return json_pack(
-        "{s:I, s:o, s:I, s:I, s:{s:I, s:I}, s:s, s:s*, s:s*, s:I, s:I, "
-        "s:I, s:o, s:o, s:s, s:{}}",
+        "{s:I, s:o, s:I, s:I, s:{s:s, s:I, s:I}, s:s, s:s*, s:s*, s:I, s:I, "
+        "s:I, s:o, s:o, s:{}}",
         "max_vcpus", (json_int_t)c->maxvcpus, "avail_vcpus",
         json_range(c->vcpus), "max_memkb", (json_int_t)(c->maxmem * 1024),
-        "target_memkb", (json_int_t)(c->memory * 1024), "sched_params",
-        "weight", (json_int_t)c->cpu_weight, "cap", (json_int_t)c->cap,
-        "kernel", c->kernel, "ramdisk", c->ramdisk, "cmdline", c->command_line,
-        "max_grant_frames", (json_int_t)c->max_grant_frames,
-        "max_maptrack_frames", (json_int_t)c->max_maptrack_frames,
-        "event_channels", (json_int_t)c->max_event_channels, "cpus",
-        json_strings(&c->cpus), "cpus_soft", json_strings(&c->cpus_soft),
-        "type", "pv", "type.pv");
+        "target_memkb", (json_int_t)(c->memory * 1024), "sched_params", "sched",
+        "credit2", "weight", (json_int_t)c->cpu_weight, "cap",
+        (json_int_t)c->cap, "kernel", c->kernel, "ramdisk", c->ramdisk,
+        "cmdline", c->command_line, "max_grant_frames",
+        (json_int_t)c->max_grant_frames, "max_maptrack_frames",
+        (json_int_t)c->max_maptrack_frames, "event_channels",
+        (json_int_t)c->max_event_channels, "cpus", json_strings(&c->cpus),
+        "cpus_soft", json_strings(&c->cpus_soft), "type.pv");
 }
 
 /* See domain_config.h. */

@@ -100,7 +100,8 @@ static const struct domain_key keys[] = {
      .kind = DOMAIN_KEY_STRINGS,
      AT(cpus_soft),
      .value = "CPUS",
-     .help = "The CPUs it should run on when they are free, as in cpus."},
+     .help = "The CPUs it should run on when they are free, as in cpus. It "
+             "runs on others of its cpus rather than wait."},
     {.name = "cpu_weight",
      .kind = DOMAIN_KEY_NUMBER,
      AT(cpu_weight),
@@ -114,8 +115,9 @@ static const struct domain_key keys[] = {
      AT(cap),
      .max = 100ull * DOMAIN_VCPUS_MAX,
      .value = "PERCENT",
-     .help = "The most CPU time it gets, in percent of one CPU. 0 is no "
-             "limit."},
+     .help = "The most CPU time that all its virtual CPUs get together, in "
+             "percent of one CPU: 50 is half of one, 150 needs two virtual "
+             "CPUs. 0 is no limit."},
     {.name = "on_poweroff",
      .kind = DOMAIN_KEY_CHOICE,
      AT(on_poweroff),

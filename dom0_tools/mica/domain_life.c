@@ -286,8 +286,8 @@ static unsigned count_waiting(struct call *call, const struct domain *list,
 
 static int fail_timeout(unsigned waiting, unsigned timeout, struct error *e)
 {
-    error_set(e, EXIT_STATUS_TIMEOUT, "%u domains have not ended after %u s",
-              waiting, timeout);
+    error_set(e, EXIT_STATUS_TIMEOUT, "%u domain%s not ended after %u s",
+              waiting, waiting == 1 ? " has" : "s have", timeout);
     return error_hint(e, "wait longer, or use \"mica destroy\"");
 }
 

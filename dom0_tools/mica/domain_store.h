@@ -81,5 +81,5 @@ int domain_store_find_name(struct call *call, const char *name);
 /* The domains that Mica created and nobody has cleared away, for free(). */
 domid_t *domain_store_list(struct call *call, unsigned *count, struct error *e);
 
-/* When Mica created a domain, in seconds since 1970; 0 if unknown. */
+/* When a domain was created, in seconds since 1970; 0 if unknown. */
 uint64_t domain_store_start_time(struct call *call, domid_t id);

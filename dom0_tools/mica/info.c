@@ -4,11 +4,13 @@
  * columns of `xl info`. The report is collected as JSON first, whose members
  * keep their order; the text is made from it.
  */
-#include <stdlib.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 #include "dom0_tools/lib/control_system.h"
+#include "dom0_tools/mica/info_places.h"
 #include "dom0_tools/mica/verb.h"
+#include "hypercall_abi/sysctl.h"
 
 enum { MIB_SHIFT = 20 - CONTROL_PAGE_SHIFT };
 
@@ -59,7 +61,29 @@ static void add_capabilities(json_t *report, const uint32_t caps[8])
 {
     add(report, "hw_caps", "%08x:%08x:%08x:%08x:%08x:%08x:%08x:%08x", caps[0],
         caps[1], caps[2], caps[3], caps[4], caps[5], caps[6], caps[7]);
-    add(report, "virt_caps", "pv");
+}
+
+/* What guests can be had here, in xl's words. */
+static void add_virtualization(json_t *report, unsigned capabilities)
+{
+    static const struct {
+        unsigned bit;
+        const char *word;
+    } words[] = {{XEN_SYSCTL_PHYSCAP_pv, "pv"},
+                 {XEN_SYSCTL_PHYSCAP_shadow, "shadow"},
+                 {XEN_SYSCTL_PHYSCAP_gnttab_v1, "gnttab-v1"},
+                 {XEN_SYSCTL_PHYSCAP_gnttab_v2, "gnttab-v2"}};
+    char text[64] = "";
+    unsigned i;
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (!(capabilities & words[i].bit))
+            continue;
+        if (*text)
+            strcat(text, " ");
+        strcat(text, words[i].word);
+    }
+    add(report, "virt_caps", "%s", text);
 }
 
 static void add_machine(json_t *report, const struct control_machine *m)
@@ -71,6 +95,7 @@ static void add_machine(json_t *report, const struct control_machine *m)
     add_number(report, "threads_per_core", m->threads_per_core);
     add(report, "cpu_mhz", "%u.%03u", m->cpu_khz / 1000, m->cpu_khz % 1000);
     add_capabilities(report, m->hardware_caps);
+    add_virtualization(report, m->capabilities);
     add_number(report, "total_memory", m->total_pages >> MIB_SHIFT);
     add_number(report, "free_memory",
                (m->free_pages - m->outstanding_pages) >> MIB_SHIFT);
@@ -98,31 +123,8 @@ static void add_hypervisor(json_t *report, const struct control_version *v,
     add(report, "cc_compile_by", "%s", v->compiled_by);
     add(report, "cc_compile_domain", "%s", v->compiled_at);
     add(report, "cc_compile_date", "%s", v->compiled_on);
+    add(report, "build_id", "%s", v->build_id);
     add_number(report, "xend_config_format", 4);
-}
-
-/* The CPUs' places, after the machine as in xl. */
-static int add_topology(struct call *call, json_t *report,
-                        const struct control_machine *m, struct error *e)
-{
-    unsigned room = m->max_cpu + 1;
-    struct control_cpu_place *places = calloc(room, sizeof(*places));
-    json_t *list = json_array();
-    int count, i;
-
-    if (!places)
-        return error_set(e, EXIT_STATUS_NO_MEMORY, "not enough memory");
-    count = control_cpu_places(call->control, places, room, e);
-    for (i = 0; i < count; i++)
-        if (places[i].is_present)
-            json_array_append_new(list,
-                                  json_pack("{s:i, s:i, s:i, s:i}", "cpu", i,
-                                            "core", (int)places[i].core,
-                                            "socket", (int)places[i].socket,
-                                            "node", (int)places[i].node));
-    json_object_set_new(report, "cpu_topology", list);
-    free(places);
-    return count < 0 ? -1 : 0;
 }
 
 static json_t *collect(struct call *call, struct error *e)
@@ -138,29 +140,13 @@ static json_t *collect(struct call *call, struct error *e)
         goto drop;
     add_host(report);
     add_machine(report, &machine);
-    if (call_has(call, "numa") && add_topology(call, report, &machine, e))
+    if (call_has(call, "numa") && info_places_add(call, report, &machine, e))
         goto drop;
     add_hypervisor(report, &version, scheduler);
     return report;
 drop:
     json_decref(report);
     return NULL;
-}
-
-static void print_topology(const json_t *list, FILE *out)
-{
-    size_t i;
-    json_t *row;
-
-    fputs("cpu_topology           :\ncpu:    core    socket     node\n", out);
-    json_array_foreach(list, i, row)
-    {
-        int cpu, core, socket, node;
-
-        json_unpack(row, "{s:i, s:i, s:i, s:i}", "cpu", &cpu, "core", &core,
-                    "socket", &socket, "node", &node);
-        fprintf(out, "%3d:    %4d     %4d     %4d\n", cpu, core, socket, node);
-    }
 }
 
 static void print_value(const json_t *value, FILE *out)
@@ -179,7 +165,7 @@ static void print_report(json_t *report, FILE *out)
     json_object_foreach(report, key, value)
     {
         if (json_is_array(value)) {
-            print_topology(value, out);
+            info_places_print(key, value, out);
             continue;
         }
         fprintf(out, "%-23s: ", key);
@@ -216,7 +202,7 @@ static int run_info(struct call *call, struct error *e)
 }
 
 static const struct verb_option options[] = {
-    {'n', "numa", NULL, "where the CPUs are, too"},
+    {'n', "numa", NULL, "where CPUs, devices and memory are, too"},
     {0},
 };
 

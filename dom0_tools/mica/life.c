@@ -138,7 +138,8 @@ static int run_ask(struct call *call, domain_action act, struct error *e)
         return -1;
     result = for_each(call, list, count, act, e);
     if (!result && (call_has(call, "wait") || timeout)) {
-        fprintf(call->out, "Waiting for %u domains\n", count);
+        fprintf(call->out, "Waiting for %u domain%s\n", count,
+                count == 1 ? "" : "s");
         result = domain_wait(call, list, count, DOMAIN_HAS_ENDED, timeout, e);
     }
     free(list);

@@ -128,16 +128,35 @@ static json_t *json_row(const struct domain *domain)
 }
 
 /* What is known of a domain that Mica did not create, such as dom0. */
-static json_t *json_bare_config(const struct domain *domain)
+static json_t *json_bare_config(struct call *call, const struct domain *domain)
 {
     const struct control_domain *d = &domain->info;
+    struct control_sched_params sched = {0};
 
+    control_domain_get_sched(call->control, d->domain, &sched, NULL);
     return json_pack(
-        "{s:{s:s, s:s, s:o}, s:{s:i, s:I, s:I, s:s}}", "c_info", "type", "pv",
-        "name", domain->name, "uuid", json_uuid(d), "b_info", "max_vcpus",
-        (int)d->max_vcpus, "max_memkb",
+        "{s:{s:s, s:s, s:o}, s:{s:i, s:I, s:I, s:{s:s, s:i, s:i}, s:{}}}",
+        "c_info", "type", "pv", "name", domain->name, "uuid", json_uuid(d),
+        "b_info", "max_vcpus", (int)d->max_vcpus, "max_memkb",
         (json_int_t)(d->max_pages * (CONTROL_PAGE_SIZE / 1024)), "target_memkb",
-        (json_int_t)(d->pages * (CONTROL_PAGE_SIZE / 1024)), "type", "pv");
+        (json_int_t)(d->pages * (CONTROL_PAGE_SIZE / 1024)), "sched_params",
+        "sched", "credit2", "weight", (int)sched.weight, "cap", (int)sched.cap,
+        "type.pv");
+}
+
+/* Its configuration, with the share that "mica sched" may have changed. */
+static json_t *json_current_config(struct call *call,
+                                   const struct domain *domain,
+                                   struct domain_config *config)
+{
+    struct control_sched_params sched;
+
+    if (!control_domain_get_sched(call->control, domain->info.domain, &sched,
+                                  NULL)) {
+        config->cpu_weight = sched.weight;
+        config->cap = sched.cap;
+    }
+    return domain_config_json(config);
 }
 
 /* A row of "list --long": xl's layout, and the state beside it. */
@@ -147,9 +166,9 @@ static json_t *json_details(struct call *call, const struct domain *domain)
     json_t *json;
 
     if (domain_store_load(call, domain->info.domain, &config, NULL))
-        json = json_bare_config(domain);
+        json = json_bare_config(call, domain);
     else
-        json = domain_config_json(&config);
+        json = json_current_config(call, domain, &config);
     domain_config_free(&config);
     return json_pack("{s:i, s:o, s:o}", "domid", (int)domain->info.domain,
                      "config", json, "state", json_state(&domain->info));
@@ -203,8 +222,6 @@ static int run_vm_list(struct call *call, struct error *e)
         struct uuid uuid;
         char text[UUID_TEXT_SIZE];
 
-        if (!list[i].info.domain)
-            continue;
         memcpy(uuid.bytes, list[i].info.handle, sizeof(uuid.bytes));
         uuid_format(&uuid, text);
         json_array_append_new(report, json_row(&list[i]));
@@ -338,7 +355,7 @@ static const struct verb verbs[] = {
      .run = run_list},
     {.name = "vm-list",
      .synopsis = "",
-     .help = "list UUIDs, numbers and names of all domains but dom0",
+     .help = "list UUIDs, numbers and names of domains",
      .flags = VERB_NEEDS_ROOT | VERB_REPORTS,
      .run = run_vm_list},
     {.name = "uptime",

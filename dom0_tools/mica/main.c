@@ -50,8 +50,8 @@ static unsigned skip_options(int argc, char **argv)
 {
     int i = 1;
 
-    while (i < argc && (!strcmp(argv[i], "-v") || !strcmp(argv[i], "-vv") ||
-                        !strcmp(argv[i], "-vvv") || !strcmp(argv[i], "-f")))
+    while (i < argc && argv[i][0] == '-' && argv[i][1] &&
+           !argv[i][1 + strspn(argv[i] + 1, "vftT")])
         i++;
     return (unsigned)i;
 }

@@ -19,11 +19,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dom0_tools/mica/domain.h"
 #include "dom0_tools/mica/domain_store.h"
 #include "dom0_tools/mica/ended.h"
 
 #define SELF "/proc/self/exe"
-#define LOG "/var/log/mica/monitord.log"
+#define LOG "/var/log/monitord.log"
 
 enum {
     CHILDREN_MAX = 8,
@@ -109,21 +110,55 @@ static void spawn(struct child *child, domid_t domain)
     child->domain = domain;
 }
 
-/* Starts a child for each domain that needs one, as far as there is room. */
-static void look_through(struct monitor *m)
+static int compare_id(const void *id, const void *info)
 {
-    unsigned count, i;
-    domid_t *list = domain_store_list(m->call, &count, NULL);
+    return (int)*(const domid_t *)id -
+           (int)((const struct control_domain *)info)->domain;
+}
 
-    m->is_due = false;
-    for (i = 0; list && i < count; i++) {
+/*
+ * Whether it is worth asking the store about a domain: not while the
+ * hypervisor, whose list is in order of numbers, says that it is alive.
+ */
+static bool may_have_ended(const struct control_domain *infos, unsigned count,
+                           domid_t id)
+{
+    const struct control_domain *info =
+        bsearch(&id, infos, count, sizeof(*infos), compare_id);
+
+    return !info || info->flags & CONTROL_DOMAIN_SHUTDOWN;
+}
+
+/* Starts a child for each domain that needs one, as far as there is room. */
+static void start_children(struct monitor *m, const domid_t *list,
+                           unsigned count, const struct control_domain *infos,
+                           unsigned info_count)
+{
+    unsigned i;
+
+    for (i = 0; i < count; i++) {
         struct child *child = find_child(m, 0);
 
         if (!child)
             break;
-        if (!has_child(m, list[i]) && ended_needs_work(m->call, list[i]))
+        if (may_have_ended(infos, info_count, list[i]) &&
+            !has_child(m, list[i]) && ended_needs_work(m->call, list[i]))
             spawn(child, list[i]);
     }
+}
+
+/* The store is asked first: what it has is in the hypervisor, or gone. */
+static void look_through(struct monitor *m)
+{
+    unsigned count, info_count;
+    domid_t *list = domain_store_list(m->call, &count, NULL);
+    struct control_domain *infos =
+        list ? domain_list_infos(m->call, &info_count, NULL) : NULL;
+
+    m->is_due = false;
+    if (infos)
+        start_children(m, list, count, infos, info_count);
+    free(infos);
     free(list);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The verb top: samples and rows, and the batch mode (top.h). */
+/* The verb top: samples, their order, and the batch mode (top.h). */
 #include "dom0_tools/mica/top.h"
 
 #include <stdlib.h>
@@ -10,9 +10,11 @@
 #define NS_PER_S 1000000000ull
 #define KIB_PER_PAGE (CONTROL_PAGE_SIZE / 1024)
 
-static const char *const orders[TOP_ORDERS] = {"cpu", "memory", "name", "id"};
+static const char *const orders[TOP_ORDERS] = {"cpu",    "memory", "calls",
+                                               "events", "name",   "id"};
 
-static uint64_t now_ns(void)
+/* See top.h. */
+uint64_t top_now(void)
 {
     struct timespec t;
 
@@ -31,16 +33,29 @@ static const struct top_row *find_row(const struct top_sample *sample,
     return NULL;
 }
 
-static double share(const struct top_sample *sample,
-                    const struct top_sample *before, const struct domain *d)
+/* How much grew in a second; a new domain of the same number starts at 0. */
+static double rate(uint64_t now, uint64_t before, double seconds)
 {
-    const struct top_row *old = find_row(before, d->info.domain);
+    return now > before && seconds > 0 ? (double)(now - before) / seconds : 0;
+}
 
-    if (!old || sample->time <= before->time ||
-        d->info.cpu_time < old->domain.info.cpu_time)
-        return 0;
-    return 100.0 * (double)(d->info.cpu_time - old->domain.info.cpu_time) /
-           (double)(sample->time - before->time);
+static void fill_row(struct call *call, struct top_sample *sample,
+                     const struct top_sample *before, struct top_row *row)
+{
+    const struct control_domain *d = &row->domain.info;
+    const struct top_row *old = find_row(before, d->domain);
+    double seconds;
+
+    control_domain_activity(call->control, d->domain, &row->activity, NULL);
+    if (!old)
+        return;
+    seconds = (double)(sample->time - before->time) / (double)NS_PER_S;
+    row->cpu_percent =
+        rate(d->cpu_time, old->domain.info.cpu_time, seconds * 1e7);
+    row->calls_per_s =
+        rate(row->activity.hypercalls, old->activity.hypercalls, seconds);
+    row->events_per_s =
+        rate(row->activity.events, old->activity.events, seconds);
 }
 
 /* See top.h. */
@@ -50,7 +65,7 @@ int top_take(struct call *call, struct top_sample *sample,
     struct domain *list;
     unsigned i;
 
-    *sample = (struct top_sample){.time = now_ns()};
+    *sample = (struct top_sample){.time = top_now()};
     if (!call_control(call, e) ||
         control_machine(call->control, &sample->machine, e))
         return -1;
@@ -64,7 +79,7 @@ int top_take(struct call *call, struct top_sample *sample,
     }
     for (i = 0; i < sample->count; i++) {
         sample->rows[i].domain = list[i];
-        sample->rows[i].cpu_percent = share(sample, before, &list[i]);
+        fill_row(call, sample, before, &sample->rows[i]);
     }
     free(list);
     return 0;
@@ -85,22 +100,42 @@ static int compare_ids(const void *a, const void *b)
            (left->domain.info.domain < right->domain.info.domain);
 }
 
+/* The larger one first. */
+static int compare_numbers(double left, double right, const void *a,
+                           const void *b)
+{
+    int order = (left < right) - (left > right);
+
+    return order ? order : compare_ids(a, b);
+}
+
 static int compare_shares(const void *a, const void *b)
 {
     const struct top_row *left = a, *right = b;
-    int order = (left->cpu_percent < right->cpu_percent) -
-                (left->cpu_percent > right->cpu_percent);
 
-    return order ? order : compare_ids(a, b);
+    return compare_numbers(left->cpu_percent, right->cpu_percent, a, b);
 }
 
 static int compare_memory(const void *a, const void *b)
 {
     const struct top_row *left = a, *right = b;
-    int order = (left->domain.info.pages < right->domain.info.pages) -
-                (left->domain.info.pages > right->domain.info.pages);
 
-    return order ? order : compare_ids(a, b);
+    return compare_numbers((double)left->domain.info.pages,
+                           (double)right->domain.info.pages, a, b);
+}
+
+static int compare_calls(const void *a, const void *b)
+{
+    const struct top_row *left = a, *right = b;
+
+    return compare_numbers(left->calls_per_s, right->calls_per_s, a, b);
+}
+
+static int compare_events(const void *a, const void *b)
+{
+    const struct top_row *left = a, *right = b;
+
+    return compare_numbers(left->events_per_s, right->events_per_s, a, b);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -115,7 +150,8 @@ static int compare_names(const void *a, const void *b)
 void top_sort(struct top_sample *sample, enum top_order order)
 {
     static int (*const compare[TOP_ORDERS])(const void *, const void *) = {
-        compare_shares, compare_memory, compare_names, compare_ids};
+        compare_shares, compare_memory, compare_calls,
+        compare_events, compare_names,  compare_ids};
 
     qsort(sample->rows, sample->count, sizeof(*sample->rows), compare[order]);
 }
@@ -126,88 +162,18 @@ const char *top_order_name(enum top_order order)
     return orders[order];
 }
 
-/* See top.h. */
-void top_format_machine(const struct top_sample *sample, char *line)
-{
-    const struct control_machine *m = &sample->machine;
-    uint64_t free_pages = m->free_pages - m->outstanding_pages;
-
-    snprintf(line, TOP_LINE_SIZE,
-             "%u domains; memory: %lluk total, %lluk used, %lluk free; "
-             "CPUs: %u @ %uMHz",
-             sample->count, (unsigned long long)(m->total_pages * KIB_PER_PAGE),
-             (unsigned long long)((m->total_pages - free_pages) * KIB_PER_PAGE),
-             (unsigned long long)(free_pages * KIB_PER_PAGE), m->cpus,
-             m->cpu_khz / 1000);
-}
-
-/* See top.h. */
-void top_format_heading(char *line)
-{
-    snprintf(line, TOP_LINE_SIZE, "%s",
-             "      NAME  STATE   CPU(sec) CPU(%)     MEM(k) MEM(%)  MAXMEM(k) "
-             "MAXMEM(%) VCPUS");
-}
-
-static double percent(uint64_t part, uint64_t whole)
-{
-    return whole ? 100.0 * (double)part / (double)whole : 0;
-}
-
-/* See top.h. */
-void top_format_row(const struct top_sample *sample, const struct top_row *row,
-                    char *line)
-{
-    const struct control_domain *d = &row->domain.info;
-    uint64_t total = sample->machine.total_pages;
-    char state[7] = "------";
-
-    state[0] = d->flags & CONTROL_DOMAIN_DYING ? 'd' : '-';
-    state[1] = d->flags & CONTROL_DOMAIN_SHUTDOWN ? 's' : '-';
-    state[2] = d->flags & CONTROL_DOMAIN_BLOCKED ? 'b' : '-';
-    state[4] = d->flags & CONTROL_DOMAIN_PAUSED ? 'p' : '-';
-    state[5] = d->flags & CONTROL_DOMAIN_RUNNING ? 'r' : '-';
-    snprintf(line, TOP_LINE_SIZE,
-             "%10.60s %6s %10llu %6.1f %10llu %6.1f %10llu %9.1f %5u",
-             row->domain.name, state,
-             (unsigned long long)(d->cpu_time / NS_PER_S), row->cpu_percent,
-             (unsigned long long)(d->pages * KIB_PER_PAGE),
-             percent(d->pages, total),
-             (unsigned long long)(d->max_pages * KIB_PER_PAGE),
-             percent(d->max_pages, total), d->online_vcpus);
-}
-
-/* See top.h. */
-bool top_format_vcpu(struct call *call, domid_t domain, unsigned vcpu,
-                     char *line)
-{
-    struct control_vcpu info;
-
-    if (control_vcpu_info(call->control, domain, vcpu, &info, NULL))
-        return false;
-    if (info.is_online)
-        snprintf(line, TOP_LINE_SIZE, "           vCPU %u: %s, CPU %u, %.1f s",
-                 vcpu,
-                 info.is_running   ? "running"
-                 : info.is_blocked ? "blocked"
-                                   : "runnable",
-                 info.cpu, (double)info.cpu_time / (double)NS_PER_S);
-    else
-        snprintf(line, TOP_LINE_SIZE, "           vCPU %u: offline", vcpu);
-    return true;
-}
-
 static void print_sample(struct call *call, const struct top_sample *sample)
 {
+    struct top_layout layout = top_choose_layout(sample, 0);
     char line[TOP_LINE_SIZE];
     unsigned i, vcpu;
 
-    top_format_heading(line);
+    top_format_heading(&layout, line);
     fprintf(call->out, "%s\n", line);
     for (i = 0; i < sample->count; i++) {
         const struct control_domain *d = &sample->rows[i].domain.info;
 
-        top_format_row(sample, &sample->rows[i], line);
+        top_format_row(&layout, sample, &sample->rows[i], line);
         fprintf(call->out, "%s\n", line);
         for (vcpu = 0; call_has(call, "vcpus") && vcpu < d->max_vcpus; vcpu++)
             if (top_format_vcpu(call, d->domain, vcpu, line))
@@ -226,12 +192,14 @@ static int report_sample(struct call *call, const struct top_sample *sample,
         const struct control_domain *d = &row->domain.info;
 
         json_array_append_new(
-            list, json_pack("{s:s, s:i, s:f, s:f, s:I, s:i}", "name",
+            list, json_pack("{s:s, s:i, s:f, s:f, s:I, s:i, s:f, s:f}", "name",
                             row->domain.name, "domid", (int)d->domain,
                             "cpu_seconds", (double)d->cpu_time / NS_PER_S,
                             "cpu_percent", row->cpu_percent, "memory_kib",
                             (json_int_t)(d->pages * KIB_PER_PAGE), "vcpus",
-                            (int)d->online_vcpus));
+                            (int)d->online_vcpus, "hypercalls_per_second",
+                            row->calls_per_s, "events_per_second",
+                            row->events_per_s));
     }
     return call_report(call, list, e);
 }
@@ -296,7 +264,7 @@ static int parse_order(const struct call *call, enum top_order *order,
     if (!text)
         return 0;
     error_set(e, EXIT_STATUS_USAGE, "top: can't sort by \"%.40s\"", text);
-    return error_hint(e, "use cpu, memory, name or id");
+    return error_hint(e, "use cpu, memory, calls, events, name or id");
 }
 
 static int run_top(struct call *call, struct error *e)
@@ -317,7 +285,7 @@ static const struct verb_option options[] = {
     {'b', "batch", NULL, "print samples one after the other"},
     {'d', "delay", "SECONDS", "time between samples; 3 if not given"},
     {'i', "iterations", "N", "end after so many samples"},
-    {'o', "sort", "ORDER", "by cpu, memory, name or id"},
+    {'o', "sort", "ORDER", "by cpu, memory, calls, events, name or id"},
     {'v', "vcpus", NULL, "each virtual CPU, too"},
     {0},
 };
@@ -326,8 +294,14 @@ static const struct verb verbs[] = {
     {.name = "top",
      .synopsis = "",
      .help = "watch what domains do",
-     .details = "Keys: s sorts by something else, v shows or hides virtual "
-                "CPUs, the arrows scroll, q ends.",
+     .details =
+         "A line for each domain: its state, the CPU time and memory it uses, "
+         "and how many hypercalls it makes and events it is sent in a second. "
+         "The letters of the state are d (dying), s (has shut down), b "
+         "(blocked), c (crashed), p (paused) and r (running). A narrow "
+         "terminal shows the columns that matter most.\n\n"
+         "Keys: s sorts by something else, v shows or hides virtual CPUs, the "
+         "arrows and page keys scroll, q ends.",
      .options = options,
      .flags = VERB_NEEDS_ROOT | VERB_REPORTS,
      .run = run_top},

@@ -8,6 +8,9 @@
 #include <curses.h>
 #include <time.h>
 
+#define NS_PER_S 1000000000ull
+#define NS_PER_MS 1000000ull
+
 struct screen {
     struct call *call;
     struct top_sample sample;
@@ -17,6 +20,10 @@ struct screen {
     unsigned delay;
 };
 
+/* The domains' part of the screen: from line TOP, up to the last one. */
+#define TOP 3
+#define END (LINES - 1)
+
 static void draw_line(int y, const char *line, attr_t attributes)
 {
     attrset(attributes);
@@ -25,32 +32,34 @@ static void draw_line(int y, const char *line, attr_t attributes)
     attrset(A_NORMAL);
 }
 
-static void draw_head(const struct screen *s)
+static void draw_head(const struct screen *s, const struct top_layout *layout)
 {
     char line[TOP_LINE_SIZE], clock[16];
     time_t now = time(NULL);
     struct tm tm;
 
     strftime(clock, sizeof(clock), "%H:%M:%S", localtime_r(&now, &tm));
-    snprintf(line, sizeof(line), "mica top  %s  by %s", clock,
+    snprintf(line, sizeof(line), "%s  %u domain%s, by %s", clock,
+             s->sample.count, s->sample.count == 1 ? "" : "s",
              top_order_name(s->order));
     draw_line(0, line, A_NORMAL);
     top_format_machine(&s->sample, line);
     draw_line(1, line, A_NORMAL);
-    top_format_heading(line);
+    top_format_heading(layout, line);
     draw_line(2, line, A_REVERSE);
 }
 
 /* A domain, and its vCPUs where they are wanted; the next free line. */
-static int draw_domain(struct screen *s, int y, const struct top_row *row)
+static int draw_domain(struct screen *s, const struct top_layout *layout, int y,
+                       const struct top_row *row)
 {
     const struct control_domain *d = &row->domain.info;
     char line[TOP_LINE_SIZE];
     unsigned vcpu;
 
-    top_format_row(&s->sample, row, line);
+    top_format_row(layout, &s->sample, row, line);
     draw_line(y++, line, A_BOLD);
-    for (vcpu = 0; s->has_vcpus && vcpu < d->max_vcpus && y < LINES; vcpu++)
+    for (vcpu = 0; s->has_vcpus && vcpu < d->max_vcpus && y < END; vcpu++)
         if (top_format_vcpu(s->call, d->domain, vcpu, line))
             draw_line(y++, line, A_NORMAL);
     return y;
@@ -58,15 +67,17 @@ static int draw_domain(struct screen *s, int y, const struct top_row *row)
 
 static void draw(struct screen *s)
 {
+    struct top_layout layout = top_choose_layout(&s->sample, (unsigned)COLS);
     unsigned i;
-    int y = 3;
+    int y = TOP;
 
     erase();
-    draw_head(s);
+    draw_head(s, &layout);
     if (s->first >= s->sample.count)
         s->first = s->sample.count ? s->sample.count - 1 : 0;
-    for (i = s->first; i < s->sample.count && y < LINES; i++)
-        y = draw_domain(s, y, &s->sample.rows[i]);
+    for (i = s->first; i < s->sample.count && y < END; i++)
+        y = draw_domain(s, &layout, y, &s->sample.rows[i]);
+    draw_line(LINES - 1, "s sort  v vCPUs  arrows scroll  q quit", A_DIM);
     refresh();
 }
 
@@ -85,6 +96,8 @@ static int take(struct screen *s, struct error *e)
 /* False to end. */
 static bool press(struct screen *s, int key)
 {
+    unsigned page = END > TOP ? (unsigned)(END - TOP) : 1;
+
     switch (key) {
     case 'q':
     case 'Q':
@@ -104,6 +117,12 @@ static bool press(struct screen *s, int key)
     case KEY_UP:
         s->first -= s->first > 0;
         break;
+    case KEY_NPAGE:
+        s->first += page;
+        break;
+    case KEY_PPAGE:
+        s->first -= s->first < page ? s->first : page;
+        break;
     default: /* among them KEY_RESIZE: drawing anew is all it takes */
         break;
     }
@@ -113,13 +132,12 @@ static bool press(struct screen *s, int key)
 /* Keys until the next sample is due; false to end. */
 static bool take_keys(struct screen *s)
 {
-    time_t end = time(NULL) + (time_t)s->delay;
-    long left;
+    uint64_t end = top_now() + s->delay * NS_PER_S, now;
 
-    while ((left = (long)(end - time(NULL))) > 0) {
+    while ((now = top_now()) < end) {
         int key;
 
-        timeout((int)left * 1000);
+        timeout((int)((end - now) / NS_PER_MS) + 1);
         key = getch();
         if (key == ERR)
             continue;

@@ -9,6 +9,7 @@
 #include "dom0_tools/lib/control_system.h"
 #include "dom0_tools/mica/cpu_set.h"
 #include "dom0_tools/mica/domain.h"
+#include "hypercall_abi/sysctl.h"
 
 /* A vCPU with where it may run. */
 struct row {
@@ -289,6 +290,50 @@ static int set_sched(struct call *call, const struct domain *domain,
     return control_domain_set_sched(call->control, id, &params, e);
 }
 
+static int print_rate_limit(struct call *call, struct error *e)
+{
+    unsigned us;
+
+    if (control_rate_limit(call->control, &us, e))
+        return -1;
+    if (call->json)
+        return call_report(
+            call,
+            json_pack("{s:s, s:i}", "cpupool", "Pool-0", "ratelimit_us", us),
+            e);
+    fprintf(call->out, "Cpupool Pool-0: ratelimit=%uus\n", us);
+    return 0;
+}
+
+/* What is the same for all domains. */
+static int run_sched_params(struct call *call, struct error *e)
+{
+    unsigned us = 0;
+
+    if (call_has(call, "domain") || call_has(call, "weight") ||
+        call_has(call, "cap"))
+        return error_set(e, EXIT_STATUS_USAGE, "sched: -s is for all domains");
+    if (!call_has(call, "schedparam")) {
+        error_set(e, EXIT_STATUS_USAGE, "sched: -r needs -s");
+        return error_hint(e, "it is a parameter of the scheduler, not of a "
+                             "domain");
+    }
+    if (!call_control(call, e))
+        return -1;
+    if (!call_has(call, "ratelimit_us"))
+        return print_rate_limit(call, e);
+    if (parse_number(call, "ratelimit_us", XEN_SYSCTL_SCHED_RATELIMIT_MAX, &us,
+                     e))
+        return -1;
+    if (us && us < XEN_SYSCTL_SCHED_RATELIMIT_MIN) {
+        error_set(e, EXIT_STATUS_USAGE, "sched: \"%u\" is no ratelimit_us", us);
+        return error_hint(e, "write 0 for none, or %u to %u",
+                          XEN_SYSCTL_SCHED_RATELIMIT_MIN,
+                          XEN_SYSCTL_SCHED_RATELIMIT_MAX);
+    }
+    return control_set_rate_limit(call->control, us, e);
+}
+
 static int run_sched(struct call *call, struct error *e)
 {
     bool is_change = call_has(call, "weight") || call_has(call, "cap");
@@ -297,6 +342,8 @@ static int run_sched(struct call *call, struct error *e)
     unsigned count;
     int result;
 
+    if (call_has(call, "schedparam") || call_has(call, "ratelimit_us"))
+        return run_sched_params(call, e);
     if (is_change && !name) {
         error_set(e, EXIT_STATUS_USAGE, "sched: no domain to change");
         return error_hint(e, "name it with --domain");
@@ -310,9 +357,9 @@ static int run_sched(struct call *call, struct error *e)
     list = domain_list(call, &count, e);
     if (!list)
         return -1;
-    if (!call->json)
-        fputs("Cpupool Pool-0:\n", call->out);
-    result = list_sched(call, list, count, e);
+    result = call->json ? 0 : print_rate_limit(call, e);
+    if (!result)
+        result = list_sched(call, list, count, e);
     free(list);
     return result;
 }
@@ -332,7 +379,9 @@ static const struct verb_option sched_options[] = {
     {'w', "weight", "N", "set its share of CPU time; 256 is usual"},
     {'c', "cap", "PERCENT", "set the most it gets, of one CPU; 0: no limit"},
     {'p', "cpupool", "POOL", "accepted for xl; there is one pool"},
-    {'s', "schedparam", NULL, "accepted for xl; nothing else can be set"},
+    {'s', "schedparam", NULL, "show what is the same for all domains"},
+    {'r', "ratelimit_us", "USEC",
+     "with -s: how long a vCPU that wakes up leaves others their CPU; 0: not"},
     {0},
 };
 

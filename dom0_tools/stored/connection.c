@@ -53,15 +53,33 @@ struct connection *connection_begin(struct engine *e, uint32_t id,
 }
 
 /* See engine.h. */
+struct watch *connection_add_watch(struct engine *e, struct connection *c,
+                                   const char *path, const char *token)
+{
+    struct watch *watch = watches_add(&e->watches, path, token, c);
+
+    TAILQ_INSERT_TAIL(&c->watches, watch, of_owner);
+    quota_charge(&e->quotas, c->domain, QUOTA_WATCHES, 1);
+    quota_charge(&e->quotas, c->domain, QUOTA_MEMORY, watch->weight);
+    return watch;
+}
+
+/* See engine.h. */
+void connection_remove_watch(struct engine *e, struct watch *watch)
+{
+    struct connection *c = watch->owner;
+
+    TAILQ_REMOVE(&c->watches, watch, of_owner);
+    quota_charge(&e->quotas, c->domain, QUOTA_WATCHES, -1);
+    quota_charge(&e->quotas, c->domain, QUOTA_MEMORY, -(int64_t)watch->weight);
+    watches_remove(&e->watches, watch);
+}
+
+/* See engine.h. */
 void connection_drop_watches(struct engine *e, struct connection *c)
 {
-    struct watch *watch;
-
-    while ((watch = TAILQ_FIRST(&c->watches))) {
-        TAILQ_REMOVE(&c->watches, watch, of_owner);
-        quota_charge(&e->quotas, c->domain, QUOTA_WATCHES, -1);
-        watches_remove(&e->watches, watch);
-    }
+    while (!TAILQ_EMPTY(&c->watches))
+        connection_remove_watch(e, TAILQ_FIRST(&c->watches));
 }
 
 /* See engine.h. */

@@ -87,6 +87,7 @@ static int do_quota(struct engine *e, unsigned count, const char **words,
                     struct bytes *answer)
 {
     enum quota which;
+    uint64_t limit;
     char *end;
 
     if (count < 3)
@@ -94,7 +95,10 @@ static int do_quota(struct engine *e, unsigned count, const char **words,
     which = quota_find(words[1]);
     if (which == QUOTA_COUNT || words[2][0] < '0' || words[2][0] > '9')
         return -EINVAL;
-    e->quotas.limits[which] = strtoull(words[2], &end, 10);
+    limit = strtoull(words[2], &end, 10);
+    if (*end)
+        return -EINVAL;
+    e->quotas.limits[which] = limit;
     bytes_put_format(answer, "OK");
     return 0;
 }

@@ -28,6 +28,10 @@ void engine_log(struct engine *e, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof(line), format, args);
     va_end(args);
+    /* A guest's bytes must not be commands to who reads the log. */
+    for (char *c = line; *c; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
     log_line(e, line);
 }
 

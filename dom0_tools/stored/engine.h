@@ -170,6 +170,11 @@ struct connection *connection_begin(struct engine *e, uint32_t id,
                                     domid_t domain, bool is_ring);
 void connection_end(struct engine *e, struct connection *c);
 
+/* A watch of that connection, counted against its quotas, whatever they are. */
+struct watch *connection_add_watch(struct engine *e, struct connection *c,
+                                   const char *path, const char *token);
+void connection_remove_watch(struct engine *e, struct watch *watch);
+
 void connection_drop_watches(struct engine *e, struct connection *c);
 void connection_drop_transactions(struct connection *c);
 

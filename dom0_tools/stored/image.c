@@ -263,6 +263,7 @@ static bool load_connection(struct loader *l)
 static bool load_watch(struct loader *l)
 {
     char path[PATH_ROOM], *token;
+    struct watch *watch;
     const void *text;
     size_t size, skip;
     uint64_t id;
@@ -275,12 +276,10 @@ static bool load_watch(struct loader *l)
     if (l->in->is_short || skip > strlen(path))
         return false;
     token = memory_copy(text, size);
-    struct watch *watch = watches_add(&l->e->watches, path, token, l->c);
+    watch = connection_add_watch(l->e, l->c, path, token);
     free(token);
     watch->skip = skip;
     watch->id = id;
-    TAILQ_INSERT_TAIL(&l->c->watches, watch, of_owner);
-    quota_charge(&l->e->quotas, l->c->domain, QUOTA_WATCHES, 1);
     return true;
 }
 

@@ -13,7 +13,7 @@
 
 #include "dom0_tools/stored/hash.h"
 
-#define MAGIC "MICASTO1"
+#define MAGIC "MICASTO2"
 #define BOOT_ID_SIZE 36
 #define HEADER_SIZE 48
 #define RECORD_HEAD 8
@@ -133,7 +133,7 @@ int journal_compact(struct journal *j, const struct engine *engine)
     bytes_put_u8(&body, 'I');
     image_save(engine, &body);
     put_record(&out, &body);
-    rc = write_all(fd, &out);
+    rc = body.used > UINT32_MAX ? -EFBIG : write_all(fd, &out);
     if (!rc && renameat(j->directory, new_name, j->directory, name))
         rc = -errno;
     if (rc) {

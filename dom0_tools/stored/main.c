@@ -209,6 +209,7 @@ static int run(struct settings *settings)
     int ready = -1;
 
     settings->options.stop_fd = daemon_catch_signals();
+    daemon_raise_limits();
     make_places(settings);
     if (settings->in_background)
         ready = go_to_background();

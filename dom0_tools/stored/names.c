@@ -2,6 +2,7 @@
 /* Trees of names (names.h). */
 #include "dom0_tools/stored/names.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,9 @@
 #include "dom0_tools/stored/hash.h"
 
 #define FIRST_BUCKETS 64
+
+/* So many siblings are looked through sooner than one text is hashed. */
+#define FEW 8
 
 /* See names.h. */
 void names_begin(struct names *t, const uint64_t key[2])
@@ -56,8 +60,23 @@ static void grow(struct names *t)
     free(old);
 }
 
+static bool is_text(const struct name *n, const char *text, size_t size)
+{
+    return n->size == size && !memcmp(n->text, text, size);
+}
+
+static struct name *find_among_few(struct names *t, const struct name *parent,
+                                   const char *text, size_t size)
+{
+    struct name *n = parent->first;
+
+    for (; n && !is_text(n, text, size); n = n->next)
+        t->steps++;
+    return n;
+}
+
 /* See names.h. */
-struct name *names_find(const struct names *t, const struct name *parent,
+struct name *names_find(struct names *t, const struct name *parent,
                         const char *text, size_t size)
 {
     uint64_t hash;
@@ -65,11 +84,14 @@ struct name *names_find(const struct names *t, const struct name *parent,
 
     if (!parent || !parent->count)
         return NULL;
+    if (parent->count <= FEW)
+        return find_among_few(t, parent, text, size);
     hash = hash_child(t, parent, text, size);
-    for (n = *bucket(t, hash); n; n = n->bucket_next)
-        if (n->hash == hash && n->parent == parent && n->size == size &&
-            !memcmp(n->text, text, size))
+    for (n = *bucket(t, hash); n; n = n->bucket_next) {
+        t->steps++;
+        if (n->hash == hash && n->parent == parent && is_text(n, text, size))
             return n;
+    }
     return NULL;
 }
 

@@ -26,6 +26,7 @@ struct names {
     struct name **buckets;
     size_t bucket_count, used;
     uint64_t key[2];
+    uint64_t steps; /* names that names_find() looked at, ever */
 };
 
 void names_begin(struct names *t, const uint64_t key[2]);
@@ -34,7 +35,7 @@ void names_begin(struct names *t, const uint64_t key[2]);
 void names_end(struct names *t);
 
 /* The child of that text, or NULL. `parent` may be NULL: no child. */
-struct name *names_find(const struct names *t, const struct name *parent,
+struct name *names_find(struct names *t, const struct name *parent,
                         const char *text, size_t size);
 
 /* Puts a zeroed name below its parent, as the last child. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Paths (path.h). */
+#define _GNU_SOURCE /* strchrnul() */
 #include "dom0_tools/stored/path.h"
 
 #include <errno.h>
@@ -60,7 +61,19 @@ bool path_next(const char **rest, const char **text, size_t *size)
     if (*at == '/')
         at++;
     *text = at;
-    *size = strcspn(at, "/");
+    *size = (size_t)(strchrnul(at, '/') - at);
     *rest = at + *size;
     return *size != 0;
+}
+
+/* See path.h. */
+unsigned path_depth(const char *path)
+{
+    unsigned count = 0;
+    const char *text;
+    size_t size;
+
+    while (path_next(&path, &text, &size))
+        count++;
+    return count;
 }

@@ -36,3 +36,6 @@ int path_resolve(const char *given, domid_t domain, char out[PATH_ROOM],
 bool path_next(const char **rest, const char **text, size_t *size);
 
 bool path_is_special(const char *path);
+
+/* How many names an absolute path has; 0: the root. */
+unsigned path_depth(const char *path);

@@ -16,6 +16,7 @@ static const struct {
     [QUOTA_NODES] = {"nodes", 1000},
     [QUOTA_NODE_SIZE] = {"node-size", 2048},
     [QUOTA_PERMISSIONS] = {"permissions", 5},
+    [QUOTA_DEPTH] = {"depth", 64},
     [QUOTA_WATCHES] = {"watches", 128},
     [QUOTA_TRANSACTIONS] = {"transactions", 10},
     [QUOTA_CHANGES] = {"changes", 1024},

@@ -15,12 +15,13 @@ enum quota {
     QUOTA_NODES,       /* that it owns */
     QUOTA_NODE_SIZE,   /* bytes of one node: value, name, permissions */
     QUOTA_PERMISSIONS, /* entries of one node */
+    QUOTA_DEPTH,       /* names of one path */
     QUOTA_WATCHES,
     QUOTA_TRANSACTIONS, /* open at once */
     QUOTA_CHANGES,      /* nodes that one transaction touched */
     QUOTA_EVENTS,       /* waiting for it; more are merged */
     QUOTA_REQUESTS,     /* bytes of output waiting for it; more must wait */
-    QUOTA_MEMORY,       /* bytes of all the above */
+    QUOTA_MEMORY,       /* bytes of nodes, watches, changes, messages */
     QUOTA_COUNT
 };
 

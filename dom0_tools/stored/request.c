@@ -162,10 +162,11 @@ static int do_watch(struct request *r)
         return -EEXIST;
     if (!quota_allows(&e->quotas, r->c->domain, QUOTA_WATCHES, 1))
         return -E2BIG;
-    watch = watches_add(&e->watches, r->path, r->words[1], r->c);
+    if (!quota_allows(&e->quotas, r->c->domain, QUOTA_MEMORY,
+                      watch_weight(r->path, r->words[1])))
+        return -ENOMEM;
+    watch = connection_add_watch(e, r->c, r->path, r->words[1]);
     watch->skip = r->skip;
-    TAILQ_INSERT_TAIL(&r->c->watches, watch, of_owner);
-    quota_charge(&e->quotas, r->c->domain, QUOTA_WATCHES, 1);
     answer_now(r);
     connection_send_event(e, watch, r->path);
     return 0;
@@ -178,9 +179,7 @@ static int do_unwatch(struct request *r)
 
     if (!watch)
         return -ENOENT;
-    TAILQ_REMOVE(&r->c->watches, watch, of_owner);
-    quota_charge(&r->e->quotas, r->c->domain, QUOTA_WATCHES, -1);
-    watches_remove(&r->e->watches, watch);
+    connection_remove_watch(r->e, watch);
     return answer_ok(r);
 }
 
@@ -455,9 +454,20 @@ static int split(struct request *r, const struct type *type)
     }
     if (r->rest_size && !(type->flags & HAS_REST))
         return -EINVAL;
-    if (type->flags & HAS_PATH)
-        return path_resolve(r->words[0], r->c->domain, r->path, &r->skip);
     return 0;
+}
+
+/* Makes a path of the first string. Its depth is what all work grows with. */
+static int resolve(struct request *r)
+{
+    int rc = path_resolve(r->words[0], r->c->domain, r->path, &r->skip);
+
+    if (rc)
+        return rc;
+    return quota_allows(&r->e->quotas, r->c->domain, QUOTA_DEPTH,
+                        path_depth(r->path))
+               ? 0
+               : -ENOSPC;
 }
 
 static int execute(struct request *r)
@@ -469,6 +479,8 @@ static int execute(struct request *r)
     if (!type || !type->execute)
         return -ENOSYS;
     rc = split(r, type);
+    if (!rc && type->flags & HAS_PATH)
+        rc = resolve(r);
     if (rc)
         return rc;
     if (type->flags & DOM0_ONLY && r->c->domain)

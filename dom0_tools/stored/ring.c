@@ -64,7 +64,8 @@ static int map_ring(struct server *s, struct connection *c, struct error *e)
     store_ring_attach(&link->ring, link->mapped.page, STORE_RING_STORE);
     link->ring.page->server_features =
         XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR;
-    link->ring.page->error = XENSTORE_ERROR_NONE;
+    if (!c->is_broken)
+        link->ring.page->error = XENSTORE_ERROR_NONE;
     c->link = link;
     /* An event may have come when nobody listened. */
     remember_port(s, link->mapped.port, link);
@@ -235,34 +236,57 @@ static bool take_next(struct server *s, struct ring_link *link)
     return false;
 }
 
-static void restart(struct server *s, struct ring_link *link)
+/*
+ * The domain's wish stays in its page until the journal has it: a daemon that
+ * starts in between finds it there.
+ */
+static void begin_restart(struct server *s, struct ring_link *link)
 {
-    struct xenstore_domain_interface *page = link->ring.page;
     struct command command = {.kind = COMMAND_RESTART_RING,
                               .connection = link->c->id};
 
     server_do(s, &command);
+    link->is_restarting = true;
+    touch(s, link);
+}
+
+static void end_restart(struct ring_link *link)
+{
+    struct xenstore_domain_interface *page = link->ring.page;
+
     page->req_cons = page->req_prod = page->rsp_cons = page->rsp_prod = 0;
     page->error = XENSTORE_ERROR_NONE;
     link->ring.in = link->ring.out = 0;
     store_ring_publish(&page->connection, XENSTORE_CONNECTED);
-    link->wants_notify = true;
-    touch(s, link);
+    link->is_restarting = false;
+    link->wants_notify = link->has_more = true;
+}
+
+/* Who does not take answers gets to ask no more. */
+static bool is_held(const struct server *s, const struct connection *c)
+{
+    return c->out_size > s->engine->quotas.limits[QUOTA_REQUESTS];
 }
 
 /* See server.h. */
 void ring_read(struct server *s, struct ring_link *link)
 {
     struct connection *c = link->c;
-    uint64_t limit = s->engine->quotas.limits[QUOTA_REQUESTS];
 
-    if (store_ring_load(&link->ring.page->connection) == XENSTORE_RECONNECT)
-        restart(s, link);
     touch(s, link);
-    for (unsigned i = 0; i < REQUESTS_PER_TURN; i++)
-        /* Who does not take answers gets to ask no more. */
-        if (c->is_broken || c->out_size > limit || !take_next(s, link))
+    if (store_ring_load(&link->ring.page->connection) == XENSTORE_RECONNECT) {
+        begin_restart(s, link);
+        return;
+    }
+    for (unsigned i = 0; i < REQUESTS_PER_TURN; i++) {
+        if (is_held(s, c)) {
+            /* This says so in the log. */
+            quota_allows(&s->engine->quotas, c->domain, QUOTA_REQUESTS, 0);
             return;
+        }
+        if (c->is_broken || !take_next(s, link))
+            return;
+    }
     link->has_more = true;
 }
 
@@ -293,9 +317,11 @@ static uint32_t put_output(struct server *s, struct ring_link *link)
 void ring_finish(struct server *s, struct ring_link *link)
 {
     struct connection *c = link->c;
-    uint64_t limit = s->engine->quotas.limits[QUOTA_REQUESTS];
-    bool was_held = c->out_size > limit;
+    bool was_held = is_held(s, c);
     uint32_t put;
+
+    if (link->is_restarting)
+        end_restart(link);
 
     do {
         put = c->is_broken ? 0 : put_output(s, link);
@@ -310,7 +336,7 @@ void ring_finish(struct server *s, struct ring_link *link)
         s->world->notify(s->world, &link->mapped);
     link->wants_notify = false;
     /* It may as well have asked before it saw what was taken. */
-    if (!c->is_broken && c->out_size <= limit &&
+    if (!c->is_broken && !is_held(s, c) &&
         (was_held || store_ring_readable(&link->ring)))
         link->has_more = true;
 }

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dom0_tools/lib/daemon.h"
+
 #define EVENTS_PER_TURN 64
 
 static struct outcome hook_attach(void *context, struct connection *c)
@@ -59,17 +61,21 @@ static void end_domain(struct server *s, domid_t domain)
 /* Looks for domains that have ended, and tells the store. */
 static void check_domains(struct server *s)
 {
+    struct connection *c, *next;
     uint8_t states[DOMID_FIRST_RESERVED];
 
     if (!s->world->states(s->world, states))
         return;
-    for (unsigned i = 1; i < DOMID_FIRST_RESERVED; i++) {
-        struct connection *c = s->engine->domains[i];
-        struct command command = {.kind = COMMAND_SHUTDOWN, .number = i};
+    for (c = TAILQ_FIRST(&s->engine->connections); c; c = next) {
+        struct command command = {.kind = COMMAND_SHUTDOWN,
+                                  .number = c->domain};
 
-        if (c && states[i] == DOMAIN_IS_GONE)
-            end_domain(s, (domid_t)i);
-        else if (c && states[i] == DOMAIN_HAS_SHUT_DOWN && !c->has_shut_down)
+        next = TAILQ_NEXT(c, of_engine);
+        if (!c->is_ring || !c->domain)
+            continue;
+        if (states[c->domain] == DOMAIN_IS_GONE)
+            end_domain(s, c->domain);
+        else if (states[c->domain] == DOMAIN_HAS_SHUT_DOWN && !c->has_shut_down)
             server_do(s, &command);
     }
 }
@@ -171,6 +177,7 @@ int server_begin(struct server *s, const struct server_options *options,
 {
     *s = (struct server){.epoll = -1,
                          .listener = -1,
+                         .spare = daemon_open_spare(),
                          .stop_fd = options->stop_fd,
                          .world = options->world};
     TAILQ_INIT(&s->touched);
@@ -179,7 +186,8 @@ int server_begin(struct server *s, const struct server_options *options,
         return error_set_errno(e, errno, "can't wait for events");
     if (restore(s, options, e))
         return -1;
-    s->listener = socket_listen(options->socket, e);
+    /* What is there is of a daemon that ended: the journal's lock says so. */
+    s->listener = daemon_listen(options->socket, e);
     if (s->listener < 0 || watch_fd(s, s->listener, &s->listener, e))
         return -1;
     if (s->stop_fd >= 0 && watch_fd(s, s->stop_fd, &s->stop_fd, e))
@@ -212,27 +220,31 @@ void server_end(struct server *s)
         journal_close(s->journal);
     if (s->listener >= 0)
         close(s->listener);
+    if (s->spare >= 0)
+        close(s->spare);
     if (s->epoll >= 0)
         close(s->epoll);
     free(s->by_port);
 }
 
-static void take_ports(struct server *s)
+static int take_ports(struct server *s, struct error *e)
 {
     evtchn_port_t ports[EVENTS_PER_TURN];
-    unsigned count = s->world->events(s->world, ports, EVENTS_PER_TURN);
+    int count = s->world->events(s->world, ports, EVENTS_PER_TURN, e);
 
-    for (unsigned i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++) {
         struct ring_link *link = ring_of_port(s, ports[i]);
 
         if (ports[i] == s->world->state_port)
             check_domains(s);
-        else if (link)
+        else if (link && !link->has_more)
             ring_read(s, link);
     }
+    return count < 0 ? -1 : 0;
 }
 
-static void take_event(struct server *s, const struct epoll_event *event)
+static int take_event(struct server *s, const struct epoll_event *event,
+                      struct error *e)
 {
     struct client *client = event->data.ptr;
 
@@ -241,18 +253,26 @@ static void take_event(struct server *s, const struct epoll_event *event)
     else if (event->data.ptr == &s->stop_fd)
         s->is_stopping = true;
     else if (event->data.ptr == s->world)
-        take_ports(s);
+        return take_ports(s, e);
     else if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         socket_read(s, client);
+    return 0;
 }
 
-/* Rings that were not read to their end in the last turn. */
+/*
+ * Rings that were not read to their end in the last turn. Requests of dom0's
+ * kernel may end any other ring, so no pointer to the next one is kept.
+ */
 static void read_more(struct server *s)
 {
-    struct ring_link *link = TAILQ_FIRST(&s->touched), *next;
+    struct ring_link *link;
+    unsigned left = 0;
 
-    for (; link; link = next) {
-        next = TAILQ_NEXT(link, link);
+    TAILQ_FOREACH(link, &s->touched, link)
+    left++;
+    for (; left && (link = TAILQ_FIRST(&s->touched)); left--) {
+        TAILQ_REMOVE(&s->touched, link, link);
+        TAILQ_INSERT_TAIL(&s->touched, link, link);
         if (!link->has_more)
             continue;
         link->has_more = false;
@@ -337,9 +357,11 @@ int server_turn(struct server *s, int timeout_ms, struct error *e)
     count = epoll_wait(s->epoll, events, EVENTS_PER_TURN, timeout_ms);
     if (count < 0 && errno != EINTR)
         return error_set_errno(e, errno, "can't wait for events");
-    for (int i = 0; i < count; i++)
-        take_event(s, &events[i]);
+    /* Before events, so that a ring is read once in a turn. */
     read_more(s);
+    for (int i = 0; i < count; i++)
+        if (take_event(s, &events[i], e))
+            return -1;
     flush(s);
     write_output(s);
     close_gone_programs(s);

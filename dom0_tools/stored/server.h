@@ -20,9 +20,10 @@ struct ring_link {
     struct connection *c;
     struct world_ring mapped;
     struct store_ring ring;
-    bool is_touched;   /* in the list; to be finished after the journal */
-    bool wants_notify; /* the domain shall look */
-    bool has_more;     /* to be read in the next turn, event or not */
+    bool is_touched;    /* in the list; to be finished after the journal */
+    bool wants_notify;  /* the domain shall look */
+    bool has_more;      /* to be read in the next turn, event or not */
+    bool is_restarting; /* its page is to start anew, after the journal */
 };
 
 /* A program: what a socket connection's `link` points to. */
@@ -41,6 +42,7 @@ struct server {
     struct journal *journal;
     struct world *world; /* NULL: no domains */
     int epoll, listener, stop_fd;
+    int spare;                /* a descriptor to refuse programs with */
     struct ring_list touched; /* rings to finish after the journal */
     struct ring_link **by_port;
     size_t port_room;
@@ -72,8 +74,6 @@ struct connection *server_do(struct server *s, struct command *command);
 
 /* socket.c */
 
-/* Listens at that path. The descriptor, or -1. */
-int socket_listen(const char *path, struct error *e);
 void socket_accept(struct server *s);
 void socket_read(struct server *s, struct client *client);
 void socket_write(struct server *s, struct client *client);

@@ -3,54 +3,30 @@
  * Programs on the Unix socket (server.h). The socket's mode lets root alone
  * connect, so all of them speak for dom0.
  */
-#define _GNU_SOURCE /* accept4() */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "dom0_tools/lib/daemon.h"
 #include "dom0_tools/stored/server.h"
+
+/* Messages that go out in one step. */
+#define SENT_TOGETHER 64
 
 /* Output that a program leaves lying: no more requests; no more patience. */
 #define HELD_OUTPUT (1u << 20)
 #define MOST_OUTPUT (64u << 20)
 
 /* See server.h. */
-int socket_listen(const char *path, struct error *e)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    mode_t mask;
-    int fd, rc;
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return error_set(e, EXIT_STATUS_USAGE, "%s is too long for a socket",
-                         path);
-    memcpy(address.sun_path, path, strlen(path));
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return error_set_errno(e, errno, "can't make a socket");
-    /* What is there is of a daemon that ended: the journal's lock says so. */
-    unlink(path);
-    mask = umask(0177);
-    rc = bind(fd, (struct sockaddr *)&address, sizeof(address));
-    umask(mask);
-    if (!rc && !listen(fd, SOMAXCONN))
-        return fd;
-    error_set_errno(e, errno, "can't listen at %s", path);
-    close(fd);
-    return -1;
-}
-
-/* See server.h. */
 void socket_accept(struct server *s)
 {
     struct command command = {.kind = COMMAND_OPEN};
-    int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = daemon_accept(s->listener, &s->spare);
     struct client *client;
     struct epoll_event event = {.events = EPOLLIN};
 
@@ -144,19 +120,33 @@ static void set_interest(struct server *s, struct client *client)
     epoll_ctl(s->epoll, EPOLL_CTL_MOD, client->fd, &event);
 }
 
+/* Sends as many of the messages that wait as go in one step. */
+static ssize_t send_some(const struct client *client)
+{
+    const struct connection *c = client->c;
+    struct outgoing *message = TAILQ_FIRST(&c->outgoing);
+    struct iovec parts[SENT_TOGETHER];
+    struct msghdr all = {.msg_iov = parts};
+
+    for (; message && all.msg_iovlen < SENT_TOGETHER;
+         message = TAILQ_NEXT(message, link))
+        parts[all.msg_iovlen++] = (struct iovec){message->bytes, message->size};
+    parts[0].iov_base = (uint8_t *)parts[0].iov_base + c->out_part;
+    parts[0].iov_len -= c->out_part;
+    return sendmsg(client->fd, &all, MSG_NOSIGNAL);
+}
+
 /* See server.h. */
 void socket_write(struct server *s, struct client *client)
 {
     struct connection *c = client->c;
     bool was_full = client->is_full;
-    struct outgoing *message;
 
     client->is_full = false;
-    while (!client->is_full && (message = TAILQ_FIRST(&c->outgoing))) {
+    while (!client->is_full && !TAILQ_EMPTY(&c->outgoing)) {
         struct command command = {.kind = COMMAND_PUBLISHED,
                                   .connection = c->id};
-        ssize_t n = send(client->fd, message->bytes + c->out_part,
-                         message->size - c->out_part, MSG_NOSIGNAL);
+        ssize_t n = send_some(client);
 
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
             socket_give_up(s, client);

@@ -141,6 +141,14 @@ void tree_set_permissions(struct tree *t, struct node *n,
     n->generation = n->permissions_generation = ++t->generation;
 }
 
+static bool is_mentioned(const struct content *c, domid_t domain)
+{
+    for (uint32_t i = 0; i < c->permission_count; i++)
+        if (c->permissions[i].domain == domain)
+            return true;
+    return false;
+}
+
 /* A node's permissions without those of one domain. */
 static void forget_in_node(struct tree *t, struct node *n, domid_t domain)
 {
@@ -155,8 +163,7 @@ static void forget_in_node(struct tree *t, struct node *n, domid_t domain)
     for (uint32_t i = 1; i < c->permission_count; i++)
         if (kept[i].domain != domain)
             kept[count++] = kept[i];
-    if (count != c->permission_count || owner_of(n) == domain)
-        tree_set_permissions(t, n, kept, count);
+    tree_set_permissions(t, n, kept, count);
     free(kept);
 }
 
@@ -165,7 +172,8 @@ static void forget_below(struct tree *t, struct node *root, domid_t domain)
     struct name *n;
 
     for (n = &root->name; n; n = names_next(&root->name, n))
-        forget_in_node(t, (struct node *)n, domain);
+        if (is_mentioned(&((struct node *)n)->content, domain))
+            forget_in_node(t, (struct node *)n, domain);
 }
 
 /* See tree.h. */

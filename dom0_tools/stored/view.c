@@ -172,17 +172,6 @@ static void add_empty(struct view *v, const char *path,
     tree_add(v->tree, parent.node, path, strlen(path), content);
 }
 
-/* How many names `path` has beyond those of `above`. */
-static unsigned names_beyond(const char *path, const char *above)
-{
-    unsigned count = 0;
-
-    path += above[1] ? strlen(above) : 0;
-    for (; *path; path++)
-        count += *path == '/';
-    return count;
-}
-
 /*
  * Makes a node and the missing ones above it, all with the permissions of the
  * nearest that exists; but what a guest makes is its own.
@@ -193,6 +182,7 @@ static int add_path(struct view *v, const char *path)
     struct quotas *q = v->tree->quotas;
     char above[PATH_ROOM];
     struct place place;
+    unsigned missing;
     size_t length;
 
     memcpy(above, path, strlen(path) + 1);
@@ -201,11 +191,11 @@ static int add_path(struct view *v, const char *path)
         return -EACCES;
     if (!see(v, above, SEEN_PERMISSIONS))
         return -ENOSPC;
-    if (!quota_allows(q, v->asker.domain, QUOTA_NODES,
-                      names_beyond(path, above)))
+    missing = path_depth(path) - path_depth(above);
+    if (!quota_allows(q, v->asker.domain, QUOTA_NODES, missing))
         return -ENOSPC;
     if (!quota_allows(q, v->asker.domain, QUOTA_MEMORY,
-                      names_beyond(path, above) * sizeof(struct node)))
+                      missing * sizeof(struct node)))
         return -ENOMEM;
     content_copy(&content, place.content);
     content_set_value(&content, NULL, 0);

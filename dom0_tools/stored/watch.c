@@ -80,6 +80,13 @@ static void free_unused(struct watches *w, struct watch_point *point)
 }
 
 /* See watch.h. */
+size_t watch_weight(const char *path, const char *token)
+{
+    return sizeof(struct watch) + strlen(token) + strlen(path) +
+           path_depth(path) * sizeof(struct watch_point);
+}
+
+/* See watch.h. */
 struct watch *watches_add(struct watches *w, const char *path,
                           const char *token, struct connection *owner)
 {
@@ -89,6 +96,7 @@ struct watch *watches_add(struct watches *w, const char *path,
     watch->owner = owner;
     watch->token = memory_copy(token, strlen(token));
     watch->id = ++w->last_id;
+    watch->weight = (uint32_t)watch_weight(path, token);
     TAILQ_INSERT_TAIL(&watch->point->watches, watch, at_point);
     return watch;
 }

@@ -17,8 +17,9 @@ struct watch {
     struct watch_point *point;
     struct connection *owner;
     char *token;
-    size_t skip; /* leading bytes of paths that the owner does not see */
-    uint64_t id; /* different for all watches ever */
+    size_t skip;     /* leading bytes of paths that the owner does not see */
+    uint64_t id;     /* different for all watches ever */
+    uint32_t weight; /* bytes that its owner is charged for */
 };
 
 TAILQ_HEAD(watch_list, watch);
@@ -38,6 +39,9 @@ void watches_begin(struct watches *w, const uint64_t key[2]);
 
 /* Frees the tables; the watches must be gone. */
 void watches_end(struct watches *w);
+
+/* The most bytes that a watch of that path and token takes. */
+size_t watch_weight(const char *path, const char *token);
 
 /* A new watch; the caller puts it into the list of its owner. */
 struct watch *watches_add(struct watches *w, const char *path,

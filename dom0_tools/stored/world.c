@@ -133,14 +133,14 @@ static int event_fd(struct world *world)
     return event_device_fd(real(world)->events);
 }
 
-static unsigned events(struct world *world, evtchn_port_t *ports, unsigned room)
+static int events(struct world *world, evtchn_port_t *ports, unsigned room,
+                  struct error *e)
 {
-    int count = event_device_pending(real(world)->events, ports, room, NULL);
+    int count = event_device_pending(real(world)->events, ports, room, e);
 
-    if (count <= 0)
-        return 0;
-    event_device_unmask(real(world)->events, ports, (unsigned)count, NULL);
-    return (unsigned)count;
+    if (count > 0)
+        event_device_unmask(real(world)->events, ports, (unsigned)count, NULL);
+    return count;
 }
 
 static bool states(struct world *world, uint8_t states[DOMID_FIRST_RESERVED])

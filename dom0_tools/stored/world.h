@@ -30,9 +30,13 @@ struct world {
     /* dom0's own ring: the port at which its kernel listens. 0 or -1. */
     int (*own_port)(struct world *w, evtchn_port_t *port, struct error *e);
 
-    /* For poll(), and the ports that fired since, which fire again. */
+    /*
+     * For poll(), and how many ports fired since, which may fire again. -1 if
+     * that can't be told any more.
+     */
     int (*event_fd)(struct world *w);
-    unsigned (*events)(struct world *w, evtchn_port_t *ports, unsigned room);
+    int (*events)(struct world *w, evtchn_port_t *ports, unsigned room,
+                  struct error *e);
 
     /* The port that says that some domain has changed its state. */
     evtchn_port_t state_port;

@@ -200,6 +200,7 @@ int main(int argc, char **argv)
         return WRONG_USE;
     }
     signal(SIGPIPE, SIG_IGN);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* whoever waits sees how far it is */
     start_child(&c, command);
     status = read_console(&c);
     end_child(&c);

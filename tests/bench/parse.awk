@@ -2,8 +2,8 @@
 #
 # Reads one run's console log (seconds, then the line) and prints its figures
 # as "pass,system,run,metric,value", times in nanoseconds. Variables: pass,
-# machine (the system's name), run. Times taken on the host mean nothing under
-# -icount and are left out there.
+# machine (the system's name), run, part. Times taken on the host mean nothing
+# under -icount and are left out there; only the part "kernel" has any.
 
 function say(metric, value) {
     printf "%s,%s,%s,%s,%s\n", pass, machine, run, metric, value
@@ -29,7 +29,7 @@ unpacking == "" && /d0 has maximum|[Uu]npacking/ { unpacking = $1 }
 entry == "" && / mapping kernel into physical memory/ { entry = $1 }
 kernel == "" && / Linux version / { kernel = $1 }
 / BENCH start/ { init = $1 }
-/ BENCH [a-z_]+ [0-9.]+$/ { say($(NF - 1), $NF) }
+/ BENCH [a-z_]+(@[0-9]+)? [0-9.]+$/ { say($(NF - 1), $NF) }
 
 /System RAM: .*kB\)/ { ram = number_after("MB \\(") }
 / Dom heap: [0-9]+kB free/ { free = number_after("Dom heap: ") }
@@ -37,6 +37,8 @@ kernel == "" && / Linux version / { kernel = $1 }
 /memory: kept [0-9]+ KiB/ { kept = number_after("memory: kept ") }
 
 END {
+    if (part != "kernel")
+        exit
     span("boot_kernel", kernel, init)
     span("boot_own", hypervisor, unpacking)
     span("boot_entry", hypervisor, entry)

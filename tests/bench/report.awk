@@ -2,16 +2,11 @@
 #
 # Makes the tables from metrics.txt and raw.csv: Markdown on standard output,
 # the same figures with their range into the file `csv`. Variables: systems,
-# passes (lists), csv (file name). Ratios are of medians.
+# passes (lists), csv (file name). Ratios are of medians. Goes with median.awk.
 
 BEGIN {
     system_count = split(systems, system_names, " ")
     pass_count = split(passes, pass_names, " ")
-    scale["ns"] = 1; scale["us"] = 1e3; scale["ms"] = 1e6; scale["KiB"] = 1
-    instructions["ns"] = "instr"; instructions["us"] = "1000 instr"
-    instructions["ms"] = "10^6 instr"
-    title["wall"] = "Wall time under TCG"
-    title["icount"] = "Retired instructions"
 }
 
 FNR == NR {
@@ -29,27 +24,7 @@ FNR == NR {
 }
 
 {
-    key = $1 SUBSEP $2 SUBSEP $4
-    values[key, ++count[key]] = $5 + 0
-}
-
-# Sorts the values of a key and sets its median, lowest and highest.
-function settle(key, i, j, v, n) {
-    n = count[key]
-    for (i = 2; i <= n; i++) {
-        v = values[key, i]
-        for (j = i - 1; j > 0 && values[key, j] > v; j--)
-            values[key, j + 1] = values[key, j]
-        values[key, j + 1] = v
-    }
-    median[key] = n % 2 ? values[key, (n + 1) / 2] \
-                        : (values[key, n / 2] + values[key, n / 2 + 1]) / 2
-    lowest[key] = values[key, 1]
-    highest[key] = values[key, n]
-}
-
-function digits(x) {
-    return sprintf(x >= 1000 ? "%.0f" : x >= 10 ? "%.1f" : "%.2f", x)
+    take($1 SUBSEP $2 SUBSEP $4, $5)
 }
 
 function value(pass, sys, m) {
@@ -63,12 +38,6 @@ function ratio(pass, sys, base, m) {
         median[pass, base, m] == 0)
         return "-"
     return sprintf("%.2f", median[pass, sys, m] / median[pass, base, m])
-}
-
-function unit_text(pass, m) {
-    if (pass == "icount" && unit[m] in instructions)
-        return instructions[unit[m]]
-    return unit[m]
 }
 
 function goal_text(pass, m, g) {
@@ -105,13 +74,6 @@ function verdict(pass, m, g, has, r) {
     return r == "-" ? "-" : r + 0 <= g + 0 ? "yes" : "no"
 }
 
-function row(cells, n, i, line) {
-    line = "|"
-    for (i = 1; i <= n; i++)
-        line = line sprintf(i == 1 ? " %-37s |" : " %10s |", cells[i])
-    print line
-}
-
 function header(n, i) {
     n = 0
     cells[++n] = "metric"; cells[++n] = "unit"
@@ -126,10 +88,7 @@ function header(n, i) {
         cells[++n] = "ref. Xen"; cells[++n] = "Mica goal"
     }
     row(cells, n)
-    printf "|%s", "---------------------------------------|"
-    for (i = 2; i <= n; i++)
-        printf "%s", i == 2 ? "------------|" : "-----------:|"
-    print ""
+    rule(n)
 }
 
 function metric_row(pass, m, n, i, sys) {

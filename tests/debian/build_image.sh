@@ -3,7 +3,8 @@
 #
 # build_image.sh DIR KERNEL_DEB
 # Makes a Debian system with systemd, like the one this script runs on, from
-# the mirror that apt uses, and with the kernel of the given package:
+# the mirror that apt uses, with the kernel of the given package and what "make
+# install" has put into DIR/install:
 #   DIR/disk.img    its root file system, ext4 with the label "mica-root"
 #   DIR/initrd.img  the initial RAM disk that Debian's tools made for it
 # The password of root is "mica". Needs to be root, as debootstrap does, and
@@ -72,6 +73,12 @@ install_kernel() {
     rm "$tree/var/cache/kernel.deb"
 }
 
+# As somebody does it who runs "make install" there.
+install_mica() {
+    cp -a "$dir/install/." "$tree/"
+    inside systemctl --quiet enable mica-stored mica-consoled mica-monitord
+}
+
 make_disk() {
     used=$(du -sxm "$tree" | cut -f 1)
     rm -f "$dir/disk.new"
@@ -102,6 +109,7 @@ debootstrap --variant=minbase --include="$packages" "$codename" "$tree" \
     "$mirror"
 configure
 install_kernel
+install_mica
 put_package_into_cache
 inside apt-get clean
 cp "$tree"/boot/initrd.img-* "$dir/initrd.img"

@@ -9,7 +9,11 @@ STRESS_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Werror
 STRESS_SECONDS ?= 300
 
-$(DEBIAN_OUT)/disk.img: tests/debian/build_image.sh $(B)/kernel/vmlinuz
+$(DEBIAN_OUT)/disk.img: tests/debian/build_image.sh $(B)/kernel/vmlinuz \
+		$(TOOL_BIN) $(B)/guests/echo.elf \
+		$(wildcard dom0_tools/install/*)
+	$(Q)$(MAKE) install PREFIX=/usr/local DESTDIR=$(@D)/install
+	@install -D -m 644 $(B)/guests/echo.elf $(@D)/install/srv/echo.elf
 	$(call say,DEBIAN,$@)
 	$(Q)tests/run/packages.sh --install debootstrap e2fsprogs
 	$(Q)tests/debian/build_image.sh $(@D) $(B)/kernel/deb/*.deb
@@ -41,7 +45,7 @@ $(XL_OUT)/complete: $(addprefix tests/debian/xl_,overlay.sh guest_init guest.cfg
 	$(Q)tests/debian/xl_overlay.sh $(@D) $(B)/kernel/vmlinuz
 	@touch $@
 
-check-xl: $(B)/mica.gz $(XL_OUT)/complete ## Debian's own tool stack starts and ends guests
+check-xl: $(B)/mica.gz $(XL_OUT)/complete $(B)/dom0_tools/mica ## Debian's own tool stack starts and ends guests
 	$(Q)XL_DIR=$(XL_OUT) tests/run/check.sh qemu tests/debian/xl.t
 
 .PHONY: check-debian check-stress check-xl

@@ -4,6 +4,7 @@
 #
 # Debian's own tool stack, unchanged, in the first domain: xl with the store
 # and console daemons of the same packages starts, watches and ends a guest.
+# Beside it is mica, which has to print what xl prints, byte for byte.
 # "make check-xl" fetches them and sets XL_DIR.
 
 # shellcheck source=tests/run/vm.bash
@@ -13,14 +14,16 @@
 
 # $dir/overlay/xl becomes /xl
 INITRD=$dir/initrd.img
-OVERLAY=$XL_DIR/overlay dom0_tools/image/initramfs.sh "$INITRD" "$B/kernel" \
+cp -a "$XL_DIR/overlay" "$dir/"
+cp tests/debian/xl_compare "$dir/overlay/xl/compare"
+TOOLS=$B/dom0_tools/mica OVERLAY=$dir/overlay dom0_tools/image/initramfs.sh "$INITRD" "$B/kernel" \
     xenfs xen-privcmd xen-evtchn xen-gntdev
 
 daemons_start() {
     shell 20 'mkdir -p /run/xenstored /run/xen /var/lib/xenstored
         mkdir -p /var/lib/xen /var/log/xen /var/lock /etc/xen; touch /etc/xen/xl.conf
         rm -rf /var/run; ln -s /run /var/run
-        export LD_LIBRARY_PATH=/xl PATH=/xl:$PATH' &&
+        rm -f /usr/sbin/xl; export LD_LIBRARY_PATH=/xl PATH=/xl:$PATH' &&
         shell 30 'xenstored --pid-file /run/xenstored.pid && xen-init-dom0' &&
         shell 30 'xenconsoled --log=guest --log-dir=/tmp'
 }
@@ -85,6 +88,38 @@ balloon_shrinks() {
         becomes 40 'xl list guest | grep -Eq "^guest +[0-9]+ +20[0-9] "'
 }
 
+# same HOW ARGUMENTS: see xl_compare.
+same() {
+    check "mica $2 prints what xl does" compares "$@"
+}
+
+compares() {
+    shell 120 "compare $1 $2" && return
+    sed 's/^/# /' "$dir/answer"
+    return 1
+}
+
+prints_what_xl_does() {
+    same but_dom0 list
+    same exactly 'list guest'
+    same but_dom0 'list -v'
+    same but_dom0 'list -vcn'
+    same exactly 'list -Z guest'
+    same fields 'list -l guest'
+    same exactly info
+    same exactly 'info -n'
+    same exactly 'info free_memory'
+    same but_dom0 vcpu-list
+    same exactly 'vcpu-list guest'
+    same exactly vm-list
+    same exactly uptime
+    same exactly 'uptime -s guest'
+    same exactly 'domid guest'
+    same exactly 'domname 0'
+    same exactly sched-credit2
+    same exactly 'sched-credit2 -d guest'
+}
+
 guest_ends() {
     shell 60 'xl destroy guest' && shell 60 'xl list' &&
         ! grep -q ^guest "$dir/answer"
@@ -116,6 +151,11 @@ for round in 1 2; do
     check "guest $round comes up" guest_says 120 'guest: up as xen'
     check "guest $round has all its vCPUs" guest_says 60 'guest: 2 processors'
     check "guest $round pauses and goes on" pauses_and_goes_on
+    if [ $round = 1 ]; then
+        check 'it is paused' shell 60 'xl pause guest'
+        prints_what_xl_does
+        check 'it goes on' shell 60 'xl unpause guest'
+    fi
     check "guest $round gets another weight" weight_is_kept
     check "guest $round has a vCPU pinned" pins_a_vcpu
     check "guest $round gives memory back" balloon_shrinks

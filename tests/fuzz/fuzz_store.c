@@ -240,9 +240,21 @@ static void open_or_close(struct input *in)
     server_do(&server, &command);
 }
 
+/* Small limits, so that they are hit. */
+static void set_limit(struct input *in)
+{
+    struct command command = {.kind = COMMAND_LIMIT,
+                              .number = next(in) % QUOTA_COUNT,
+                              .frame = next(in)};
+
+    if (command.number == QUOTA_MEMORY || command.number == QUOTA_REQUESTS)
+        command.frame *= 16;
+    server_do(&server, &command);
+}
+
 static void step(struct input *in)
 {
-    switch (next(in) % 10) {
+    switch (next(in) % 11) {
     case 0:
         open_or_close(in);
         break;
@@ -262,7 +274,10 @@ static void step(struct input *in)
         finish_rings();
         break;
     case 6:
+        set_limit(in);
+        break;
     case 7:
+    case 8:
         put_into_ring(in);
         serve_ring(in);
         break;
@@ -295,7 +310,7 @@ static void begin(void)
     memset(pages, 0, sizeof(pages));
     memset(is_alive, true, sizeof(is_alive));
     free(server.by_port);
-    server = (struct server){.world = &world};
+    server = (struct server){.world = &world, .spare = -1};
     TAILQ_INIT(&server.touched);
     open_journal();
     claim(!journal_flush(server.journal, server.engine));
@@ -308,6 +323,33 @@ static void check_accounts(void)
     claim(!control_execute(server.engine, "check", 6, &answer));
     claim(!memcmp(answer.data, "OK", 2));
     bytes_free(&answer);
+}
+
+/* Takes from what each domain is charged for what its nodes weigh. */
+static void discharge(struct node *root)
+{
+    for (struct name *n = &root->name; n; n = names_next(&root->name, n)) {
+        struct node *node = (struct node *)n;
+
+        quota_charge(&server.engine->quotas,
+                     node->content.permissions[0].domain, QUOTA_MEMORY,
+                     -(int64_t)tree_weight(node));
+    }
+}
+
+/* When all connections are gone, nobody is charged for more than nodes. */
+static void check_charges(void)
+{
+    struct engine *e = server.engine;
+    struct connection *c;
+
+    while ((c = TAILQ_FIRST(&e->connections)))
+        connection_end(e, c);
+    discharge(&e->tree.root);
+    discharge(&e->tree.special);
+    for (unsigned i = 0; i < e->quotas.top; i++)
+        for (unsigned q = 0; e->quotas.accounts[i] && q < QUOTA_COUNT; q++)
+            claim(q == QUOTA_NODES || !e->quotas.accounts[i]->used[q]);
 }
 
 static void end_with_journal(void)
@@ -325,6 +367,7 @@ static void end_with_journal(void)
     claim(before.used == after.used &&
           !memcmp(before.data, after.data, after.used));
     check_accounts();
+    check_charges();
     bytes_free(&before);
     bytes_free(&after);
     engine_end(server.engine);

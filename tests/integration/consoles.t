@@ -4,7 +4,8 @@
 #
 # A guest's console in the first domain: kept in a log, shown to several at a
 # time, typed into, and complete although the daemon is killed while the guest
-# writes.
+# writes. A store that stands still or dies holds up no console. A small guest
+# obeys what the tools leave in the store.
 
 # shellcheck source=tests/run/vm.bash
 . tests/run/vm.bash
@@ -46,7 +47,18 @@ extra = "console=hvc0"
 EOF
 }
 
+make_echo() {
+    cp "$B/guests/echo.elf" "$dir/guest/boot/"
+    cat >"$dir/guest/boot/echo.cfg" <<'EOF'
+name = "echo"
+kernel = "/boot/echo.elf"
+memory = 4
+on_reboot = "restart"
+EOF
+}
+
 make_guest
+make_echo
 INITRD=$dir/initrd.img
 OVERLAY=$dir/guest dom0_tools/image/initramfs.sh "$INITRD" "$B/kernel" \
     xenfs xen-privcmd xen-evtchn xen-gntdev
@@ -91,6 +103,36 @@ nothing_is_missing() {
         wc -l" && says '^3000$'
 }
 
+# The store daemon is stopped, or killed, while people talk to the guest.
+answers_while_store() {
+    attached "sleep 1; kill -$1 \$(pidof stored); sleep 1; echo $1; sleep 4;
+        kill -CONT \$(pidof stored)" && says "^the guest heard $1"
+}
+
+# What was put aside comes first.
+shows_all_of_the_log() {
+    shell 20 "echo older >$log.1; mica console -l guest | head -n 1" &&
+        says '^older'
+}
+
+is_created() {
+    shell 60 'mica create /boot/echo.cfg' &&
+        shell 60 'until mica console -l echo | grep -q "is up"; do
+            usleep 200000; done'
+}
+
+# The new domain writes to the log of the old one.
+is_restarted() {
+    shell 20 'mica reboot echo' &&
+        shell 60 'until [ "$(mica console -l echo | grep -c "is up")" = 2 ]
+            do usleep 200000; done'
+}
+
+is_shut_down() {
+    shell 60 'mica shutdown -w echo' &&
+        shell 20 'while mica list echo 2>/dev/null; do usleep 200000; done'
+}
+
 is_destroyed() {
     shell 60 'mica destroy guest' &&
         shell 20 'while [ -e /run/mica/console/1.sock ]; do usleep 100000; done'
@@ -107,6 +149,13 @@ check 'the terminal of the store works too' terminal_works
 check 'the daemon is killed while the guest writes' is_killed_amid
 check 'nothing of that is missing in the log' nothing_is_missing
 check 'what is typed is answered again' answers
+for signal in STOP KILL; do
+    check "also while the store gets $signal" answers_while_store $signal
+done
+check 'the whole log is shown' shows_all_of_the_log
+check 'a small guest is created' is_created
+check 'it starts anew when told through the store' is_restarted
+check 'it shuts down when told through the store' is_shut_down
 check 'the daemon tells what it does' shell 20 'cat /var/log/consoled.log' &&
     says 'domain 1 \(guest\): connected, terminal /dev/pts/'
 check 'with the domain its socket goes' is_destroyed

@@ -41,8 +41,30 @@ root_is_on() {
 }
 
 is_first_domain() {
-    shell 20 'mount -t xenfs xenfs /proc/xen && cat /proc/xen/capabilities' &&
-        says '^control_d$'
+    shell 20 'cat /proc/xen/capabilities' && says '^control_d$'
+}
+
+# What "make install" brought and systemd started.
+tools_are_served() {
+    local unit
+    for unit in stored consoled monitord; do
+        shell 20 "systemctl is-active mica-$unit" && says '^active$' || return
+    done
+    shell 20 'mica list' && says '^Domain-0 +0 '
+}
+
+guest_comes_and_goes() {
+    shell 60 'mica create name=echo kernel=/srv/echo.elf memory=4' &&
+        shell 60 'until mica console -l echo | grep -q "is up"; do sleep 1; done' &&
+        shell 60 'mica destroy echo && ! mica list echo' &&
+        says 'there is no domain "echo"'
+}
+
+# One that ends is there again.
+tools_are_restarted() {
+    shell 20 'systemctl kill -s KILL mica-stored' &&
+        shell 60 'until mica store ls /; do sleep 1; done' &&
+        shell 20 'systemctl is-active mica-stored' && says '^active$'
 }
 
 installs_and_runs_a_package() {
@@ -88,6 +110,9 @@ debian() {
     check "$disk: all of it started" is_running
     check "$disk: is the root" root_is_on "$disk"
     check "$disk: Xen's first domain" is_first_domain
+    check "$disk: Mica's tools are there" tools_are_served
+    check "$disk: a guest comes and goes" guest_comes_and_goes
+    check "$disk: a daemon that was killed comes back" tools_are_restarted
     check "$disk: the network is there" network_has_an_address
     check "$disk: apt installs a package" installs_and_runs_a_package
     check "$disk: programs run" programs_run

@@ -258,9 +258,117 @@ killed() {
         awaits 'mica store ls / >/dev/null' && awaits "ask stays $1"
 }
 
-shuts_down_in_time() {
-    shell 60 '(sleep 1; told echo poweroff) & mica shutdown -w echo' &&
-        says '^Domain [0-9]+ \(echo\) has ended'
+pauses_and_goes_on() {
+    shell 20 'mica pause echo && mica list echo' &&
+        says '^echo .* [r-][b-]p--- ' &&
+        shell 20 'mica unpause echo && mica list echo' &&
+        says '^echo .* -b---- '
+}
+
+dry_run_changes_nothing() {
+    shell 20 'mica create -n /boot/echo.cfg name=dry memory=8 &&
+        ! mica list dry 2>/dev/null' && says '^memory = 8$' &&
+        says '^# would start /boot/echo.elf'
+}
+
+waits_for_its_start() {
+    creates -p name=held && shell 20 'mica list held' &&
+        says '^held .* --p--- +0\.0$' &&
+        shell 20 'mica unpause held' && answers held started &&
+        shell 20 'mica destroy held'
+}
+
+stays_in_front() {
+    shell 60 '(sleep 2; told front poweroff) &
+        mica create -F /boot/echo.cfg name=front && ! mica list front' &&
+        says '^Created domain' && says '^Domain [0-9]+ \(front\) has ended'
+}
+
+has_names_and_numbers() {
+    shell 20 'test "$(mica domname $(mica domid echo))" = echo &&
+        mica rename echo other && mica domid other && ! mica domid echo &&
+        mica rename other echo' && says 'no domain "echo"'
+}
+
+is_scheduled_as_told() {
+    shell 20 'mica sched -d echo -w 512 && mica sched -d echo &&
+        mica vcpu-pin echo 0 0 && mica vcpu-list echo' &&
+        says '^echo +[0-9]+ +512 ' && says '^echo +[0-9]+ +0 +0 .* (0|all) / all$'
+}
+
+# Only the guest can do it; it is told by the store.
+is_told_its_memory() {
+    shell 20 'mica mem-max echo 8 && mica mem-set echo 5 &&
+        mica store read "/local/domain/$(mica domid echo)/memory/target"' &&
+        says '^5120$' &&
+        fails 2 'its limit is 8192 KiB' 'mica mem-set echo 9' &&
+        fails 5 'KiB are free' 'mica mem-max echo 1t; mica mem-set echo 1t' &&
+        shell 20 'mica mem-max echo 4'
+}
+
+is_told_of_a_key() {
+    shell 20 'mica sysrq echo s &&
+        mica store read "/local/domain/$(mica domid echo)/control/sysrq"' &&
+        says '^s$'
+}
+
+has_another_configuration() {
+    shell 20 'mica config-update echo /boot/echo.cfg memory=6 &&
+        mica store read "/mica/domain/$(mica domid echo)/config/memory"' &&
+        says '^6$'
+}
+
+# dom0 is at work for this, so that its rates are not zero.
+top_shows_rates() {
+    shell 60 'mica top -b -v -i 2 -d 2' &&
+        says '^ +NAME +STATE .* CALLS/s EVENTS/s$' &&
+        says '^ +Domain-0 -----r .* [1-9][0-9]* +[1-9][0-9]*$' &&
+        says '^ +echo --b--- +[0-9]+ +0\.0 +4096 .* 1 +[0-9]+ +[0-9]+$' &&
+        says '^ +vCPU 0: blocked, CPU 0, [0-9.]+ s$'
+}
+
+tells_how_long() {
+    shell 20 'mica uptime echo' && says '^echo +[0-9]+ +0:0[0-9]:[0-9]{2}$'
+}
+
+is_called_in_other_ways() {
+    shell 20 'mica li echo' && says '^echo ' && shell 20 'xl list echo' &&
+        says '^echo ' && fails 2 '^xl: unknown verb "frob"' 'xl frob'
+}
+
+# Its "keep" tries again and again meanwhile.
+goes_without_consoles() {
+    local result
+    shell 20 'mv /usr/sbin/consoled /tmp; kill -9 $(pidof consoled)' &&
+        fails 10 "mica: can't open the console.*is the console daemon running" \
+            'mica console echo' &&
+        creates name=quiet; result=$?
+    shell 60 "mv /tmp/consoled /usr/sbin; await 'ask quiet there'
+        mica destroy quiet"
+    return "$result"
+}
+
+stays_while_paused() {
+    shell 20 'mica pause echo' &&
+        fails 7 '1 domain has not ended after 2 s' 'mica shutdown -t 2 echo'
+}
+
+ends_when_it_goes_on() {
+    shell 20 'mica unpause echo' && awaits '! mica list echo'
+}
+
+reboots_into_another() {
+    shell 20 'mica domid echo' && before=$(tail -n 1 "$dir/answer") &&
+        shell 60 'mica reboot -w echo' &&
+        says "^Domain $before \(echo\) has ended" &&
+        awaits "id=\$(mica domid echo) && test \$id != $before"
+}
+
+all_shut_down() {
+    creates name=two && shell 60 'mica shutdown -a -w' &&
+        says '^Waiting for 2 domains$' &&
+        says '^Domain [0-9]+ \(echo\) has ended' &&
+        says '^Domain [0-9]+ \(two\) has ended'
 }
 
 # The console from the first line on.
@@ -289,11 +397,31 @@ check 'it is still there' answers echo still
 check 'several consoles at once show the same' several_see_the_same
 check 'the log has it all' shell 20 'mica console --log echo' &&
     check 'from its first line' says '^echo: domain 1 is up'
-check 'it does not listen to shutdown, which is told in time' \
-    fails 7 'have not ended after 2 s' 'mica shutdown -t 2 echo'
-check 'but powers off when told so, and shutdown waits for it' \
-    shuts_down_in_time
-check 'then it is gone' awaits 'test $(mica list | wc -l) = 2'
+check 'it pauses and goes on' pauses_and_goes_on
+check 'it has a name and a number' has_names_and_numbers
+check 'dom0 keeps its name' \
+    fails 6 "can't rename dom0" 'mica rename Domain-0 zero'
+check 'it is scheduled as told' is_scheduled_as_told
+check 'it is told how much memory to have' is_told_its_memory
+check 'and of a key' is_told_of_a_key
+check 'it gets another configuration for later' has_another_configuration
+check 'top shows what it does' top_shows_rates
+check 'but not on a terminal that it does not know' \
+    fails 1 "can't draw on this terminal" 'TERM=none mica top'
+check 'uptime counts' tells_how_long
+check 'verbs can be shortened, and xl be called' is_called_in_other_ways
+check 'a dry run changes nothing' dry_run_changes_nothing
+check 'one that is created paused waits' waits_for_its_start
+check 'one in the foreground is waited for' stays_in_front
+check 'without consoles guests are created, but not talked to' \
+    goes_without_consoles
+check 'it does not shut down while paused, which is told in time' \
+    stays_while_paused
+check 'but does when it goes on' ends_when_it_goes_on
+check 'another is created' creates
+check 'it reboots when asked to' reboots_into_another
+check 'all are asked to shut down, and waited for' all_shut_down
+check 'then they are gone' awaits 'test $(mica list | wc -l) = 2'
 check 'another is created with its console' creates_at_a_terminal
 check 'and destroyed' shell 20 'mica destroy echo'
 check "$COUNT guests at once answer" many_answer

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The daemon between domains, people and the store. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,6 +17,7 @@
 #include "consoled_suites.h"
 #include "dom0_tools/consoled/consoles.h"
 #include "dom0_tools/lib/store.h"
+#include "host/step_kill.h"
 
 enum { TRIES = 2000, LOG_LIMIT = 8192 };
 
@@ -48,7 +50,7 @@ static void setup(void)
                                         .run_directory = runs,
                                         .store_socket = "",
                                         .log_limit = LOG_LIMIT,
-                                        .hypervisor = &fake_hypervisor,
+                                        .hypervisor = &console_hypervisor,
                                         .stop_fd = -1};
     begin();
 }
@@ -58,7 +60,7 @@ static void teardown(void)
     char command[64];
 
     consoles_end(&s);
-    fake_end();
+    console_world_end();
     snprintf(command, sizeof(command), "rm -rf %s", place);
     ck_assert_int_eq(system(command), 0);
 }
@@ -170,8 +172,8 @@ START_TEST(test_consoled_passes_output_to_log_and_terminal)
     ck_assert_str_eq(read_log("web.log"), "login: ");
     terminal = open_terminal(3);
     expect(terminal, "login: ");
-    ck_assert_uint_ge(fake_domains[3].notified, 2);
-    ck_assert_uint_eq(fake_domains[3].remote, 2);
+    ck_assert_uint_ge(console_domains[3].notified, 2);
+    ck_assert_uint_eq(console_domains[3].remote, 2);
     close(terminal);
 }
 END_TEST
@@ -252,7 +254,7 @@ START_TEST(test_consoled_reads_only_what_the_ring_has_room_for)
     client = attach(3);
     type(client, much);
     turns();
-    ck_assert_int_eq(console_ring_readable(&fake_domains[3].ring),
+    ck_assert_int_eq(console_ring_readable(&console_domains[3].ring),
                      XENCONS_IN_SIZE);
     expect_input(3, much);
     close(client);
@@ -290,7 +292,7 @@ START_TEST(test_consoled_never_makes_a_domain_wait_for_readers)
     client = attach(3);
     terminal = open_terminal(3);
     print_much(3);
-    ck_assert_int_eq(console_ring_writable(&fake_domains[3].ring),
+    ck_assert_int_eq(console_ring_writable(&console_domains[3].ring),
                      XENCONS_OUT_SIZE);
     ck_assert_int_eq(strncmp(last_line(read_log("web.log")), "255 ", 4), 0);
     ck_assert_uint_le(strlen(read_log("web.log")), LOG_LIMIT);
@@ -366,15 +368,15 @@ START_TEST(test_consoled_disconnects_a_domain_whose_output_cannot_be)
     fake_introduce(3, "bad");
     fake_introduce(4, "good");
     turns();
-    fake_domains[3].page.out_prod = XENCONS_OUT_SIZE + 1;
-    fake_fire(3);
+    console_domains[3].page.out_prod = XENCONS_OUT_SIZE + 1;
+    console_world_fire(3);
     turns();
-    ck_assert(!fake_domains[3].is_bound);
+    ck_assert(!console_domains[3].is_bound);
     ck_assert_str_eq(read_log("bad.log"), "");
     is_still_served(4, "good.log");
     fake_tell("@introduceDomain");
     turns();
-    ck_assert_uint_eq(fake_domains[3].attached, 1);
+    ck_assert_uint_eq(console_domains[3].attached, 1);
 }
 END_TEST
 
@@ -386,10 +388,10 @@ START_TEST(test_consoled_disconnects_a_domain_whose_input_cannot_be)
     fake_introduce(4, "good");
     turns();
     client = attach(3);
-    fake_domains[3].page.in_cons = 1;
+    console_domains[3].page.in_cons = 1;
     type(client, "x");
     turns();
-    ck_assert(!fake_domains[3].is_bound);
+    ck_assert(!console_domains[3].is_bound);
     is_still_served(4, "good.log");
     close(client);
 }
@@ -402,12 +404,12 @@ START_TEST(test_consoled_disconnected_domain_keeps_its_clients_harmless)
     fake_introduce(3, "bad");
     turns();
     client = attach(3);
-    fake_domains[3].page.out_prod = 0x80000000;
-    fake_fire(3);
+    console_domains[3].page.out_prod = 0x80000000;
+    console_world_fire(3);
     turns();
     type(client, "x");
     turns();
-    ck_assert_uint_eq(fake_domains[3].page.in_prod, 0);
+    ck_assert_uint_eq(console_domains[3].page.in_prod, 0);
     fake_destroy(3);
     turns();
     is_closed(client);
@@ -426,12 +428,12 @@ START_TEST(test_consoled_slows_down_a_storm_of_events)
     c->period = consoles_now() + 60000;
     fake_print(3, "late");
     turns();
-    ck_assert(fake_domains[3].is_masked);
+    ck_assert(console_domains[3].is_masked);
     ck_assert_str_eq(read_log("bad.log"), "");
     is_still_served(4, "good.log");
     c->period = 0;
     turns();
-    ck_assert(!fake_domains[3].is_masked);
+    ck_assert(!console_domains[3].is_masked);
     ck_assert_str_eq(read_log("bad.log"), "late");
     ck_assert_uint_eq(c->events_left, EVENTS_PER_PERIOD);
 }
@@ -455,7 +457,7 @@ START_TEST(test_consoled_slows_down_a_flood_of_output)
     c->period = 0;
     turns();
     ck_assert_str_eq(read_log("bad.log"), "abcdefghi");
-    ck_assert(!fake_domains[3].is_masked);
+    ck_assert(!console_domains[3].is_masked);
 }
 END_TEST
 
@@ -466,13 +468,13 @@ START_TEST(test_consoled_drains_a_domain_that_is_gone)
     fake_introduce(3, "web");
     turns();
     client = attach(3);
-    console_ring_put(&fake_domains[3].ring, "last words", 10);
+    console_ring_put(&console_domains[3].ring, "last words", 10);
     fake_destroy(3);
     turns();
     ck_assert_str_eq(read_log("web.log"), "last words");
     expect(client, "last words");
     is_closed(client);
-    ck_assert(!fake_domains[3].is_bound);
+    ck_assert(!console_domains[3].is_bound);
     ck_assert_int_eq(try_connect(3), -1);
 }
 END_TEST
@@ -481,13 +483,14 @@ START_TEST(test_consoled_notices_that_an_id_has_a_new_domain)
 {
     fake_introduce(3, "web");
     turns();
-    console_ring_put(&fake_domains[3].ring, "old", 3);
-    fake_domains[3].identity++;
+    console_ring_put(&console_domains[3].ring, "old", 3);
+    console_domains[3].identity++;
+    fake_tell("@releaseDomain");
     fake_tell("@introduceDomain");
     fake_set_node("/local/domain/3/name", "new");
     turns();
     ck_assert_str_eq(read_log("web.log"), "old");
-    ck_assert_uint_eq(fake_domains[3].attached, 2);
+    ck_assert_uint_eq(console_domains[3].attached, 2);
     fake_print(3, "young");
     turns();
     ck_assert_str_eq(read_log("new.log"), "young");
@@ -500,14 +503,14 @@ START_TEST(test_consoled_waits_for_the_ring_to_be_told)
     fake_introduce(3, "web");
     fake_set_node("/local/domain/3/console/port", "");
     turns();
-    ck_assert(!fake_domains[3].is_bound);
+    ck_assert(!console_domains[3].is_bound);
     fake_set_node("/local/domain/3/console/port", "9");
     turns();
-    ck_assert(fake_domains[3].is_bound);
-    ck_assert_uint_eq(fake_domains[3].remote, 9);
+    ck_assert(console_domains[3].is_bound);
+    ck_assert_uint_eq(console_domains[3].remote, 9);
     fake_set_node("/local/domain/3/console/port", "11");
     turns();
-    ck_assert_uint_eq(fake_domains[3].remote, 11);
+    ck_assert_uint_eq(console_domains[3].remote, 11);
     is_still_served(3, "web.log");
 }
 END_TEST
@@ -515,12 +518,12 @@ END_TEST
 START_TEST(test_consoled_survives_a_ring_that_cannot_be_mapped)
 {
     fake_create(3, "web");
-    fake_domains[3].is_unmappable = true;
+    console_domains[3].is_unmappable = true;
     fake_tell("@introduceDomain");
     turns();
-    ck_assert_uint_eq(fake_domains[3].attached, 0);
+    ck_assert_uint_eq(console_domains[3].attached, 0);
     ck_assert_str_eq(fake_node("/local/domain/3/console/tty"), "");
-    fake_domains[3].is_unmappable = false;
+    console_domains[3].is_unmappable = false;
     fake_set_node("/local/domain/3/console/port", "2");
     turns();
     is_still_served(3, "web.log");
@@ -539,7 +542,7 @@ START_TEST(test_consoled_follows_a_domain_to_its_new_name)
     turns();
     ck_assert_str_eq(read_log("web.log"), "one");
     ck_assert_str_eq(read_log("mail.log"), "two");
-    ck_assert_uint_eq(fake_domains[3].attached, 1);
+    ck_assert_uint_eq(console_domains[3].attached, 1);
 }
 END_TEST
 
@@ -547,7 +550,7 @@ static void drop_console(struct console *c)
 {
     struct viewer *v;
 
-    fake_domains[c->domain].is_bound = false;
+    console_domains[c->domain].is_bound = false;
     while ((v = TAILQ_FIRST(&c->viewers))) {
         TAILQ_REMOVE(&c->viewers, v, link);
         close(v->fd);
@@ -577,6 +580,18 @@ static void kill_daemon(void)
     store_close(s.store);
 }
 
+static int count_files(const char *path)
+{
+    DIR *directory = opendir(path);
+    int count = 0;
+
+    ck_assert_ptr_nonnull(directory);
+    for (const struct dirent *entry; (entry = readdir(directory));)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
 START_TEST(test_consoled_goes_on_after_it_was_killed)
 {
     int client;
@@ -600,12 +615,53 @@ START_TEST(test_consoled_goes_on_after_it_was_killed)
 }
 END_TEST
 
+/* One daemon's life: it starts, serves what is there, and ends. */
+static void live(void)
+{
+    if (consoles_begin(&s, &options, &error))
+        _exit(1);
+    for (unsigned i = 0; i < 4; i++)
+        if (consoles_turn(&s, 0, &error))
+            _exit(1);
+    _exit(0);
+}
+
+/* At each system call one dies, and the next takes what there still is. */
+START_TEST(test_consoled_killed_at_every_system_call_loses_nothing)
+{
+    const char *log, *at;
+    unsigned steps = 0;
+    char piece[16];
+    bool has_died;
+
+    fake_introduce(3, "w");
+    turns();
+    do {
+        kill_daemon();
+        snprintf(piece, sizeof(piece), "%u,", steps);
+        fake_print(3, piece);
+        has_died = step_kill(live, steps++);
+        console_domains[3].is_bound = false;
+        begin();
+        turns();
+    } while (has_died);
+    ck_assert_uint_gt(steps, 60);
+    ck_assert_str_eq(read_log("w.log.1"), "");
+    log = at = read_log("w.log");
+    for (unsigned i = 0; i < steps; i++) {
+        snprintf(piece, sizeof(piece), "%u,", i);
+        at = strstr(at, piece);
+        ck_assert_msg(at != NULL, "%s is missing or late in %s", piece, log);
+    }
+}
+END_TEST
+
 START_TEST(test_consoled_removes_sockets_of_domains_that_went_meanwhile)
 {
     fake_introduce(3, "web");
     turns();
     kill_daemon();
-    fake_domains[3].is_there = false;
+    console_domains[3].is_there = false;
     begin();
     turns();
     ck_assert_ptr_null(s.by_domain[3]);
@@ -621,7 +677,7 @@ START_TEST(test_consoled_ends_with_no_terminals_in_the_store)
     ck_assert_str_ne(fake_node("/local/domain/3/console/tty"), "");
     consoles_end(&s);
     ck_assert_str_eq(fake_node("/local/domain/3/console/tty"), "");
-    ck_assert(!fake_domains[3].is_bound);
+    ck_assert(!console_domains[3].is_bound);
     begin();
 }
 END_TEST
@@ -638,11 +694,118 @@ START_TEST(test_consoled_goes_on_without_the_store)
     fake_create(4, "mail");
     s.next_try = 0;
     turns();
-    ck_assert(fake_domains[4].is_bound);
+    ck_assert(console_domains[4].is_bound);
     fake_print(3, "two");
     turns();
     ck_assert_str_eq(read_log("web.log"), "one two");
-    ck_assert_uint_eq(fake_domains[3].attached, 1);
+    ck_assert_uint_eq(console_domains[3].attached, 1);
+}
+END_TEST
+
+/* The store goes away at any moment of a domain's introduction. */
+START_TEST(test_consoled_loses_the_store_at_any_call)
+{
+    fake_stop_store_at((unsigned)_i);
+    fake_introduce(3, "web");
+    for (unsigned i = 0; i < 4; i++)
+        turns();
+    fake_print(3, "one ");
+    turns();
+    fake_start_store();
+    s.next_try = 0;
+    for (unsigned i = 0; i < 4; i++)
+        turns();
+    fake_print(3, "two");
+    turns();
+    ck_assert_str_eq(read_log("web.log"), "one two");
+    ck_assert_str_eq(read_log("3.log"), "");
+    ck_assert_uint_eq(console_domains[3].attached, 1);
+    ck_assert_str_eq(fake_node("/local/domain/3/console/tty"),
+                     s.by_domain[3]->tty);
+    ck_assert_str_ne(s.by_domain[3]->tty, "");
+}
+END_TEST
+
+START_TEST(test_consoled_asks_a_silent_store_ever_less)
+{
+    int64_t now = consoles_now();
+
+    fake_stop_store();
+    turns();
+    ck_assert_int_gt(s.next_try, now);
+    ck_assert_int_le(s.pause, 200);
+    /* One that does not even refuse: as if the last try had taken long. */
+    for (unsigned i = 0; i < 20; i++)
+        s.pause = discovery_next_pause(s.pause, 500);
+    ck_assert_int_eq(s.pause, 12800);
+    ck_assert_int_eq(discovery_next_pause(s.pause, 0), 200);
+}
+END_TEST
+
+START_TEST(test_consoled_ends_when_it_can_hear_no_more)
+{
+    fake_introduce(3, "web");
+    turns();
+    console_world_is_deaf = true;
+    console_world_fire(3);
+    ck_assert_int_eq(consoles_turn(&s, 0, &error), -1);
+    ck_assert_str_eq(error.what, "can't hear");
+}
+END_TEST
+
+START_TEST(test_consoled_is_for_root_alone)
+{
+    char path[96];
+    struct stat status;
+
+    umask(0);
+    fake_introduce(3, "web");
+    turns();
+    snprintf(path, sizeof(path), "%s/3.sock", runs);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 0777, 0600);
+    ck_assert_int_eq(stat(s.by_domain[3]->tty, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 0777, 0600);
+}
+END_TEST
+
+START_TEST(test_consoled_serves_very_many_clients)
+{
+    int clients[200];
+
+    fake_introduce(3, "web");
+    turns();
+    for (unsigned i = 0; i < 200; i++)
+        clients[i] = attach(3);
+    /* Every second one never reads. */
+    print_much(3);
+    ck_assert_int_eq(strncmp(last_line(read_log("web.log")), "255 ", 4), 0);
+    for (unsigned i = 0; i < 200; i += 2)
+        close(clients[i]);
+    turns();
+    type(clients[199], "still here");
+    expect_input(3, "still here");
+    for (unsigned i = 1; i < 200; i += 2)
+        close(clients[i]);
+}
+END_TEST
+
+/* Whatever a domain writes, and however often the daemon dies meanwhile. */
+START_TEST(test_consoled_logs_are_bounded_across_kills)
+{
+    size_t size;
+
+    for (unsigned i = 0; i < 6; i++) {
+        fake_create(3, "web");
+        fake_tell("@introduceDomain");
+        turns();
+        print_much(3);
+        kill_daemon();
+        begin();
+    }
+    size = strlen(read_log("web.log"));
+    ck_assert_uint_le(size + strlen(read_log("web.log.1")), 2 * LOG_LIMIT);
+    ck_assert_int_eq(count_files(logs), 2);
 }
 END_TEST
 
@@ -669,7 +832,7 @@ START_TEST(test_consoled_leaves_dom0_alone)
     fake_introduce(0, "Domain-0");
     turns();
     ck_assert_ptr_null(s.by_domain[0]);
-    ck_assert_uint_eq(fake_domains[0].attached, 0);
+    ck_assert_uint_eq(console_domains[0].attached, 0);
 }
 END_TEST
 
@@ -702,10 +865,17 @@ TCase *consoled_daemon_case(void)
     tcase_add_test(t, test_consoled_survives_a_ring_that_cannot_be_mapped);
     tcase_add_test(t, test_consoled_follows_a_domain_to_its_new_name);
     tcase_add_test(t, test_consoled_goes_on_after_it_was_killed);
+    tcase_add_test(t, test_consoled_killed_at_every_system_call_loses_nothing);
     tcase_add_test(
         t, test_consoled_removes_sockets_of_domains_that_went_meanwhile);
     tcase_add_test(t, test_consoled_ends_with_no_terminals_in_the_store);
     tcase_add_test(t, test_consoled_goes_on_without_the_store);
+    tcase_add_loop_test(t, test_consoled_loses_the_store_at_any_call, 1, 24);
+    tcase_add_test(t, test_consoled_asks_a_silent_store_ever_less);
+    tcase_add_test(t, test_consoled_ends_when_it_can_hear_no_more);
+    tcase_add_test(t, test_consoled_is_for_root_alone);
+    tcase_add_test(t, test_consoled_serves_very_many_clients);
+    tcase_add_test(t, test_consoled_logs_are_bounded_across_kills);
     tcase_add_test(t, test_consoled_runs_once);
     tcase_add_test(t, test_consoled_serves_domains_without_a_good_name);
     tcase_add_test(t, test_consoled_leaves_dom0_alone);

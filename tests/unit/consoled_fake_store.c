@@ -25,6 +25,17 @@ static struct pair nodes[NODES], watches[WATCHES], queue[EVENTS];
 static unsigned node_count, watch_count, queued;
 static struct store *client;
 static bool is_away;
+static unsigned calls_left; /* until it ends; 0: it does not */
+
+/* Counts a call; whether the daemon is gone by now. */
+static bool is_gone(struct error *e)
+{
+    if (client->fd >= 0 && calls_left && !--calls_left)
+        fake_stop_store();
+    if (client->fd < 0)
+        error_set_errno(e, ECONNREFUSED, "can't reach the store");
+    return client->fd < 0;
+}
 
 static struct pair *find_node(const char *path)
 {
@@ -88,16 +99,23 @@ void fake_stop_store(void)
 }
 
 /* See consoled_fake.h. */
+void fake_stop_store_at(unsigned call)
+{
+    calls_left = call;
+}
+
+/* See consoled_fake.h. */
 void fake_start_store(void)
 {
     is_away = false;
+    calls_left = 0;
 }
 
 /* See consoled_fake.h. */
 void fake_empty_store(void)
 {
     node_count = watch_count = queued = 0;
-    is_away = false;
+    fake_start_store();
 }
 
 /* See store.h. */
@@ -113,6 +131,13 @@ struct store *store_open_at(const char *path, struct error *e)
     client->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     watch_count = queued = 0;
     return client;
+}
+
+/* See store.h. */
+void store_set_patience(struct store *s, unsigned ms)
+{
+    (void)s;
+    ck_assert_uint_gt(ms, 0);
 }
 
 /* See store.h. */
@@ -140,6 +165,8 @@ char *store_read(struct store *s, uint32_t tx, const char *path, size_t *size,
     (void)tx;
     if (size)
         *size = node ? strlen(node->text) : 0;
+    if (is_gone(e))
+        return NULL;
     if (node)
         return strdup(node->text);
     error_set_errno(e, ENOENT, "can't read %s", path);
@@ -167,7 +194,8 @@ int store_write(struct store *s, uint32_t tx, const char *path,
 {
     (void)s;
     (void)tx;
-    (void)e;
+    if (is_gone(e))
+        return -1;
     fake_set_node(path, value);
     return 0;
 }
@@ -178,20 +206,21 @@ int store_exists(struct store *s, uint32_t tx, const char *path,
 {
     (void)s;
     (void)tx;
-    (void)e;
-    return find_node(path) != NULL;
+    return is_gone(e) ? -1 : find_node(path) != NULL;
 }
 
 /* See store.h: the numbers of all domains that have a name. */
 char **store_list(struct store *s, uint32_t tx, const char *path,
                   unsigned *count, struct error *e)
 {
-    char **names = calloc(NODES + 1, sizeof(*names) + 8);
-    char *text = (char *)(names + NODES + 1);
+    char **names, *text;
 
     (void)s;
     (void)tx;
-    (void)e;
+    if (is_gone(e))
+        return NULL;
+    names = calloc(NODES + 1, sizeof(*names) + 8);
+    text = (char *)(names + NODES + 1);
     ck_assert_ptr_nonnull(names);
     ck_assert_str_eq(path, "/local/domain");
     *count = 0;
@@ -211,8 +240,7 @@ char **store_list(struct store *s, uint32_t tx, const char *path,
 uint32_t store_begin(struct store *s, struct error *e)
 {
     (void)s;
-    (void)e;
-    return 1;
+    return is_gone(e) ? STORE_NO_TX : 1;
 }
 
 /* See store.h. */
@@ -220,8 +248,7 @@ int store_commit(struct store *s, uint32_t tx, struct error *e)
 {
     (void)s;
     (void)tx;
-    (void)e;
-    return 0;
+    return is_gone(e) ? -1 : 0;
 }
 
 /* See store.h. */
@@ -236,7 +263,8 @@ int store_watch(struct store *s, const char *path, const char *token,
                 struct error *e)
 {
     (void)s;
-    (void)e;
+    if (is_gone(e))
+        return -1;
     ck_assert_uint_lt(watch_count, WATCHES);
     snprintf(watches[watch_count].path, TEXT, "%s", path);
     snprintf(watches[watch_count].text, TEXT, "%s", token);
@@ -250,7 +278,8 @@ int store_unwatch(struct store *s, const char *path, const char *token,
                   struct error *e)
 {
     (void)s;
-    (void)e;
+    if (is_gone(e))
+        return -1;
     for (unsigned i = 0; i < watch_count; i++)
         if (!strcmp(watches[i].path, path) && !strcmp(watches[i].text, token)) {
             watches[i] = watches[--watch_count];

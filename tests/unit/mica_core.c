@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Core dumps of domains, read back as crash(8) would. */
+/* Core dumps of domains, read back as crash(8) and gdb(1) would. */
 #include "mica_suites.h"
 
 #include <check.h>
@@ -13,7 +13,22 @@
 #include "hypercall_abi/vcpu.h"
 #include "mica_fake.h"
 
-enum { SHARED = 1, TOP, MIDDLE, LEAF, FIRST_PAGE, FILE_SIZE = 1 << 20 };
+enum {
+    SHARED = 1,
+    TOP,
+    MIDDLE,
+    LEAF,
+    FIRST_PAGE,
+    SECOND_PAGE,
+    L4,
+    L3,
+    L2,
+    L1,
+    FILE_SIZE = 1 << 20
+};
+
+#define KERNEL 0xffffffff81000000ull /* entries 511, 510 and 8 */
+#define PRESENT 1ull
 
 static struct call call;
 static struct error error;
@@ -145,6 +160,121 @@ START_TEST(test_mica_core_has_registers_and_shared_info)
 }
 END_TEST
 
+/* Page tables, pages 4 to 7 of the guest. */
+static void map_kernel(void)
+{
+    unsigned i;
+
+    fake.root = L4;
+    fake.domains[3].info.pages = 8;
+    for (i = 0; i < 4; i++)
+        fake.memory[LEAF][4 + i] = L4 + i;
+    fake.memory[L4][511] = (uint64_t)L3 << 12 | PRESENT;
+    fake.memory[L3][510] = (uint64_t)L2 << 12 | PRESENT;
+    fake.memory[L2][8] = (uint64_t)L1 << 12 | PRESENT;
+    fake.memory[L1][0] = (uint64_t)FIRST_PAGE << 12 | PRESENT;
+    fake.memory[L1][1] = (uint64_t)SECOND_PAGE << 12 | PRESENT;
+    fake.memory[L1][2] = (uint64_t)L4 << 12 | PRESENT;
+    fake.memory[L1][3] = (uint64_t)L3 << 12;
+    fake.memory[L1][4] = (uint64_t)SHARED << 12 | PRESENT;
+}
+
+static const Elf64_Phdr *segments(void)
+{
+    const Elf64_Ehdr *head = (const void *)bytes;
+
+    ck_assert_uint_le(head->e_phoff + head->e_phnum * sizeof(Elf64_Phdr), size);
+    return (const void *)(bytes + head->e_phoff);
+}
+
+static unsigned count_segments(void)
+{
+    return ((const Elf64_Ehdr *)(const void *)bytes)->e_phnum;
+}
+
+static void expect_segment(const Elf64_Phdr *s, uint64_t address, uint64_t pfn,
+                           uint64_t place, uint64_t pages)
+{
+    ck_assert_uint_eq(s->p_type, PT_LOAD);
+    ck_assert_uint_eq(s->p_vaddr, address);
+    ck_assert_uint_eq(s->p_paddr, pfn * CONTROL_PAGE_SIZE);
+    ck_assert_uint_eq(s->p_offset, find_section(".xen_pages")->sh_offset +
+                                       place * CONTROL_PAGE_SIZE);
+    ck_assert_uint_eq(s->p_filesz, pages * CONTROL_PAGE_SIZE);
+    ck_assert_uint_eq(s->p_memsz, pages * CONTROL_PAGE_SIZE);
+}
+
+START_TEST(test_mica_core_has_memory_at_its_addresses)
+{
+    map_kernel();
+    ck_assert_int_eq(dump(), 0);
+    ck_assert_uint_eq(count_segments(), 3);
+    expect_segment(segments() + 1, KERNEL, 0, 0, 1);
+    expect_segment(segments() + 2, KERNEL + CONTROL_PAGE_SIZE, 3, 2, 2);
+}
+END_TEST
+
+START_TEST(test_mica_core_has_the_kernels_half_first)
+{
+    map_kernel();
+    fake.memory[L4][0] = fake.memory[L4][511];
+    ck_assert_int_eq(dump(), 0);
+    ck_assert_uint_eq(count_segments(), 5);
+    expect_segment(segments() + 1, KERNEL, 0, 0, 1);
+    expect_segment(segments() + 3, KERNEL & 0x7fffffffffull, 0, 0, 1);
+}
+END_TEST
+
+/* crash(8) takes a file whose segments come first for another kind. */
+START_TEST(test_mica_core_has_its_segments_behind_its_sections)
+{
+    ck_assert_int_eq(dump(), 0);
+    ck_assert_uint_gt(((const Elf64_Ehdr *)(const void *)bytes)->e_phoff, 1024);
+}
+END_TEST
+
+START_TEST(test_mica_core_has_each_vcpu_as_a_thread)
+{
+    const Elf64_Phdr *s;
+    const uint8_t *at;
+    const Elf64_Nhdr *note;
+    uint64_t rip;
+    int number;
+
+    ck_assert_int_eq(dump(), 0);
+    s = segments();
+    ck_assert_uint_eq(s->p_type, PT_NOTE);
+    ck_assert_uint_eq(s->p_filesz, 2 * (20 + 336 + 20 + 512));
+    at = bytes + s->p_offset + s->p_filesz / 2;
+    note = (const void *)at;
+    ck_assert_uint_eq(note->n_type, NT_PRSTATUS);
+    ck_assert_uint_eq(note->n_descsz, 336);
+    ck_assert_str_eq((const char *)(note + 1), "CORE");
+    memcpy(&number, at + 20 + 32, sizeof(number));
+    ck_assert_int_eq(number, 2);
+    memcpy(&rip, at + 20 + 112 + 16 * sizeof(rip), sizeof(rip));
+    ck_assert_uint_eq(rip, 0x0202020202020202);
+    note = (const void *)(at + 20 + 336);
+    ck_assert_uint_eq(note->n_type, NT_FPREGSET);
+    ck_assert_uint_eq(note->n_descsz, 512);
+}
+END_TEST
+
+/* Tables that refer to each other everywhere end as well. */
+START_TEST(test_mica_core_of_tangled_tables_is_bounded)
+{
+    unsigned i, level;
+
+    map_kernel();
+    for (level = L4; level <= L1; level++)
+        for (i = 0; i < 512; i++)
+            fake.memory[level][i] =
+                (uint64_t)(L4 + (level + i) % 4) << 12 | PRESENT;
+    ck_assert_int_eq(dump(), 0);
+    ck_assert_uint_le(count_segments(), 4 * 4 * 512);
+}
+END_TEST
+
 /* A guest may claim what it likes: the file stays as small as its memory. */
 START_TEST(test_mica_core_of_a_lying_guest_is_bounded)
 {
@@ -189,6 +319,11 @@ TCase *mica_core_case(void)
     tcase_add_test(t, test_mica_core_has_pages_and_their_numbers);
     tcase_add_test(t, test_mica_core_has_the_notes_of_xen);
     tcase_add_test(t, test_mica_core_has_registers_and_shared_info);
+    tcase_add_test(t, test_mica_core_has_memory_at_its_addresses);
+    tcase_add_test(t, test_mica_core_has_the_kernels_half_first);
+    tcase_add_test(t, test_mica_core_has_its_segments_behind_its_sections);
+    tcase_add_test(t, test_mica_core_has_each_vcpu_as_a_thread);
+    tcase_add_test(t, test_mica_core_of_tangled_tables_is_bounded);
     tcase_add_test(t, test_mica_core_of_a_lying_guest_is_bounded);
     tcase_add_test(t, test_mica_core_without_a_table_says_so);
     tcase_add_test(t, test_mica_core_never_goes_over_a_file);

@@ -26,6 +26,7 @@ struct fake_domain {
     unsigned pauses;
     bool is_introduced;
     unsigned ports;
+    struct control_activity activity;
 };
 
 /* What is pretended, and what was asked for. */
@@ -38,10 +39,13 @@ struct fake {
     int calls;
     char keys[16];
     bool is_log_cleared;
+    unsigned rate_limit;
     uint64_t memory[FAKE_FRAMES][512];
     bool has_contexts;
+    uint64_t root; /* of the vCPUs' page tables */
     char built_line[1100];
     uint64_t built_kib;
+    void (*while_waiting)(void); /* for an event of the store; or NULL */
 };
 
 extern struct fake fake;

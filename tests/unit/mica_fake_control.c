@@ -179,6 +179,18 @@ int control_domain_info(struct control *c, domid_t domain,
     return 0;
 }
 
+int control_domain_activity(struct control *c, domid_t domain,
+                            struct control_activity *activity, struct error *e)
+{
+    struct fake_domain *d = get(domain, e);
+
+    (void)c;
+    if (!d)
+        return -1;
+    *activity = d->activity;
+    return 0;
+}
+
 int control_domain_list(struct control *c, domid_t first, unsigned room,
                         struct control_domain *list, struct error *e)
 {
@@ -307,6 +319,7 @@ int control_vcpu_get_context(struct control *c, domid_t domain, unsigned vcpu,
     if (!fake.has_contexts)
         return error_set_errno(e, ENOSYS, "no context");
     memset(context, (int)vcpu + 1, sizeof(*context));
+    context->ctrlreg[3] = fake.root << CONTROL_PAGE_SHIFT;
     return 0;
 }
 
@@ -320,6 +333,7 @@ int control_version(struct control *c, struct control_version *v,
                                   .compiler = "gcc 12",
                                   .capabilities = "xen-3.0-x86_64",
                                   .changeset = "none",
+                                  .build_id = "c0ffee",
                                   .command_line = "com1=115200",
                                   .virt_start = 0xffff800000000000,
                                   .page_size = 4096};
@@ -336,6 +350,7 @@ int control_machine(struct control *c, struct control_machine *m,
                                   .max_cpu = CPUS - 1,
                                   .nodes = 1,
                                   .cpu_khz = 2400123,
+                                  .capabilities = 0x102,
                                   .total_pages = TOTAL_PAGES,
                                   .free_pages = fake.free_pages,
                                   .hardware_caps = {1, 2, 3, 4, 5, 6, 7, 8}};
@@ -357,6 +372,20 @@ int control_scheduler(struct control *c, struct error *e)
 {
     (void)c, (void)e;
     return 6;
+}
+
+int control_rate_limit(struct control *c, unsigned *us, struct error *e)
+{
+    (void)c, (void)e;
+    *us = fake.rate_limit;
+    return 0;
+}
+
+int control_set_rate_limit(struct control *c, unsigned us, struct error *e)
+{
+    (void)c, (void)e;
+    fake.rate_limit = us;
+    return 0;
 }
 
 long control_read_log(struct control *c, uint32_t *position, char *text,

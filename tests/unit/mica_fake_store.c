@@ -158,6 +158,15 @@ char *store_read(struct store *s, uint32_t tx, const char *path, size_t *size,
     return strdup(node->value);
 }
 
+int store_read_many(struct store *s, uint32_t tx, const char *const *paths,
+                    unsigned count, char **values, struct error *e)
+{
+    (void)e;
+    for (unsigned i = 0; i < count; i++)
+        values[i] = store_read(s, tx, paths[i], NULL, NULL);
+    return 0;
+}
+
 int store_read_number(struct store *s, uint32_t tx, const char *path,
                       uint64_t *number, struct error *e)
 {
@@ -298,6 +307,13 @@ void store_abort(struct store *s, uint32_t tx)
     transaction = 0;
 }
 
+/* Here nothing is waited for anyway. */
+void store_defer(struct store *s)
+{
+    (void)s;
+    ck_assert_uint_ne(transaction, 0);
+}
+
 int store_watch(struct store *s, const char *path, const char *token,
                 struct error *e)
 {
@@ -325,6 +341,8 @@ int store_next_event(struct store *s, int timeout_ms, struct store_event *event,
 {
     (void)s, (void)timeout_ms, (void)e;
     *event = (struct store_event){0};
+    if (fake.while_waiting)
+        fake.while_waiting();
     if (!events)
         return 0;
     events--;

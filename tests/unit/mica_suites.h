@@ -6,3 +6,4 @@
 
 TCase *mica_core_case(void);
 TCase *mica_console_case(void);
+TCase *mica_top_case(void);

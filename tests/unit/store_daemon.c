@@ -4,16 +4,20 @@
  * and the loss of the process at any moment.
  */
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "dom0_tools/lib/daemon.h"
 #include "dom0_tools/lib/store.h"
 #include "store_suites.h"
 #include "store_world.h"
@@ -199,6 +203,186 @@ START_TEST(test_store_client_survives_the_daemon)
     expect_value(s, "/a", "1");
     ck_assert_int_eq(store_write(s, 0, "/a", "3", &e), 0);
     ck_assert_int_eq(store_next_event(s, 20000, &event, &e), 1);
+    store_event_free(&event);
+    store_close(s);
+}
+END_TEST
+
+/* A store whose lists have another generation, and more, at each look. */
+static void change_lists_for_ever(void)
+{
+    struct error e;
+    int listener = daemon_listen(path, &e);
+    struct {
+        struct xsd_sockmsg head;
+        char body[64];
+    } message;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    fcntl(listener, F_SETFL, 0);
+    listener = accept(listener, NULL, NULL);
+    for (unsigned generation = 0;; generation++) {
+        if (read(listener, &message.head, sizeof(message.head)) !=
+                sizeof(message.head) ||
+            read(listener, message.body, message.head.len) !=
+                (ssize_t)message.head.len)
+            _exit(1);
+        message.head.len = (uint32_t)snprintf(
+            message.body, sizeof(message.body), "%u%cname%c", generation, 0, 0);
+        if (write(listener, &message, sizeof(message.head) + message.head.len) <
+            0)
+            _exit(1);
+    }
+}
+
+START_TEST(test_store_list_that_never_stands_still_comes_to_an_end)
+{
+    struct error e;
+    struct store *s;
+    unsigned count;
+
+    start(change_lists_for_ever);
+    s = connect_to_daemon();
+    ck_assert_ptr_null(store_list(s, 0, "/a", &count, &e));
+    ck_assert_int_eq(e.number, EAGAIN);
+    store_close(s);
+}
+END_TEST
+
+/* A daemon that stands still, and one that is gone. */
+START_TEST(test_store_hasty_client_waits_for_nobody)
+{
+    struct error e;
+    struct store *s;
+
+    start(serve);
+    s = connect_to_daemon();
+    store_set_patience(s, 50);
+    ck_assert_int_eq(store_write(s, 0, "/a", "1", &e), 0);
+    kill(child, SIGSTOP);
+    ck_assert_int_eq(store_write(s, 0, "/a", "2", &e), -1);
+    ck_assert_int_eq(e.status, EXIT_STATUS_NO_SERVICE);
+    ck_assert_int_eq(store_fd(s), -1);
+    kill(child, SIGCONT);
+    ck_assert_ptr_null(store_read(s, 0, "/a", NULL, &e));
+    store_close(s);
+    s = connect_to_daemon();
+    store_set_patience(s, 10000);
+    ck_assert_int_eq(store_watch(s, "/a", "token", &e), 0);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    start(serve);
+    ck_assert_int_eq(store_write(s, 0, "/a", "3", &e), -1);
+    ck_assert_int_eq(store_fd(s), -1);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_store_deferred_changes_are_all_or_nothing)
+{
+    char node[32];
+    struct error e;
+    struct store *s;
+    uint32_t tx;
+
+    start(serve);
+    s = connect_to_daemon();
+    tx = store_begin(s, &e);
+    store_defer(s);
+    for (unsigned i = 0; i < 4000; i++) {
+        snprintf(node, sizeof(node), "/many/%u", i);
+        ck_assert_int_eq(store_write(s, tx, node, node, &e), 0);
+    }
+    ck_assert_int_eq(store_remove(s, tx, "/missing", &e), 0);
+    ck_assert_int_eq(store_exists(s, tx, "/many/3999", &e), 1);
+    ck_assert_int_eq(store_exists(s, STORE_NO_TX, "/many", &e), 0);
+    ck_assert_int_eq(store_commit(s, tx, &e), 0);
+    expect_value(s, "/many/0", "/many/0");
+    expect_value(s, "/many/3999", "/many/3999");
+    tx = store_begin(s, &e);
+    store_defer(s);
+    ck_assert_int_eq(store_write(s, tx, "/other", "1", &e), 0);
+    store_abort(s, tx);
+    ck_assert_int_eq(store_exists(s, STORE_NO_TX, "/other", &e), 0);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_store_deferred_change_that_fails_aborts)
+{
+    struct error e;
+    struct store *s;
+    uint32_t tx;
+
+    start(serve);
+    s = connect_to_daemon();
+    tx = store_begin(s, &e);
+    store_defer(s);
+    ck_assert_int_eq(store_write(s, tx, "/good", "1", &e), 0);
+    ck_assert_int_eq(store_write(s, tx, "/no name", "2", &e), 0);
+    ck_assert_int_eq(store_write(s, tx, "/no//name", "3", &e), 0);
+    ck_assert_int_eq(store_commit(s, tx, &e), -1);
+    ck_assert_int_eq(e.number, 22);
+    ck_assert_msg(strstr(e.what, "/no name") != NULL, "%s", e.what);
+    ck_assert_int_eq(store_exists(s, STORE_NO_TX, "/good", &e), 0);
+    tx = store_begin(s, &e);
+    ck_assert_int_eq(store_write(s, tx, "/no name", "2", &e), -1);
+    ck_assert_int_eq(store_write(s, tx, "/good", "1", &e), 0);
+    ck_assert_int_eq(store_commit(s, tx, &e), 0);
+    expect_value(s, "/good", "1");
+    store_close(s);
+}
+END_TEST
+
+START_TEST(test_store_deferred_changes_end_with_the_daemon)
+{
+    struct error e;
+    struct store *s;
+    uint32_t tx;
+
+    start(serve);
+    s = connect_to_daemon();
+    tx = store_begin(s, &e);
+    store_defer(s);
+    ck_assert_int_eq(store_write(s, tx, "/a", "1", &e), 0);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    start(serve);
+    ck_assert_int_eq(store_commit(s, tx, &e), -1);
+    ck_assert_int_eq(e.number, 11);
+    ck_assert_int_eq(store_exists(s, STORE_NO_TX, "/a", &e), 0);
+    store_close(s);
+}
+END_TEST
+
+/* Every third node is missing, and an event comes in between. */
+START_TEST(test_store_read_many_tells_each_value)
+{
+    enum { NODES = 200 };
+    char nodes[NODES][32], *values[NODES];
+    const char *paths[NODES];
+    struct store_event event;
+    struct error e;
+    struct store *s;
+
+    start(serve);
+    s = connect_to_daemon();
+    for (unsigned i = 0; i < NODES; i++) {
+        snprintf(nodes[i], sizeof(nodes[i]), "/many/%u", i);
+        paths[i] = nodes[i];
+        if (i % 3)
+            ck_assert_int_eq(store_write(s, 0, nodes[i], nodes[i], &e), 0);
+    }
+    ck_assert_int_eq(store_watch(s, "/many", "token", &e), 0);
+    ck_assert_int_eq(store_read_many(s, 0, paths, NODES, values, &e), 0);
+    for (unsigned i = 0; i < NODES; i++) {
+        if (i % 3)
+            ck_assert_str_eq(values[i], nodes[i]);
+        else
+            ck_assert_ptr_null(values[i]);
+        free(values[i]);
+    }
+    ck_assert_int_eq(store_next_event(s, 5000, &event, &e), 1);
     store_event_free(&event);
     store_close(s);
 }
@@ -429,6 +613,12 @@ Suite *store_daemon_suite(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_store_client_does_what_it_says);
     tcase_add_test(tc, test_store_client_survives_the_daemon);
+    tcase_add_test(tc, test_store_list_that_never_stands_still_comes_to_an_end);
+    tcase_add_test(tc, test_store_hasty_client_waits_for_nobody);
+    tcase_add_test(tc, test_store_deferred_changes_are_all_or_nothing);
+    tcase_add_test(tc, test_store_deferred_change_that_fails_aborts);
+    tcase_add_test(tc, test_store_deferred_changes_end_with_the_daemon);
+    tcase_add_test(tc, test_store_read_many_tells_each_value);
     tcase_add_test(tc, test_store_killed_at_any_moment_loses_nothing);
     tcase_add_test(tc, test_store_serves_the_stock_library);
     suite_add_tcase(suite, tc);

@@ -159,6 +159,47 @@ START_TEST(test_store_quota_of_memory)
 }
 END_TEST
 
+/* What a request costs grows with the names of its path. */
+START_TEST(test_store_quota_of_depth)
+{
+    char path[XENSTORE_REL_PATH_MAX] = "a";
+    uint64_t before;
+
+    for (unsigned i = 1; i < 60; i++)
+        strcat(path, "/a");
+    before = e->tree.names.steps;
+    ck_assert_str_eq(client_write(e, guest, 0, path, "v"), "OK");
+    ck_assert_uint_lt(e->tree.names.steps - before, 20000);
+    for (unsigned i = 0; i < 900; i++)
+        strcat(path, "/a");
+    before = e->tree.names.steps;
+    ck_assert_str_eq(client_write(e, guest, 0, path, "v"), "!ENOSPC");
+    expect_named("depth");
+    ck_assert_uint_eq(e->tree.names.steps, before);
+    ck_assert_str_eq(client_write(e, program, 0, path, "v"), "OK");
+}
+END_TEST
+
+START_TEST(test_store_quota_of_memory_covers_watches)
+{
+    char fields[2000];
+    const char *answer = "";
+    uint64_t before = quota_account(&e->quotas, 5)->used[QUOTA_MEMORY];
+
+    e->quotas.limits[QUOTA_MEMORY] = before + 65536;
+    for (unsigned i = 0; i < 128 && strcmp(answer, "!ENOMEM") != 0; i++) {
+        memset(fields, 'w', sizeof(fields));
+        snprintf(fields + 1200, 32, "|%03u|", i);
+        answer = client_ask(e, guest, XS_WATCH, 0, fields);
+    }
+    ck_assert_str_eq(answer, "!ENOMEM");
+    expect_named("memory");
+    ck_assert_str_eq(client_ask(e, guest, XS_RESET_WATCHES, 0, "|"), "OK");
+    client_drop_events(e, guest);
+    ck_assert_uint_eq(quota_account(&e->quotas, 5)->used[QUOTA_MEMORY], before);
+}
+END_TEST
+
 START_TEST(test_store_accounts_are_empty_after_the_end)
 {
     const struct account *account = quota_account(&e->quotas, 5);
@@ -199,6 +240,8 @@ Suite *store_quotas_suite(void)
     tcase_add_test(tc, test_store_quota_of_transactions);
     tcase_add_test(tc, test_store_quota_of_changes_bounds_reads_too);
     tcase_add_test(tc, test_store_quota_of_memory);
+    tcase_add_test(tc, test_store_quota_of_depth);
+    tcase_add_test(tc, test_store_quota_of_memory_covers_watches);
     tcase_add_test(tc, test_store_accounts_are_empty_after_the_end);
     tcase_add_test(tc, test_store_log_is_not_flooded);
     suite_add_tcase(suite, tc);

@@ -10,4 +10,5 @@ Suite *store_watches_suite(void);
 Suite *store_quotas_suite(void);
 Suite *store_journal_suite(void);
 Suite *store_ring_suite(void);
+Suite *store_kill_suite(void);
 Suite *store_daemon_suite(void);

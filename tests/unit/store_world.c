@@ -58,16 +58,19 @@ static int event_fd(struct world *world)
 }
 
 /* The eventfd counts kicks, not who kicked: all fire. */
-static unsigned events(struct world *world, evtchn_port_t *ports, unsigned room)
+static int events(struct world *world, evtchn_port_t *ports, unsigned room,
+                  struct error *e)
 {
     uint64_t count;
     unsigned i;
 
+    if (fake(world)->is_deaf)
+        return error_set(e, EXIT_STATUS_FAILED, "can't hear");
     if (read(fake(world)->to_store, &count, sizeof(count)) < 0)
         return 0;
     for (i = 0; i <= WORLD_DOMAINS && i < room; i++)
         ports[i] = i + 1;
-    return i;
+    return (int)i;
 }
 
 static bool states(struct world *world, uint8_t states[DOMID_FIRST_RESERVED])

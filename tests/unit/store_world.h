@@ -17,6 +17,7 @@ struct fake_world {
     struct xenstore_domain_interface *pages[WORLD_DOMAINS];
     uint8_t states[WORLD_DOMAINS]; /* enum domain_state */
     unsigned attached;
+    bool is_deaf; /* events can't be read any more */
 };
 
 /* All domains exist and run; dom0 is one of them. In shared memory. */

@@ -262,6 +262,7 @@ static const struct refusal {
     {"type='hvm'", "web.cfg:1:6: type", "\"hvm\" is not possible"},
     {"memory=9\nmaxmem=8", "maxmem=8 is less than memory=9", ""},
     {"vcpus=3\nmaxvcpus=2", "maxvcpus=2 is less than vcpus=3", ""},
+    {"vcpus=2\ncap=201", "cap=201 is more than all can use", ""},
     {"name='12'", "\"12\" is no name for a domain", ""},
     {"name='a/b'", "\"a/b\" is no name for a domain", ""},
     {"name=''", "\"\" is no name for a domain", ""},

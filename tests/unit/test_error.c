@@ -2,9 +2,12 @@
 /* Errors of the tools on their way to the user. */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "dom0_tools/lib/device.h"
 #include "dom0_tools/lib/error.h"
 
 static struct error e;
@@ -45,6 +48,22 @@ START_TEST(test_error_of_errno_has_status_and_reason)
 }
 END_TEST
 
+START_TEST(test_device_that_is_missing_names_its_module)
+{
+    int fd = device_open("/dev/null", O_RDONLY, "xen-evtchn", &e);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    close(fd);
+    ck_assert_int_eq(
+        device_open("/nonexistent/evtchn", O_RDWR, "xen-evtchn", &e), -1);
+    ck_assert_int_eq(e.status, EXIT_STATUS_NO_SERVICE);
+    ck_assert_str_eq(printed(), "mica: can't open /nonexistent/evtchn: No such "
+                                "file or directory: modprobe xen-evtchn\n");
+    ck_assert_int_eq(device_open("/", O_RDWR, "xen-evtchn", NULL), -1);
+}
+END_TEST
+
 START_TEST(test_error_that_is_set_again_forgets_the_first)
 {
     error_set_errno(&e, ESRCH, "one");
@@ -76,7 +95,7 @@ START_TEST(test_error_too_long_is_cut)
     error_hint(&e, "%s", text);
     ck_assert_uint_eq(strlen(e.what), ERROR_WHAT_SIZE - 1);
     ck_assert_uint_eq(strlen(e.why), ERROR_WHY_SIZE - 1);
-    ck_assert_uint_eq(strlen(e.hint), ERROR_TRY_SIZE - 1);
+    ck_assert_uint_eq(strlen(e.hint), ERROR_HINT_SIZE - 1);
 }
 END_TEST
 
@@ -100,6 +119,7 @@ int main(void)
     tcase_add_test(t, test_error_prints_only_what_it_has);
     tcase_add_test(t, test_error_of_errno_has_status_and_reason);
     tcase_add_test(t, test_error_that_is_set_again_forgets_the_first);
+    tcase_add_test(t, test_device_that_is_missing_names_its_module);
     tcase_add_test(t, test_error_wrapped_keeps_status_and_says_both);
     tcase_add_test(t, test_error_too_long_is_cut);
     tcase_add_test(t, test_error_that_nobody_wants_is_none);

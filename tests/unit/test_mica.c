@@ -321,12 +321,14 @@ START_TEST(test_mica_info_has_the_names_of_xl)
         "cpu_mhz                : 2400.123\n",
         ("hw_caps                : 00000001:00000002:00000003:00000004:"
          "00000005:00000006:00000007:00000008\n"),
+        "virt_caps              : pv gnttab-v1\n",
         "total_memory           : 4096\n",
         "free_memory            : 2048\n",
         "xen_major              : 4\n",
         "xen_version            : 4.17-mica\n",
         "xen_scheduler          : credit2\n",
         "xen_pagesize           : 4096\n",
+        "build_id               : c0ffee\n",
         "platform_params        : virt_start=0xffff800000000000\n",
         "xend_config_format     : 4\n"};
     unsigned i;
@@ -345,12 +347,18 @@ END_TEST
 START_TEST(test_mica_info_numa_leaves_out_missing_cpus)
 {
     run_well("info -n");
+    ck_assert_ptr_nonnull(strstr(output, "cpu_topology           :\n"
+                                         "cpu:    core    socket     node\n"
+                                         "  0:       0        0        0\n"
+                                         "  1:       1        0        0\n"
+                                         "  3:       3        0        0\n"
+                                         "device topology        :\n"
+                                         "device           node\n"));
     ck_assert_ptr_nonnull(strstr(output,
-                                 "cpu_topology           :\n"
-                                 "cpu:    core    socket     node\n"
-                                 "  0:       0        0        0\n"
-                                 "  1:       1        0        0\n"
-                                 "  3:       3        0        0\nxen_major"));
+                                 "numa_info              :\n"
+                                 "node:    memsize    memfree    distances\n"
+                                 "   0:      4096       2048      10\n"
+                                 "xen_major"));
 }
 END_TEST
 
@@ -385,6 +393,48 @@ START_TEST(test_mica_sched_has_the_columns_of_xl)
 }
 END_TEST
 
+START_TEST(test_mica_sched_sets_a_cap_up_to_all_vcpus)
+{
+    struct fake_domain *web = fake_add(3, "web");
+
+    web->info.max_vcpus = 2;
+    web->sched = (struct control_sched_params){512, 0};
+    run_well("sched -d web -c 150");
+    ck_assert_uint_eq(web->sched.weight, 512);
+    ck_assert_uint_eq(web->sched.cap, 150);
+    run_badly("sched -d web -c 201", EXIT_STATUS_USAGE,
+              "sched: \"201\" is no cap");
+    ck_assert_uint_eq(web->sched.cap, 150);
+    run_well("sched -d web -c 0");
+    ck_assert_uint_eq(web->sched.cap, 0);
+}
+END_TEST
+
+START_TEST(test_mica_sched_rate_limit)
+{
+    run_well("sched -s");
+    ck_assert_str_eq(output, "Cpupool Pool-0: ratelimit=0us\n");
+    run_well("sched-credit2 -s -r 500");
+    ck_assert_uint_eq(fake.rate_limit, 500);
+    run_well("sched -s");
+    ck_assert_str_eq(output, "Cpupool Pool-0: ratelimit=500us\n");
+    run_well("sched");
+    ck_assert_ptr_eq(strstr(output, "Cpupool Pool-0: ratelimit=500us\nName "),
+                     output);
+    run_well("sched -s --json");
+    ck_assert_ptr_nonnull(strstr(output, "\"ratelimit_us\": 500"));
+    run_badly("sched -r 500", EXIT_STATUS_USAGE, "sched: -r needs -s");
+    run_badly("sched -s -r 99", EXIT_STATUS_USAGE,
+              "sched: \"99\" is no ratelimit_us");
+    run_badly("sched -s -r 500001", EXIT_STATUS_USAGE,
+              "sched: \"500001\" is no ratelimit_us");
+    run_badly("sched -s -d web", EXIT_STATUS_USAGE,
+              "sched: -s is for all domains");
+    run_well("sched -s -r 0");
+    ck_assert_uint_eq(fake.rate_limit, 0);
+}
+END_TEST
+
 START_TEST(test_mica_uptime_counts_from_the_start)
 {
     char start[32];
@@ -396,6 +446,71 @@ START_TEST(test_mica_uptime_counts_from_the_start)
     run_well("uptime web");
     expect_start("Name                                ID Uptime\n"
                  "web                                  3 2 days,  3:04:0");
+}
+END_TEST
+
+/* A domain that xl has created. */
+START_TEST(test_mica_uptime_knows_domains_of_other_tools)
+{
+    char start[32];
+
+    fake_add(3, "theirs");
+    snprintf(start, sizeof(start), "%lld.25", (long long)time(NULL) - 60);
+    fake_set_node("/local/domain/3/vm", "/vm/their-uuid");
+    fake_set_node("/vm/their-uuid/start_time", start);
+    run_well("uptime theirs");
+    ck_assert_ptr_nonnull(strstr(output, "theirs                               "
+                                         "3  0:01:0"));
+    fake_set_node("/vm/their-uuid/start_time", "long ago");
+    run_well("uptime theirs");
+    ck_assert_ptr_null(strstr(output, "theirs"));
+}
+END_TEST
+
+START_TEST(test_mica_vm_list_has_the_columns_of_xl)
+{
+    add_web();
+    run_well("vm-list");
+    ck_assert_str_eq(output,
+                     "UUID                                  ID    name\n"
+                     "00000000-0000-0000-0000-000000000000  0    Domain-0      "
+                     "                \n"
+                     "03030303-0303-0303-0303-030303030303  3    web           "
+                     "                \n");
+}
+END_TEST
+
+/* Whatever tells something tells it to programs, too. */
+static const char *const reporting[] = {
+    "list --json",  "list -l",          "vm-list --json",   "uptime --json",
+    "info --json",  "info -n --json",   "vcpu-list --json", "sched --json",
+    "dmesg --json", "domid web --json", "domname 3 --json", "top --json -i 1",
+};
+
+START_TEST(test_mica_reports_in_json)
+{
+    add_web();
+    run_well(reporting[_i]);
+    json_decref(parse_output());
+}
+END_TEST
+
+START_TEST(test_mica_json_of_names_and_log)
+{
+    json_t *json;
+
+    add_web();
+    run_well("domid web --json");
+    json = parse_output();
+    ck_assert_int_eq(json_integer_value(json_object_get(json, "domid")), 3);
+    ck_assert_str_eq(json_string_value(json_object_get(json, "name")), "web");
+    json_decref(json);
+    run_well("dmesg --json -c");
+    json = parse_output();
+    ck_assert_uint_eq(json_array_size(json), 2);
+    ck_assert_str_eq(json_string_value(json_array_get(json, 1)), "(Mica) two");
+    json_decref(json);
+    ck_assert(fake.is_log_cleared);
 }
 END_TEST
 
@@ -416,9 +531,9 @@ START_TEST(test_mica_top_batch)
     add_web();
     run_well("top -b -i 2 -o memory -v");
     expect_start("      NAME  STATE   CPU(sec) CPU(%)     MEM(k) MEM(%)"
-                 "  MAXMEM(k) MAXMEM(%) VCPUS\n"
+                 "  MAXMEM(k) MAXMEM(%) VCPUS  CALLS/s EVENTS/s\n"
                  "       web -----r         12    0.0     524288   12.5"
-                 "    1048576      25.0     2\n"
+                 "    1048576      25.0     2        0        0\n"
                  "           vCPU 0: blocked, CPU 0, 1.5 s\n");
     ck_assert_uint_eq(slept, 3);
 }
@@ -429,9 +544,9 @@ END_TEST
 START_TEST(test_mica_shutdown_and_reboot_tell_the_guest)
 {
     fake_add(3, "web");
-    run_well("shutdown web");
+    run_well("shutdown -F web");
     expect_node("/local/domain/3/control/shutdown", "poweroff");
-    run_well("reboot 3");
+    run_well("reboot -F 3");
     expect_node("/local/domain/3/control/shutdown", "reboot");
     run_well("sysrq web s");
     expect_node("/local/domain/3/control/sysrq", "s");
@@ -457,7 +572,7 @@ START_TEST(test_mica_shutdown_wait_ends_with_the_domain)
 {
     fake_add(3, "web")->info.flags = CONTROL_DOMAIN_SHUTDOWN;
     run_well("shutdown -w web");
-    ck_assert_str_eq(output, "Waiting for 1 domains\n"
+    ck_assert_str_eq(output, "Waiting for 1 domain\n"
                              "Domain 3 (web) has ended\n");
 }
 END_TEST
@@ -466,7 +581,7 @@ START_TEST(test_mica_shutdown_timeout)
 {
     fake_add(3, "web");
     run_badly("shutdown -t 1 web", EXIT_STATUS_TIMEOUT,
-              "1 domains have not ended after 1 s");
+              "1 domain has not ended after 1 s");
 }
 END_TEST
 
@@ -503,6 +618,11 @@ START_TEST(test_mica_names_and_numbers)
     expect_node("/mica/name/shop@2eexample", "3");
     run_badly("rename 3 42", EXIT_STATUS_USAGE,
               "\"42\" is no name for a domain");
+    run_badly("rename 3 Domain-0", EXIT_STATUS_EXISTS,
+              "the name Domain-0 is taken");
+    run_badly("rename Domain-0 zero", EXIT_STATUS_REFUSED, "can't rename dom0");
+    run_badly("rename 0 zero", EXIT_STATUS_REFUSED, "can't rename dom0");
+    expect_node("/local/domain/0/name", "Domain-0");
 }
 END_TEST
 
@@ -641,9 +761,10 @@ END_TEST
 
 START_TEST(test_mica_create_sets_scheduling)
 {
-    run_well(CREATE "cpus=1-2 cpu_weight=99 cap=50");
+    run_well(CREATE "cpus=1-2 cpus_soft=2 cpu_weight=99 cap=50");
     ck_assert_uint_eq(fake.domains[1].hard[0], 0x6);
     ck_assert_uint_eq(fake.domains[1].hard[1], 0x6);
+    ck_assert_uint_eq(fake.domains[1].soft[1], 0x4);
     ck_assert_uint_eq(fake.domains[1].sched.weight, 99);
     ck_assert_uint_eq(fake.domains[1].sched.cap, 50);
 }
@@ -690,6 +811,39 @@ START_TEST(test_mica_create_refuses_a_name_in_use)
 }
 END_TEST
 
+START_TEST(test_mica_create_refuses_the_name_of_dom0)
+{
+    run_badly(CREATE "name=Domain-0", EXIT_STATUS_EXISTS,
+              "the name Domain-0 is taken");
+    ck_assert(!fake.domains[1].is_there);
+}
+END_TEST
+
+START_TEST(test_mica_create_empty_setting_is_as_good_as_none)
+{
+    run_well(CREATE "ramdisk=/boot/r ramdisk=");
+    ck_assert_ptr_null(fake_node("/mica/domain/1/config/ramdisk"));
+    run_well("destroy web");
+    run_well(CREATE "ramdisk=\"\" extra=");
+    ck_assert_ptr_null(fake_node("/mica/domain/2/config/ramdisk"));
+    ck_assert_str_eq(fake.built_line, "");
+}
+END_TEST
+
+static void power_off(void)
+{
+    fake.domains[1].is_there = false;
+}
+
+/* -F: the program stays as long as the domain. */
+START_TEST(test_mica_create_in_the_foreground_ends_with_the_domain)
+{
+    fake.while_waiting = power_off;
+    run_well(CREATE "-F");
+    ck_assert_str_eq(output, "Domain 1 (web) has ended\n");
+}
+END_TEST
+
 START_TEST(test_mica_create_refuses_a_uuid_in_use)
 {
     run_well(CREATE);
@@ -721,7 +875,7 @@ START_TEST(test_mica_create_dry_run_changes_nothing)
     ck_assert_uint_eq(fake.next_id, 1);
     ck_assert_uint_eq(fake_count_nodes("/mica"), 0);
     ck_assert_ptr_nonnull(strstr(output, "name = \"web\"\n"));
-    ck_assert_ptr_nonnull(strstr(output, "64 MiB of the 2048 MiB"));
+    ck_assert_ptr_nonnull(strstr(output, "1 vCPU and 64 MiB of the 2048 MiB"));
 }
 END_TEST
 
@@ -759,15 +913,19 @@ END_TEST
 
 START_TEST(test_mica_list_long_has_the_configuration)
 {
-    json_t *json, *config;
+    json_t *json, *config, *share;
 
     run_well(CREATE);
+    run_well("sched -d web -c 70");
     run_well("list -l web");
     json = parse_output();
     config = json_object_get(json_array_get(json, 0), "config");
     ck_assert_str_eq(json_string_value(json_object_get(
                          json_object_get(config, "b_info"), "kernel")),
                      "/boot/k");
+    share = json_object_get(json_object_get(config, "b_info"), "sched_params");
+    ck_assert_int_eq(json_integer_value(json_object_get(share, "weight")), 256);
+    ck_assert_int_eq(json_integer_value(json_object_get(share, "cap")), 70);
     json_decref(json);
     run_well("list -l");
     json = parse_output();
@@ -785,6 +943,18 @@ START_TEST(test_mica_config_update_changes_the_next_start)
     fake_add(5, "alien");
     run_badly("config-update alien name=x kernel=/k", EXIT_STATUS_FAILED,
               "alien has no configuration");
+}
+END_TEST
+
+START_TEST(test_mica_config_update_leaves_name_and_uuid)
+{
+    char uuid[64];
+
+    run_well(CREATE);
+    strcpy(uuid, fake_node("/mica/domain/1/config/uuid"));
+    run_well("config-update web name=other kernel=/boot/new");
+    expect_node("/mica/domain/1/config/uuid", uuid);
+    expect_node("/mica/domain/1/config/name", "\"web\"");
 }
 END_TEST
 
@@ -1035,7 +1205,14 @@ static TCase *report_case(void)
     tcase_add_test(t, test_mica_info_numa_leaves_out_missing_cpus);
     tcase_add_test(t, test_mica_vcpu_list_has_the_columns_of_xl);
     tcase_add_test(t, test_mica_sched_has_the_columns_of_xl);
+    tcase_add_test(t, test_mica_sched_sets_a_cap_up_to_all_vcpus);
+    tcase_add_test(t, test_mica_sched_rate_limit);
     tcase_add_test(t, test_mica_uptime_counts_from_the_start);
+    tcase_add_test(t, test_mica_uptime_knows_domains_of_other_tools);
+    tcase_add_test(t, test_mica_vm_list_has_the_columns_of_xl);
+    tcase_add_loop_test(t, test_mica_reports_in_json, 0,
+                        sizeof(reporting) / sizeof(reporting[0]));
+    tcase_add_test(t, test_mica_json_of_names_and_log);
     tcase_add_test(t, test_mica_dmesg_reads_all_and_clears_on_request);
     tcase_add_test(t, test_mica_top_batch);
     return t;
@@ -1071,6 +1248,9 @@ static TCase *create_case(void)
     tcase_add_test(t, test_mica_create_places_vcpus_one_by_one);
     tcase_add_test(t, test_mica_create_that_fails_leaves_nothing);
     tcase_add_test(t, test_mica_create_refuses_a_name_in_use);
+    tcase_add_test(t, test_mica_create_refuses_the_name_of_dom0);
+    tcase_add_test(t, test_mica_create_empty_setting_is_as_good_as_none);
+    tcase_add_test(t, test_mica_create_in_the_foreground_ends_with_the_domain);
     tcase_add_test(t, test_mica_create_refuses_a_uuid_in_use);
     tcase_add_test(t, test_mica_create_takes_the_name_of_a_domain_that_is_gone);
     tcase_add_test(t, test_mica_create_refuses_what_memory_has_no_room_for);
@@ -1080,6 +1260,7 @@ static TCase *create_case(void)
     tcase_add_test(t, test_mica_destroy_leaves_nothing);
     tcase_add_test(t, test_mica_list_long_has_the_configuration);
     tcase_add_test(t, test_mica_config_update_changes_the_next_start);
+    tcase_add_test(t, test_mica_config_update_leaves_name_and_uuid);
     tcase_add_test(t, test_mica_rename_holds_over_a_restart);
     return t;
 }
@@ -1114,6 +1295,7 @@ int main(void)
     suite_add_tcase(suite, ended_case());
     suite_add_tcase(suite, mica_core_case());
     suite_add_tcase(suite, mica_console_case());
+    suite_add_tcase(suite, mica_top_case());
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -19,6 +19,7 @@ int main(void)
     srunner_add_suite(runner, store_quotas_suite());
     srunner_add_suite(runner, store_journal_suite());
     srunner_add_suite(runner, store_ring_suite());
+    srunner_add_suite(runner, store_kill_suite());
     srunner_add_suite(runner, store_daemon_suite());
     srunner_run_all(runner, CK_ENV);
     failures = srunner_ntests_failed(runner);
