@@ -25,8 +25,7 @@
 
 /* How often to look whether others have let go. */
 #define REAP_PERIOD (100 * NSEC_PER_MS)
-#define FRAMES_PER_CHECK 64u
-#define CHUNK_FRAMES 512u /* of struct domain.owned_chunks */
+#define CHUNKS_PER_CHECK 64u /* unused ones */
 
 /* --- nothing runs -------------------------------------------------------- */
 
@@ -98,46 +97,56 @@ static int release_vcpus(struct domain *d)
 static int release_table(struct domain *d, struct frame *f)
 {
     uint64_t state = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
+    int error;
 
+    if (!(state & (FRAME_PINNED | FRAME_PARTIAL)))
+        return 0;
     if (state & FRAME_PINNED) {
         __atomic_fetch_and(&f->state, ~FRAME_PINNED, __ATOMIC_SEQ_CST);
         pt_put_table(d, f);
     }
-    return state & (FRAME_PINNED | FRAME_PARTIAL) ? pt_settle(d, f) : 0;
+    error = pt_settle(d, f);
+    return !error && hypercall_should_restart() ? -ERESTART : error;
 }
 
-/* Does `act` for the frame at `n`, if it is one of `d`: where to look next. */
-static int visit(struct domain *d, uint64_t n,
-                 int (*act)(struct domain *d, struct frame *f), uint64_t *next)
+static int release_tables_of_chunk(struct domain *d, uint64_t end)
 {
-    struct frame *f;
+    for (; d->teardown_cursor < end; d->teardown_cursor++) {
+        struct frame *f = frame_lookup(MFN(d->teardown_cursor));
 
-    if (!bit_test(d->owned_chunks, n / CHUNK_FRAMES)) {
-        *next = (n / CHUNK_FRAMES + 1) * CHUNK_FRAMES;
-        return 0;
+        if (f && frame_owner(f) == d->id && release_table(d, f))
+            return -ERESTART;
     }
-    *next = n + 1;
-    f = frame_lookup(MFN(n));
-    return f && frame_owner(f) == d->id ? act(d, f) : 0;
+    return 0;
+}
+
+static int release_chunk(struct domain *d, uint64_t end)
+{
+    frame_give_up(MFN(d->teardown_cursor), end - d->teardown_cursor, d);
+    return 0;
 }
 
 /*
- * Calls `act` for each frame of `d` from teardown_cursor on, which a frame
- * that is not done with stays at. Looks at the clock also where there are none:
- * a domain may have had much more memory than it has.
+ * Calls `act` for each chunk where `d` may own frames, from teardown_cursor
+ * on, which a chunk that is not done with moves on itself. Looks at the clock
+ * also where there are none: a domain may have had much more memory than it
+ * has.
  */
-static int for_each_frame(struct domain *d,
-                          int (*act)(struct domain *d, struct frame *f))
+static int for_each_chunk(struct domain *d,
+                          int (*act)(struct domain *d, uint64_t end))
 {
     unsigned done = 0;
 
     while (d->teardown_cursor < frame_table_end) {
-        uint64_t next;
+        uint64_t chunk = d->teardown_cursor / FRAME_CHUNK;
+        uint64_t end = min_u64((chunk + 1) * FRAME_CHUNK, frame_table_end);
+        bool is_used = bit_test(d->owned_chunks, chunk);
 
-        if (visit(d, d->teardown_cursor, act, &next))
+        if (is_used && act(d, end))
             return -ERESTART;
-        d->teardown_cursor = next;
-        if (++done % FRAMES_PER_CHECK == 0 && hypercall_should_restart())
+        d->teardown_cursor = end;
+        if ((is_used || ++done % CHUNKS_PER_CHECK == 0) &&
+            hypercall_should_restart())
             return -ERESTART;
     }
     d->teardown_cursor = 0;
@@ -149,7 +158,7 @@ static int release_tables(struct domain *d)
     int error;
 
     spin_lock(&d->pt_lock);
-    error = for_each_frame(d, release_table);
+    error = for_each_chunk(d, release_tables_of_chunk);
     if (!error)
         error = pt_drain(d);
     spin_unlock(&d->pt_lock);
@@ -170,15 +179,9 @@ static int release_devices(struct domain *d)
     return 0;
 }
 
-static int give_up_frame(struct domain *d, struct frame *f)
-{
-    frame_give_up(f, d);
-    return 0;
-}
-
 static int release_memory(struct domain *d)
 {
-    return for_each_frame(d, give_up_frame);
+    return for_each_chunk(d, release_chunk);
 }
 
 static int (*const steps[])(struct domain *d) = {

@@ -12,8 +12,6 @@
 #include "core/log.h"
 #include "core/pcpu.h"
 
-#define CHUNK_FRAMES 512u /* of struct domain.owned_chunks */
-
 #define ONE_TYPE (1ull << FRAME_TYPE_COUNT_SHIFT)
 #define ONE_TYPED (ONE_TYPE + 1) /* a type reference with its general one */
 
@@ -72,7 +70,7 @@ static bool state_swap(struct frame *f, uint64_t *old, uint64_t new)
 
 static size_t chunk_bytes(void)
 {
-    return BITMAP_WORDS(frame_table_end / CHUNK_FRAMES + 1) * sizeof(uint64_t);
+    return BITMAP_WORDS(frame_table_end / FRAME_CHUNK + 1) * sizeof(uint64_t);
 }
 
 /* The record of where the frames of `d` are, and its end. */
@@ -110,9 +108,9 @@ int frame_assign(mfn_t first, unsigned order, struct domain *d)
         return error;
     }
     d->page_count += count;
-    for (uint64_t n = first.n; n < first.n + count; n += CHUNK_FRAMES)
-        bit_set(d->owned_chunks, n / CHUNK_FRAMES);
-    bit_set(d->owned_chunks, (first.n + count - 1) / CHUNK_FRAMES);
+    for (uint64_t n = first.n; n < first.n + count; n += FRAME_CHUNK)
+        bit_set(d->owned_chunks, n / FRAME_CHUNK);
+    bit_set(d->owned_chunks, (first.n + count - 1) / FRAME_CHUNK);
     for (uint64_t n = first.n; n < first.n + count; n++) {
         struct frame *f = &frame_table[n];
 
@@ -125,26 +123,30 @@ int frame_assign(mfn_t first, unsigned order, struct domain *d)
     return 0;
 }
 
-/* The last reference is gone: `f` goes back to the heap. */
-static void release(struct frame *f, struct domain *d)
+/* The last references are gone: `count` frames of `d` go back to the heap. */
+static void release(uint64_t first, uint64_t count, struct domain *d)
 {
-    mfn_t mfn = frame_mfn(f);
+    uint32_t now = flush_clock_read();
 
-    f->stamp = flush_clock_read();
-    arch_m2p_set(mfn, PFN_INVALID.n);
-    __atomic_store_n(&f->owner, OWNER_NOBODY, __ATOMIC_RELAXED);
-    __atomic_store_n(&f->state, 1, __ATOMIC_RELEASE);
+    for (uint64_t n = first; n < first + count; n++) {
+        struct frame *f = &frame_table[n];
+
+        f->stamp = now;
+        arch_m2p_set(MFN(n), PFN_INVALID.n);
+        __atomic_store_n(&f->owner, OWNER_NOBODY, __ATOMIC_RELAXED);
+        __atomic_store_n(&f->state, 1, __ATOMIC_RELEASE);
+    }
     spin_lock(&d->memory_lock);
-    d->page_count--;
+    d->page_count -= count;
     spin_unlock(&d->memory_lock);
-    heap_free(mfn, 0);
+    heap_free_run(MFN(first), count);
 }
 
 /*
- * Takes `f` away from `d`, its owner, and frees it. -EBUSY, and no change,
- * when anything else refers to it.
+ * Takes `f` away from `d`, its owner; it is to be released. -EBUSY, and no
+ * change, when anything else refers to it.
  */
-int frame_unassign(struct frame *f, struct domain *d)
+static int withdraw(struct frame *f, struct domain *d)
 {
     uint64_t old;
     int error = 0;
@@ -161,23 +163,57 @@ int frame_unassign(struct frame *f, struct domain *d)
     } while (!error && !state_swap(f, &old, 0));
     if (error)
         frame_put(f);
-    else
-        release(f, d);
     return error;
 }
 
 /*
- * Drops the reference that `d`, which is dying, has to `f` as its own. Those
- * who still use the frame keep it; the last of them frees it.
+ * Takes `f` away from `d`, its owner, and frees it. -EBUSY, and no change,
+ * when anything else refers to it.
  */
-void frame_give_up(struct frame *f, struct domain *d)
+int frame_unassign(struct frame *f, struct domain *d)
 {
-    if (!frame_get_known(f, d)) /* or it could change hands meanwhile */
+    int error = withdraw(f, d);
+
+    if (!error)
+        release(frame_mfn(f).n, 1, d);
+    return error;
+}
+
+/* Drops the reference that `d` has to `f` as its own. */
+static void give_up(struct frame *f, struct domain *d)
+{
+    if (!frame_get_known(f, d))
         return;
     if (__atomic_fetch_and(&f->state, ~FRAME_ALLOCATED, __ATOMIC_SEQ_CST) &
         FRAME_ALLOCATED)
         frame_put(f);
     frame_put(f);
+}
+
+/*
+ * Drops the references that `d`, which is dying, has as its own to frames
+ * among `count` from `first` on. Those who still use one keep it, and the last
+ * of them frees it; the others are freed together.
+ */
+void frame_give_up(mfn_t first, uint64_t count, struct domain *d)
+{
+    uint64_t run = 0; /* frames that are withdrawn, right before n */
+
+    for (uint64_t n = first.n; n < first.n + count; n++) {
+        struct frame *f = frame_lookup(MFN(n));
+
+        if (f && !withdraw(f, d)) {
+            run++;
+            continue;
+        }
+        if (run)
+            release(n - run, run, d);
+        run = 0;
+        if (f)
+            give_up(f, d);
+    }
+    if (run)
+        release(first.n + count - run, run, d);
 }
 
 /*
@@ -189,8 +225,8 @@ bool frame_next_owned(struct domain *d, uint64_t *cursor, struct frame **out)
     while (*cursor < frame_table_end) {
         uint64_t n = *cursor;
 
-        if (!bit_test(d->owned_chunks, n / CHUNK_FRAMES)) {
-            *cursor = (n / CHUNK_FRAMES + 1) * CHUNK_FRAMES;
+        if (!bit_test(d->owned_chunks, n / FRAME_CHUNK)) {
+            *cursor = (n / FRAME_CHUNK + 1) * FRAME_CHUNK;
             continue;
         }
         ++*cursor;
@@ -280,7 +316,7 @@ hot_path void frame_put(struct frame *f)
     if (!d)
         panic("frame %#lx: its owner d%u is gone", frame_mfn(f).n,
               frame_owner(f));
-    release(f, d);
+    release(frame_mfn(f).n, 1, d);
     domain_put(d);
 }
 

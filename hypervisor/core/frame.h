@@ -64,6 +64,9 @@ _Static_assert(sizeof(struct frame) == 16, "0.4 % of RAM");
 #define FRAME_FREE (1ull << 62)      /* head of a free block */
 #define FRAME_CHANGING (1ull << 63)  /* type and stamp belong to one pCPU */
 
+/* Frames for which a domain has one bit that says whether it may own any. */
+#define FRAME_CHUNK 512u
+
 /* Owners that are not domains. */
 #define OWNER_NOBODY 0x7ff4 /* on the heap, or Mica's own */
 #define OWNER_IO 0x7ff1     /* not RAM */
@@ -149,7 +152,7 @@ void frame_domain_destroy(struct domain *d);
 /* Domain frames: allocation, and the way back to the heap. */
 must_check int frame_assign(mfn_t first, unsigned order, struct domain *d);
 must_check int frame_unassign(struct frame *f, struct domain *d);
-void frame_give_up(struct frame *f, struct domain *d);
+void frame_give_up(mfn_t first, uint64_t count, struct domain *d);
 bool frame_next_owned(struct domain *d, uint64_t *cursor, struct frame **out);
 void frame_share(mfn_t mfn, struct domain *d);
 must_check int frame_unshare(mfn_t mfn, struct domain *d);

@@ -280,6 +280,18 @@ void heap_free(mfn_t first, unsigned order)
     spin_unlock(&buddy.lock);
 }
 
+/* As heap_free for `frames` frames in a row, at any alignment. */
+void heap_free_run(mfn_t first, uint64_t frames)
+{
+    for (uint64_t n = first.n; frames > 0;) {
+        unsigned order = order_at(n, frames);
+
+        heap_free(MFN(n), order);
+        n += 1ull << order;
+        frames -= 1ull << order;
+    }
+}
+
 /* The number of free frames, at some moment during the call. */
 uint64_t heap_free_frames(void)
 {
@@ -306,17 +318,6 @@ void frames_free(void *ptr, unsigned order)
         heap_free(arch_frame_of(ptr), order);
 }
 
-static void free_frame_range(uint64_t n, uint64_t frames)
-{
-    while (frames > 0) {
-        unsigned order = order_at(n, frames);
-
-        heap_free(MFN(n), order);
-        n += 1ull << order;
-        frames -= 1ull << order;
-    }
-}
-
 /* Whole frames for a large object; what a power of two has too much goes back. */
 static void *pages_zalloc(size_t size)
 {
@@ -329,15 +330,15 @@ static void *pages_zalloc(size_t size)
     first = heap_alloc(order, HEAP_ANY_ADDRESS);
     if (mfn_equal(first, MFN_INVALID))
         return NULL;
-    free_frame_range(first.n + frames, (1ull << order) - frames);
+    heap_free_run(mfn_add(first, frames), (1ull << order) - frames);
     memset(arch_frame_ptr(first), 0, frames * PAGE_SIZE);
     return arch_frame_ptr(first);
 }
 
 static void pages_zfree(void *ptr, size_t size)
 {
-    free_frame_range(arch_frame_of(ptr).n,
-                     size / PAGE_SIZE + (size % PAGE_SIZE != 0));
+    heap_free_run(arch_frame_of(ptr),
+                  size / PAGE_SIZE + (size % PAGE_SIZE != 0));
 }
 
 /*

@@ -24,6 +24,7 @@
 void heap_add(mfn_t first, uint64_t frames);
 mfn_t heap_alloc(unsigned order, unsigned address_bits);
 void heap_free(mfn_t first, unsigned order);
+void heap_free_run(mfn_t first, uint64_t frames);
 uint64_t heap_free_frames(void);
 
 /* Zeroed frames as pointers, NULL when there are none. */

@@ -128,6 +128,26 @@ START_TEST(test_frame_unassign_refuses_frames_in_use)
 }
 END_TEST
 
+START_TEST(test_frame_give_up_frees_what_nobody_uses)
+{
+    mfn_t first = heap_alloc(3, HEAP_ANY_ADDRESS);
+    uint64_t free_frames = heap_free_frames();
+    struct frame *used = &frame_table[first.n + 3];
+
+    ck_assert_int_eq(frame_assign(first, 3, d), 0);
+    ck_assert(frame_get_known(used, d));
+    frame_give_up(mfn_add(first, 1), 6, d);
+    ck_assert_uint_eq(d->page_count, 3);
+    ck_assert_uint_eq(heap_free_frames(), free_frames + 5);
+    frame_give_up(first, 8, d);
+    ck_assert_uint_eq(d->page_count, 1);
+    ck_assert_uint_eq(frame_owner(used), d->id);
+    frame_put(used);
+    ck_assert_uint_eq(d->page_count, 0);
+    ck_assert_uint_eq(heap_free_frames(), free_frames + 8);
+}
+END_TEST
+
 START_TEST(test_frame_next_owned_finds_each_once)
 {
     struct frame *mine[20], *f;
@@ -556,6 +576,7 @@ static void add_frame_tests(TCase *t)
     tcase_add_test(t, test_frame_assign_stops_at_the_limit);
     tcase_add_test(t, test_frame_unassign_gives_a_frame_back);
     tcase_add_test(t, test_frame_unassign_refuses_frames_in_use);
+    tcase_add_test(t, test_frame_give_up_frees_what_nobody_uses);
     tcase_add_test(t, test_frame_next_owned_finds_each_once);
     tcase_add_test(t, test_frame_get_is_for_the_owner);
     tcase_add_test(t, test_frame_get_stops_before_the_counter_does);

@@ -314,7 +314,7 @@ START_TEST(test_mmu_update_foreign_mapping_outlives_its_owners_memory)
     ck_assert_int_eq(updates(&admin, 1, 0, g.d->id), 0);
     mmu_guest_drop_tables(&g);
     ck_assert_int_eq(frame_unassign(f, g.d), -EBUSY);
-    frame_give_up(f, g.d);
+    frame_give_up(frame_mfn(f), 1, g.d);
     for (unsigned pfn = 0; pfn < MMU_PAGES; pfn++)
         if (pfn != DATA)
             ck_assert_int_eq(frame_unassign(mmu_frame(&g, pfn), g.d), 0);

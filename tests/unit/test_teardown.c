@@ -340,7 +340,7 @@ START_TEST(test_teardown_of_a_domain_that_gave_its_memory_back_is_cut)
     make_victim();
     for (uint64_t n = FAKE_FIRST_FRAME; n <= FAKE_LAST_FRAME; n += 512)
         bit_set(victim.d->owned_chunks, n / 512);
-    fake.slow_at = 100;
+    fake.slow_at = 10;
     ck_assert_uint_gt(destroy(), 1);
     fake.slow_at = 0;
     expect_gone();
