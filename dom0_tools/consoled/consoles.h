@@ -57,8 +57,9 @@ struct viewer {
     int fd;            /* socket, or our side of the terminal; -1: closed */
     int terminal;      /* the other side, kept open; -1: a socket */
     uint64_t at;       /* what of the backlog it has seen */
-    uint32_t interest; /* EPOLLIN, EPOLLOUT */
+    uint32_t interest; /* EPOLLIN, EPOLLOUT; EPOLLONESHOT: neither */
     bool is_full;
+    bool has_left; /* takes no more output; what it typed waits */
 };
 TAILQ_HEAD(viewers, viewer);
 

@@ -13,12 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "dom0_tools/consoled/consoles.h"
 #include "dom0_tools/lib/daemon.h"
+
+/* Of a console, viewers that are gone and whose last words wait for room. */
+#define LEFT_MAX 16u
 
 static void close_viewer(struct consoles *s, struct viewer *v)
 {
@@ -128,15 +132,16 @@ void viewers_accept(struct consoles *s, struct console *c)
         viewers_serve(s, c);
 }
 
-/* False if the viewer is gone. */
-static bool show(const struct console *c, struct viewer *v)
+/* Shows what is new, as far as the viewer takes it; notes if it has left. */
+static void show(const struct console *c, struct viewer *v)
 {
     const char *bytes;
     bool is_lost;
     size_t size;
 
     v->is_full = false;
-    while ((size = backlog_peek(&c->backlog, &v->at, &bytes, &is_lost))) {
+    while (!v->has_left &&
+           (size = backlog_peek(&c->backlog, &v->at, &bytes, &is_lost))) {
         ssize_t n;
 
         /* A terminal nobody reads shall not keep the oldest for the next. */
@@ -145,21 +150,25 @@ static bool show(const struct console *c, struct viewer *v)
         n = write(v->fd, bytes, size);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && errno != EAGAIN)
-            return false;
+        if (n < 0 && errno != EAGAIN) {
+            v->has_left = true;
+            return;
+        }
         if (n <= 0) {
             v->is_full = true;
-            return true;
+            return;
         }
         v->at += (uint64_t)n;
     }
-    return true;
 }
 
 static void listen_to(struct consoles *s, struct viewer *v, unsigned room)
 {
     uint32_t interest = (room ? EPOLLIN : 0) | (v->is_full ? EPOLLOUT : 0);
 
+    /* That it has left is told even so, and once is enough. */
+    if (!interest)
+        interest = EPOLLONESHOT;
     if (interest != v->interest &&
         !consoles_wait_for(s, v->fd, &v->source, interest))
         v->interest = interest;
@@ -169,14 +178,12 @@ static void listen_to(struct consoles *s, struct viewer *v, unsigned room)
 void viewers_serve(struct consoles *s, struct console *c)
 {
     unsigned room = console_input_room(s, c);
-    struct viewer *v = TAILQ_FIRST(&c->viewers), *next;
+    struct viewer *v;
 
-    for (; v; v = next) {
-        next = TAILQ_NEXT(v, link);
-        if (show(c, v))
-            listen_to(s, v, room);
-        else
-            close_viewer(s, v);
+    TAILQ_FOREACH(v, &c->viewers, link)
+    {
+        show(c, v);
+        listen_to(s, v, room);
     }
 }
 
@@ -195,6 +202,34 @@ static bool hear(struct consoles *s, const struct viewer *v)
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+static unsigned count_left(const struct console *c)
+{
+    const struct viewer *v;
+    unsigned count = 0;
+
+    TAILQ_FOREACH(v, &c->viewers, link)
+    count += v->has_left;
+    return count;
+}
+
+/* Whether what a viewer typed before it left can still reach the domain. */
+static bool is_worth_hearing(const struct viewer *v)
+{
+    const struct console *c = v->source.console;
+    int unread = 0;
+
+    return c->is_attached && count_left(c) <= LEFT_MAX &&
+           !ioctl(v->fd, FIONREAD, &unread) && unread > 0;
+}
+
+/* It has left while the domain takes no input. */
+static void leave(struct consoles *s, struct viewer *v)
+{
+    v->has_left = true;
+    if (!is_worth_hearing(v))
+        close_viewer(s, v);
+}
+
 /* See consoles.h. */
 void viewer_take_event(struct consoles *s, struct viewer *v, uint32_t events)
 {
@@ -202,9 +237,10 @@ void viewer_take_event(struct consoles *s, struct viewer *v, uint32_t events)
 
     if (v->fd < 0)
         return;
-    if (((events & EPOLLIN) && !hear(s, v)) ||
-        (!(events & EPOLLIN) && (events & (EPOLLHUP | EPOLLERR))))
+    if ((events & EPOLLIN) && !hear(s, v))
         close_viewer(s, v);
+    else if (!(events & EPOLLIN) && (events & (EPOLLHUP | EPOLLERR)))
+        leave(s, v);
     viewers_serve(s, c);
 }
 

@@ -2,7 +2,7 @@
 /*
  * A client of the store, the tree of values in which domains, tools and back
  * ends meet. The handle speaks to the daemon over a Unix socket, or through
- * the kernel where there is no socket. When the daemon restarts, the handle
+ * the kernel where there never was one. When the daemon restarts, the handle
  * connects again by itself and sets its watches anew (each then fires once,
  * as a new watch does); a transaction that was open ends with EAGAIN.
  *
@@ -52,8 +52,10 @@ struct store_event {
 
 /*
  * Connects to the daemon: where the environment's XENSTORED_PATH says, else at
- * the usual places. store_open_at() connects to that socket or device alone.
- * NULL with EXIT_STATUS_NO_SERVICE when the daemon does not run.
+ * the usual places. One that has just ended is waited for, 5 seconds at most.
+ * store_open_at() connects to that socket or device alone (NULL: the usual
+ * places), and does not wait. NULL with EXIT_STATUS_NO_SERVICE when the daemon
+ * does not run.
  */
 struct store *store_open(struct error *e);
 struct store *store_open_at(const char *path, struct error *e);

@@ -14,55 +14,73 @@
 
 #include "dom0_tools/lib/store.h"
 
+/* A descriptor, or -Exxx. */
 static int connect_socket(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd;
+    int fd, rc;
 
     if (strlen(path) >= sizeof(address.sun_path))
-        return -1;
+        return -ENAMETOOLONG;
     memcpy(address.sun_path, path, strlen(path));
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return -1;
+        return -errno;
     if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
         return fd;
+    rc = -errno;
     close(fd);
-    return -1;
+    return rc;
 }
 
+/* The same for a socket or a device. */
 static int connect_path(const char *path)
 {
     struct stat status;
+    int fd;
 
     if (stat(path, &status))
-        return -1;
+        return -errno;
     if (S_ISSOCK(status.st_mode))
         return connect_socket(path);
-    return open(path, O_RDWR | O_CLOEXEC);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    return fd >= 0 ? fd : -errno;
 }
 
-static int connect_somewhere(const char *where)
+/*
+ * See store_stream.h. A daemon that starts makes its sockets' names anew, one
+ * after the other, so that one of them is there at any time.
+ */
+int store_stream_connect(const char *const sockets[], const char *device)
 {
-    static const char *const places[] = {STORE_SOCKET, STORE_SOCKET_LINK,
-                                         "/dev/xen/xenbus"};
-    int fd = -1;
+    struct stat status;
+    int rc = 0;
 
-    if (where)
-        return connect_path(where);
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && fd < 0; i++)
-        fd = connect_path(places[i]);
-    return fd;
+    for (; *sockets; sockets++) {
+        int fd = connect_path(*sockets);
+
+        if (fd >= 0)
+            return fd;
+        if (!lstat(*sockets, &status) && rc != -ECONNREFUSED)
+            rc = fd == -ENOENT ? -ECONNREFUSED : fd;
+    }
+    return rc ? rc : connect_path(device);
 }
 
 /* See store_stream.h. */
-void store_stream_open(struct store_stream *s, const char *where)
+int store_stream_open(struct store_stream *s, const char *where)
 {
+    static const char *const sockets[] = {STORE_SOCKET, STORE_SOCKET_LINK,
+                                          NULL};
     struct stat status;
+    int fd = where ? connect_path(where)
+                   : store_stream_connect(sockets, "/dev/xen/xenbus");
 
-    s->fd = connect_somewhere(where);
-    s->is_socket =
-        s->fd >= 0 && !fstat(s->fd, &status) && S_ISSOCK(status.st_mode);
+    if (fd < 0)
+        return where && fd == -ENOENT ? -ECONNREFUSED : fd;
+    s->fd = fd;
+    s->is_socket = !fstat(fd, &status) && S_ISSOCK(status.st_mode);
+    return 0;
 }
 
 /* See store_stream.h. */

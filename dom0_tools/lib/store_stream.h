@@ -19,9 +19,19 @@ struct store_stream {
     char in[STORE_STREAM_ROOM];
 };
 
-/* Connects to `where`, or to the usual places if it is NULL; see s->fd. */
-void store_stream_open(struct store_stream *s, const char *where);
+/*
+ * Connects to `where`, or to the usual places if it is NULL. 0; -ECONNREFUSED
+ * if somebody may soon listen there; another -Exxx.
+ */
+int store_stream_open(struct store_stream *s, const char *where);
 void store_stream_close(struct store_stream *s);
+
+/*
+ * Connects to one of the sockets (NULL after the last), or to the device where
+ * none of them is there: it hides from its user that the daemon ends, so it is
+ * no way round one that is being restarted. A descriptor, or -Exxx as above.
+ */
+int store_stream_connect(const char *const sockets[], const char *device);
 
 /* From now on nothing is waited for longer than `ms`. */
 void store_stream_hurry(struct store_stream *s, unsigned ms);

@@ -179,18 +179,22 @@ static void set_watch_again(struct store *s, const struct watch *watch)
         free(body);
 }
 
-static int reconnect(struct store *s)
+/* Connects, and waits for a daemon that is being restarted. 0 or -Exxx. */
+static int connect_patiently(struct store *s)
 {
     static const struct timespec pause = {0, RECONNECT_PAUSE_NS};
+    int rc = store_stream_open(&s->stream, s->where);
 
-    if (s->stream.is_hasty)
-        return -ECONNREFUSED;
-    for (unsigned i = 0; i < RECONNECT_TRIES && s->stream.fd < 0; i++) {
-        if (i)
-            nanosleep(&pause, NULL);
-        store_stream_open(&s->stream, s->where);
+    for (unsigned i = 1; i < RECONNECT_TRIES && rc == -ECONNREFUSED; i++) {
+        nanosleep(&pause, NULL);
+        rc = store_stream_open(&s->stream, s->where);
     }
-    if (s->stream.fd < 0)
+    return rc;
+}
+
+static int reconnect(struct store *s)
+{
+    if (s->stream.is_hasty || connect_patiently(s))
         return -ECONNREFUSED;
     s->age++;
     for (const struct watch *watch = s->watches; watch; watch = watch->next)
@@ -441,27 +445,38 @@ void store_wire_forget_watch(struct store *s, const char *path,
     }
 }
 
-/* See store.h. */
-struct store *store_open(struct error *e)
-{
-    return store_open_at(getenv("XENSTORED_PATH"), e);
-}
-
-/* See store.h. */
-struct store *store_open_at(const char *path, struct error *e)
+static struct store *open_by(int (*reach)(struct store *s), const char *path,
+                             struct error *e)
 {
     struct store *s = store_wire_append(NULL, 0, NULL, sizeof(*s));
 
+    s->stream.fd = -1;
     s->last_event = &s->first_event;
     s->where = path ? copy_text(path) : NULL;
-    store_stream_open(&s->stream, s->where);
-    if (s->stream.fd >= 0)
+    if (!reach(s))
         return s;
     error_set(e, EXIT_STATUS_NO_SERVICE, "can't reach the store");
     error_why(e, "nobody listens at %s", path ? path : STORE_SOCKET);
     error_hint(e, "start the daemon with: stored");
     store_close(s);
     return NULL;
+}
+
+/* See store.h. */
+struct store *store_open(struct error *e)
+{
+    return open_by(connect_patiently, getenv("XENSTORED_PATH"), e);
+}
+
+static int connect_once(struct store *s)
+{
+    return store_stream_open(&s->stream, s->where);
+}
+
+/* See store.h. */
+struct store *store_open_at(const char *path, struct error *e)
+{
+    return open_by(connect_once, path, e);
 }
 
 /* See store.h. */

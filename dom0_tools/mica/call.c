@@ -251,7 +251,10 @@ struct control *call_control(struct call *call, struct error *e)
 struct store *call_store(struct call *call, struct error *e)
 {
     if (!call->store)
-        call->store = store_open(e);
+        call->store = call->has_waited
+                          ? store_open_at(getenv("XENSTORED_PATH"), e)
+                          : store_open(e);
+    call->has_waited = true;
     return call->store;
 }
 

@@ -70,6 +70,7 @@ struct call {
     const char **given;      /* option k's value, "" without; NULL: not given */
     struct control *control; /* NULL until call_control() */
     struct store *store;     /* NULL until call_store() */
+    bool has_waited;         /* for the store, which is worth doing once */
 };
 
 /* The families; each returns a table that ends with a row without a name. */

@@ -462,6 +462,27 @@ static void check_not_on_slab(const struct slab *slab, const void *object)
             panic("heap: %p freed twice", object);
 }
 
+static void slab_release(struct slab *slab, unsigned index)
+{
+    list_del(&slab->link);
+    frames_free(slab, slab_order(index));
+}
+
+/*
+ * A full slab will have room: an empty one that is kept for that, alone on the
+ * list, is needed no more. So what is kept depends on what is in use alone.
+ */
+static void drop_empty(struct slab_class *c, unsigned index)
+{
+    struct slab *slab;
+
+    if (list_is_empty(&c->partial))
+        return;
+    slab = list_first(&c->partial, struct slab, link);
+    if (slab->used == 0)
+        slab_release(slab, index);
+}
+
 static void slab_free(void *object, unsigned index)
 {
     struct slab_class *c = &slab_classes[index];
@@ -469,15 +490,15 @@ static void slab_free(void *object, unsigned index)
 
     spin_lock(&c->lock);
     check_not_on_slab(slab, object);
-    if (!slab->free)
+    if (!slab->free) {
+        drop_empty(c, index);
         list_add(&slab->link, &c->partial);
+    }
     push_object(slab, object, object_size(index));
     slab->used--;
-    /* One empty slab stays, against an alloc and a free in turns. */
-    if (slab->used == 0 && c->partial.next != c->partial.prev) {
-        list_del(&slab->link);
-        frames_free(slab, slab_order(index));
-    }
+    /* The only one with room stays, against an alloc and a free in turns. */
+    if (slab->used == 0 && c->partial.next != c->partial.prev)
+        slab_release(slab, index);
     spin_unlock(&c->lock);
 }
 

@@ -261,6 +261,81 @@ START_TEST(test_consoled_reads_only_what_the_ring_has_room_for)
 }
 END_TEST
 
+static unsigned count_viewers(domid_t id)
+{
+    const struct viewer *v;
+    unsigned count = 0;
+
+    TAILQ_FOREACH(v, &s.by_domain[id]->viewers, link)
+    count++;
+    return count;
+}
+
+/* The domain writes just then, which the client does not take any more. */
+START_TEST(test_consoled_passes_on_what_was_typed_before_leaving)
+{
+    int client;
+
+    fake_introduce(3, "web");
+    turns();
+    client = attach(3);
+    fake_print(3, "login: ");
+    type(client, "poweroff\n");
+    close(client);
+    expect_input(3, "poweroff\n");
+    turns();
+    ck_assert_uint_eq(count_viewers(3), 1);
+}
+END_TEST
+
+START_TEST(test_consoled_keeps_what_was_typed_before_leaving_until_read)
+{
+    char much[XENCONS_IN_SIZE + 301];
+    int client;
+
+    memset(much, 'k', sizeof(much) - 1);
+    much[sizeof(much) - 1] = '\0';
+    fake_introduce(3, "web");
+    turns();
+    client = attach(3);
+    type(client, much);
+    turns();
+    fake_print(3, "busy");
+    close(client);
+    turns();
+    expect_input(3, much);
+}
+END_TEST
+
+/* A domain that never reads costs no more than a few descriptors. */
+START_TEST(test_consoled_keeps_few_of_those_that_left)
+{
+    char much[XENCONS_IN_SIZE + 1];
+    int client;
+
+    memset(much, 'k', sizeof(much) - 1);
+    much[sizeof(much) - 1] = '\0';
+    fake_introduce(3, "web");
+    turns();
+    client = attach(3);
+    type(client, much);
+    turns();
+    close(client);
+    for (unsigned i = 0; i < 40; i++) {
+        client = attach(3);
+        if (i >= 20)
+            type(client, "x");
+        close(client);
+        turns();
+    }
+    ck_assert_uint_eq(count_viewers(3), 1 + 16);
+    strcpy(much, fake_take_input(3));
+    expect_input(3, "xxxxxxxxxxxxxxxx");
+    turns();
+    ck_assert_uint_eq(count_viewers(3), 1);
+}
+END_TEST
+
 /* Prints 256 KiB; a period's bounds do not matter here. */
 static void print_much(domid_t id)
 {
@@ -849,6 +924,10 @@ TCase *consoled_daemon_case(void)
     tcase_add_test(t, test_consoled_serves_several_clients);
     tcase_add_test(t, test_consoled_shows_new_clients_recent_lines);
     tcase_add_test(t, test_consoled_reads_only_what_the_ring_has_room_for);
+    tcase_add_test(t, test_consoled_passes_on_what_was_typed_before_leaving);
+    tcase_add_test(
+        t, test_consoled_keeps_what_was_typed_before_leaving_until_read);
+    tcase_add_test(t, test_consoled_keeps_few_of_those_that_left);
     tcase_add_test(t, test_consoled_never_makes_a_domain_wait_for_readers);
     tcase_add_test(t, test_consoled_slow_terminal_loses_the_oldest);
     tcase_add_test(t, test_consoled_slow_client_comes_to_the_end);

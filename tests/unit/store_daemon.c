@@ -19,6 +19,7 @@
 
 #include "dom0_tools/lib/daemon.h"
 #include "dom0_tools/lib/store.h"
+#include "dom0_tools/lib/store_stream.h"
 #include "store_suites.h"
 #include "store_world.h"
 
@@ -275,6 +276,67 @@ START_TEST(test_store_hasty_client_waits_for_nobody)
     ck_assert_int_eq(store_write(s, 0, "/a", "3", &e), -1);
     ck_assert_int_eq(store_fd(s), -1);
     store_close(s);
+}
+END_TEST
+
+static void serve_late(void)
+{
+    struct timespec pause = {0, 300000000};
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    nanosleep(&pause, NULL);
+    serve();
+}
+
+/* One that was killed leaves its socket, at which nobody listens. */
+START_TEST(test_store_open_waits_for_a_daemon_that_is_being_restarted)
+{
+    struct error e = {.number = 0};
+    struct store *s;
+
+    start(serve);
+    store_close(connect_to_daemon());
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    ck_assert_ptr_null(store_open_at(path, &e));
+    ck_assert_int_eq(e.status, EXIT_STATUS_NO_SERVICE);
+    setenv("XENSTORED_PATH", path, 1);
+    start(serve_late);
+    s = store_open(&e);
+    ck_assert_msg(s != NULL, "%s: %s", e.what, e.why);
+    ck_assert_int_eq(store_write(s, 0, "/a", "1", &e), 0);
+    store_close(s);
+}
+END_TEST
+
+/* The socket that a dead daemon left, a link to nowhere, and none at all. */
+START_TEST(test_store_client_takes_the_device_only_without_a_socket)
+{
+    char nothing[112], link[112], device[112];
+    const char *sockets[] = {nothing, path, NULL};
+    int fd;
+
+    snprintf(nothing, sizeof(nothing), "%s/nothing", directory);
+    snprintf(link, sizeof(link), "%s/link", directory);
+    snprintf(device, sizeof(device), "%s/device", directory);
+    close(open(device, O_WRONLY | O_CREAT, 0600));
+    fd = store_stream_connect(sockets, device);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    close(daemon_listen(path, NULL));
+    ck_assert_int_eq(store_stream_connect(sockets, device), -ECONNREFUSED);
+    unlink(path);
+    ck_assert_int_eq(symlink(path, link), 0);
+    sockets[0] = link;
+    ck_assert_int_eq(store_stream_connect(sockets, device), -ECONNREFUSED);
+    unlink(link);
+    unlink(device);
+    ck_assert_int_eq(store_stream_connect(sockets, device), -ENOENT);
+    start(serve);
+    store_close(connect_to_daemon());
+    fd = store_stream_connect(sockets, device);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
 }
 END_TEST
 
@@ -615,6 +677,10 @@ Suite *store_daemon_suite(void)
     tcase_add_test(tc, test_store_client_survives_the_daemon);
     tcase_add_test(tc, test_store_list_that_never_stands_still_comes_to_an_end);
     tcase_add_test(tc, test_store_hasty_client_waits_for_nobody);
+    tcase_add_test(tc,
+                   test_store_open_waits_for_a_daemon_that_is_being_restarted);
+    tcase_add_test(tc,
+                   test_store_client_takes_the_device_only_without_a_socket);
     tcase_add_test(tc, test_store_deferred_changes_are_all_or_nothing);
     tcase_add_test(tc, test_store_deferred_change_that_fails_aborts);
     tcase_add_test(tc, test_store_deferred_changes_end_with_the_daemon);

@@ -273,6 +273,26 @@ START_TEST(test_heap_slab_gives_its_frames_back)
 }
 END_TEST
 
+/* One slab is full, the next has a single object; which goes first? */
+START_TEST(test_heap_slab_keeps_no_empty_one_beside_one_with_room)
+{
+    void *ptr[64], *last;
+    uint64_t before;
+    unsigned count = 1;
+
+    ptr[0] = heap_zalloc(1024);
+    before = heap_free_frames();
+    while (last = heap_zalloc(1024), heap_free_frames() == before)
+        ptr[count++] = last;
+    heap_zfree(last, 1024);
+    heap_zfree(ptr[--count], 1024);
+    ck_assert_uint_eq(heap_free_frames(), before);
+    while (count)
+        heap_zfree(ptr[--count], 1024);
+    ck_assert_uint_eq(heap_free_frames(), before);
+}
+END_TEST
+
 START_TEST(test_heap_zfree_twice_panics)
 {
     void *ptr = heap_zalloc(48);
@@ -386,6 +406,7 @@ static void add_slab_tests(TCase *tc)
     tcase_add_test(tc, test_heap_zalloc_of_too_much_returns_null);
     tcase_add_test(tc, test_heap_zalloc_when_empty_returns_null);
     tcase_add_test(tc, test_heap_slab_gives_its_frames_back);
+    tcase_add_test(tc, test_heap_slab_keeps_no_empty_one_beside_one_with_room);
 }
 
 /* Mica's own mistakes are looked for in debug builds. */
