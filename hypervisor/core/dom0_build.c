@@ -509,7 +509,7 @@ int dom0_build(const struct dom0_options *options)
     if (error)
         log_error("dom0: can't be built: error %d", -error);
     else
-        log_info("dom0: %s kernel at %#lx, %lu MiB of memory, %u vCPUs",
+        log_info("dom0: %s kernel at %#lx, %lu MiB of memory, vCPUs: %u",
                  b.notes.guest_os, b.kernel.virt_start, b.pages >> 8,
                  b.d->max_vcpus);
     return error;

@@ -6,11 +6,16 @@
 #include "core/domain.h"
 #include "core/guest_copy.h"
 #include "core/heap.h"
+#include "core/hypercall.h"
 #include "hypercall_abi/memory.h"
 
-/* The most frames in an extent: zeroing them is one step. */
+/*
+ * The most frames in an extent. What a guest may ask for is zeroed in one go,
+ * so that none has memory on the way that its limit does not count.
+ */
 #define MAX_ORDER_GUEST 9u
 #define MAX_ORDER_PRIVILEGED 12u
+#define STEP_FRAMES 64u /* zeroed between two looks at the clock */
 
 #define MAX_FRAME_NUMBER (1ull << 40)
 
@@ -39,25 +44,88 @@ int extent_write(guest_va list, uint64_t index, mfn_t first)
     return copy_out(at(list, index), &first.n, sizeof(first.n)) ? -EFAULT : 0;
 }
 
+static unsigned address_bits(uint32_t mem_flags)
+{
+    unsigned bits = mem_flags & XENMEMF_ADDRESS_BITS_MASK;
+
+    return bits && bits < HEAP_ANY_ADDRESS ? bits : HEAP_ANY_ADDRESS;
+}
+
+/* Frames for *e, unless it is half zeroed and as wanted. 0, -ENOMEM. */
+static int prepare(struct extent *e, unsigned order, uint32_t mem_flags)
+{
+    struct extent new = {.order = order,
+                         .address_bits = address_bits(mem_flags)};
+
+    if (e->first.n && e->order == order && e->address_bits == new.address_bits)
+        return 0;
+    extent_drop(e);
+    new.first = heap_alloc(order, new.address_bits);
+    if (mfn_equal(new.first, MFN_INVALID))
+        return -ENOMEM;
+    *e = new;
+    return 0;
+}
+
+/* Whether to make way now that so much of *e is zeroed. */
+static bool makes_way(const struct extent *e)
+{
+    return e->order > MAX_ORDER_GUEST && e->cleared < 1ull << e->order &&
+           e->cleared % STEP_FRAMES == 0 && hypercall_should_restart();
+}
+
 /*
- * Zeroed frames that nobody owns, where mem_flags allow, and at `pfn` unless
- * that is PFN_INVALID's number. The first, or MFN_INVALID.
+ * Makes *e, of no order or half zeroed, 2^order zeroed frames where mem_flags
+ * allow. 0; -ENOMEM; -ERESTART to be called again for the same.
+ */
+int extent_clear_next(struct extent *e, unsigned order, uint32_t mem_flags)
+{
+    int error = prepare(e, order, mem_flags);
+
+    while (!error && e->cleared < 1ull << order) {
+        memset(arch_frame_ptr(mfn_add(e->first, e->cleared)), 0, PAGE_SIZE);
+        e->cleared++;
+        if (makes_way(e))
+            error = -ERESTART;
+    }
+    return error;
+}
+
+/*
+ * Takes the zeroed frames out of *e, which is empty then. They are nobody's,
+ * and at `pfn` unless that is PFN_INVALID's number. The first.
+ */
+mfn_t extent_take(struct extent *e, uint64_t pfn)
+{
+    mfn_t first = e->first;
+
+    for (uint64_t i = 0; i < 1ull << e->order; i++)
+        arch_m2p_set(mfn_add(first, i), pfn == PFN_INVALID.n ? pfn : pfn + i);
+    e->first = MFN(0);
+    return first;
+}
+
+/* Frees the frames of *e, if it has any. */
+void extent_drop(struct extent *e)
+{
+    if (e->first.n)
+        heap_free(e->first, e->order);
+    e->first = MFN(0);
+}
+
+/*
+ * Zeroed frames that nobody owns, as extent_take has them, but in one go. The
+ * first, or MFN_INVALID.
  */
 mfn_t extent_alloc(unsigned order, uint32_t mem_flags, uint64_t pfn)
 {
-    unsigned bits = mem_flags & XENMEMF_ADDRESS_BITS_MASK;
-    mfn_t first = heap_alloc(
-        order, bits && bits < HEAP_ANY_ADDRESS ? bits : HEAP_ANY_ADDRESS);
+    struct extent e = {.first = MFN(0)};
+    int error;
 
-    if (mfn_equal(first, MFN_INVALID))
-        return first;
-    for (uint64_t i = 0; i < 1ull << order; i++) {
-        mfn_t mfn = mfn_add(first, i);
-
-        memset(arch_frame_ptr(mfn), 0, PAGE_SIZE);
-        arch_m2p_set(mfn, pfn == PFN_INVALID.n ? pfn : pfn + i);
-    }
-    return first;
+    do
+        error = extent_clear_next(&e, order, mem_flags);
+    while (error == -ERESTART);
+    return error ? MFN_INVALID : extent_take(&e, pfn);
 }
 
 /* Takes back frames from extent_alloc that no domain got. */

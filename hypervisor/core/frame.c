@@ -218,7 +218,8 @@ void frame_give_up(mfn_t first, uint64_t count, struct domain *d)
 
 /*
  * Walks the frames of `d`: sets *out and returns true while there are more at
- * or after *cursor, which it moves on. Start with 0.
+ * or after *cursor, which it moves on. Start with 0. One call may look at all
+ * of the machine's memory: for debugging, and for no call that guests make.
  */
 bool frame_next_owned(struct domain *d, uint64_t *cursor, struct frame **out)
 {

@@ -13,7 +13,7 @@
 #include "core/log.h"
 #include "hypercall_abi/memory.h"
 
-/* The most that one exchange trades; it is one step as a whole. */
+/* The most that one exchange trades; it is one step as a whole: 4 MiB. */
 #define MAX_FRAMES 1024u
 
 struct exchange {

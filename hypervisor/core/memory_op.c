@@ -30,6 +30,7 @@
 struct reservation {
     unsigned cmd;
     struct domain *domain;
+    struct extent *next; /* of the caller's vCPU */
     struct xenmem_reservation_args op;
 };
 
@@ -45,9 +46,10 @@ static int add_extent(const struct reservation *r, uint64_t index)
         error = extent_read(op->extent_start, index, &pfn);
     if (error)
         return error;
-    first = extent_alloc(op->extent_order, op->mem_flags, pfn);
-    if (mfn_equal(first, MFN_INVALID))
-        return -ENOMEM;
+    error = extent_clear_next(r->next, op->extent_order, op->mem_flags);
+    if (error)
+        return error;
+    first = extent_take(r->next, pfn);
     if (op->extent_start.va)
         error = extent_write(op->extent_start, index, first);
     if (!error)
@@ -90,19 +92,30 @@ static int check_reservation(const struct domain *caller,
     return 0;
 }
 
+static int do_extent(const struct reservation *r, uint64_t index)
+{
+    return r->cmd == XENMEM_decrease_reservation ? remove_extent(r, index)
+                                                 : add_extent(r, index);
+}
+
 /*
  * Does the extents from number `start` on until one fails. Returns how many
- * are done, counted from 0, and *cut when time ran out first.
+ * are done, counted from 0, and *cut when time ran out first, which counts
+ * from the first question: one extent may take a good part of it.
  */
 static uint64_t do_extents(const struct reservation *r, uint64_t start,
                            bool *cut)
 {
     uint64_t i = start, count = r->op.nr_extents;
 
+    hypercall_should_restart();
     for (*cut = false; i < count && !*cut; i++) {
-        if (r->cmd == XENMEM_decrease_reservation ? remove_extent(r, i)
-                                                  : add_extent(r, i))
+        int error = do_extent(r, i);
+
+        if (error) {
+            *cut = error == -ERESTART;
             break;
+        }
         *cut = i + 1 < count && hypercall_should_restart();
     }
     return i;
@@ -128,7 +141,8 @@ static int find_domain(struct domain *caller, struct reservation *r,
 static long change_reservation(struct vcpu *v, const struct hc_args *args)
 {
     uint64_t start = args->a[0] >> MEMOP_EXTENT_SHIFT;
-    struct reservation r = {.cmd = args->a[0] & MEMOP_CMD_MASK};
+    struct reservation r = {.cmd = args->a[0] & MEMOP_CMD_MASK,
+                            .next = &v->extent};
     struct hc_args rest = *args;
     bool cut;
     int error;

@@ -27,6 +27,8 @@ struct batch {
     guest_va done_out; /* where the number done goes, or 0 */
     uint64_t foreign;  /* the fourth argument, as it came */
     uint32_t done;     /* since the call was first made */
+    bool goes_on;      /* it has been made before */
+    uint64_t serials;  /* others' domains, that a restart finds again */
     size_t request_size;
     struct pt_context context;
     bool has_references; /* to the domains of the context */
@@ -46,6 +48,22 @@ static uint64_t self_if_io(uint64_t id)
     return id == DOMID_IO ? DOMID_SELF : id;
 }
 
+/*
+ * Whether the domains found are those of the call's start; one of them may have
+ * ended since, and its id be another's. Who has an id later has a greater
+ * serial, so the sum is the same for the same domains only.
+ */
+static int batch_check_serials(struct batch *b)
+{
+    uint64_t serials = b->context.tables->serial + b->context.frames->serial;
+
+    if (b->goes_on && b->serials != serials)
+        return refuse(-ESRCH, "domain %u or %u was another",
+                      b->context.tables->id, b->context.frames->id);
+    b->serials = serials;
+    return 0;
+}
+
 static int batch_resolve_others(struct batch *b, struct domain *caller,
                                 uint64_t tables, uint64_t frames)
 {
@@ -55,9 +73,14 @@ static int batch_resolve_others(struct batch *b, struct domain *caller,
     if (error)
         return error;
     error = domain_get_subject(caller, (domid_t)frames, &c->frames);
-    if (error)
+    if (error) {
         domain_put(c->tables);
-    b->has_references = !error;
+        return error;
+    }
+    b->has_references = true;
+    error = batch_check_serials(b);
+    if (error)
+        batch_put(b);
     return error;
 }
 
@@ -78,17 +101,17 @@ static int batch_resolve(struct batch *b, struct domain *caller,
 static int batch_begin(struct batch *b, unsigned nr, const struct hc_args *args,
                        size_t request_size)
 {
-    bool goes_on = args->a[1] & MMU_UPDATE_PREEMPTED;
-
     b->nr = nr;
     b->list = HC_ARG_VA(args, 0);
     b->left = (uint32_t)args->a[1] & ~MMU_UPDATE_PREEMPTED;
     b->done_out = HC_ARG_VA(args, 2);
     b->foreign = args->a[3];
     b->done = 0;
+    b->goes_on = args->a[1] & MMU_UPDATE_PREEMPTED;
+    b->serials = args->a[4];
     b->request_size = request_size;
     b->has_references = false;
-    if (goes_on && b->done_out.va &&
+    if (b->goes_on && b->done_out.va &&
         copy_in(&b->done, b->done_out, sizeof(b->done)))
         return -EFAULT;
     return 0;
@@ -120,7 +143,7 @@ static inline int drain(struct domain *d)
 static long batch_end(struct batch *b, struct vcpu *v, int error)
 {
     struct hc_args rest = {{b->list.va, b->left | MMU_UPDATE_PREEMPTED,
-                            b->done_out.va, b->foreign}};
+                            b->done_out.va, b->foreign, b->serials}};
 
     batch_put(b);
     if (b->done_out.va && copy_out(b->done_out, &b->done, sizeof(b->done)))

@@ -296,7 +296,7 @@ static void start_machine(uint32_t information)
     pcpu_set_online(0);
     smp_start(&boot.map, (unsigned)options.max_cpus);
     paging_drop_identity();
-    log_info("%u processors online", pcpu_count);
+    log_info("processors online: %u", pcpu_count);
 }
 
 /*

@@ -56,6 +56,17 @@ guest_starts() {
         says '^guest +[0-9]+ +256 '
 }
 
+# One that waits to be started.
+guest_waits() {
+    shell 120 'xl create -p /xl/guest.cfg' && shell 60 'xl list guest' &&
+        says '^guest +[0-9]+ +256 +2 +--p--- +0\.0' && shell 60 'xl unpause guest'
+}
+
+console_talks() {
+    shell 60 '(sleep 2; echo "echo \$((6 * 7)) is it"; sleep 5) |
+        timeout 30 xl console guest' && says '^42 is it'
+}
+
 # becomes SECONDS COMMAND: waits in dom0 until the command succeeds.
 becomes() {
     shell $(($1 * 3)) "for i in \$(seq $1); do $2 && break; sleep 1; done; $2"
@@ -74,8 +85,8 @@ pauses_and_goes_on() {
 }
 
 weight_is_kept() {
-    shell 60 'xl sched-credit2 -d guest -w 512 && xl sched-credit2' &&
-        says '^guest +[0-9]+ +512 '
+    shell 60 'xl sched-credit2 -d guest -w 512 -c 50 && xl sched-credit2' &&
+        says '^guest +[0-9]+ +512 +50$'
 }
 
 pins_a_vcpu() {
@@ -147,16 +158,21 @@ check 'xl cpupool-list' pool_has_all
 check 'xl dmesg' log_can_be_read
 before=$(free_memory)
 for round in 1 2; do
-    check "guest $round starts" guest_starts
+    if [ $round = 1 ]; then
+        check 'a guest starts' guest_starts
+    else
+        check 'a guest waits and starts' guest_waits
+    fi
     check "guest $round comes up" guest_says 120 'guest: up as xen'
     check "guest $round has all its vCPUs" guest_says 60 'guest: 2 processors'
+    check "guest $round is talked to" console_talks
     check "guest $round pauses and goes on" pauses_and_goes_on
     if [ $round = 1 ]; then
         check 'it is paused' shell 60 'xl pause guest'
         prints_what_xl_does
         check 'it goes on' shell 60 'xl unpause guest'
     fi
-    check "guest $round gets another weight" weight_is_kept
+    check "guest $round gets another weight and cap" weight_is_kept
     check "guest $round has a vCPU pinned" pins_a_vcpu
     check "guest $round gives memory back" balloon_shrinks
     check "guest $round is destroyed" guest_ends

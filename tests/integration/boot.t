@@ -40,7 +40,7 @@ memory_is_there() {
 }
 
 processors_are_online() {
-    vm_output | grep -aEq "^\(MICA\).* $SMP processors online" ||
+    vm_output | grep -aEq "^\(MICA\).* processors online: $SMP[^0-9]*\$" ||
         vm_output | grep -aq '^(XEN)'
 }
 

@@ -691,6 +691,62 @@ START_TEST(test_evtchn_close_all_goes_on_where_it_stopped)
 }
 END_TEST
 
+/* Its id may be another's when a call for it goes on. */
+START_TEST(test_evtchn_reset_that_goes_on_means_the_same_domain)
+{
+    struct evtchn_reset_args op = {.dom = a->id};
+    uint64_t restarted[2];
+    evtchn_port_t first, last;
+
+    ck_assert_int_eq(bind_ipi(0, &first), 0);
+    ck_assert_int_eq(bind_ipi(0, &last), 0);
+    as(admin);
+    pcpus[2].need_resched = true;
+    ck_assert_int_eq(fake_call_with(hc_event_channel_op, EVTCHNOP_reset, &op),
+                     HC_event_channel_op);
+    pcpus[2].need_resched = false;
+    memcpy(restarted, fake.restart_args, sizeof(restarted));
+    a->serial++;
+    ck_assert_int_eq(
+        fake_call(hc_event_channel_op, restarted[0], restarted[1], 0), -ESRCH);
+    ck_assert_uint_eq(a->refs, 1);
+    as(a);
+    ck_assert_uint_eq(status_now(first), EVTCHNSTAT_closed);
+    ck_assert_uint_eq(status_now(last), EVTCHNSTAT_ipi);
+    a->serial--;
+    as(admin);
+    memcpy(fake_guest_page, &op, sizeof(op));
+    ck_assert_int_eq(
+        fake_call(hc_event_channel_op, restarted[0], restarted[1], 0), 0);
+    as(a);
+    ck_assert_uint_eq(status_now(last), EVTCHNSTAT_closed);
+}
+END_TEST
+
+START_TEST(test_evtchn_with_forged_restart_harms_nobody)
+{
+    struct evtchn_reset_args op = {.dom = b->id};
+
+    memcpy(fake_guest_page, &op, sizeof(op));
+    for (unsigned cmd = 0; cmd <= EVTCHNOP_reset; cmd++)
+        ck_assert_int_eq(fake_call(hc_event_channel_op, cmd | UINT64_MAX << 32,
+                                   FAKE_BAD_VA ^ HC_GOES_ON, 0),
+                         -EFAULT);
+    ck_assert_int_eq(fake_call(hc_event_channel_op,
+                               EVTCHNOP_reset | b->serial << 32,
+                               FAKE_GUEST_VA ^ HC_GOES_ON, 0),
+                     -EPERM);
+    ck_assert_int_eq(fake_call(hc_event_channel_op,
+                               EVTCHNOP_reset | b->serial << 32,
+                               FAKE_GUEST_VA ^ HC_GOES_ON << 1, 0),
+                     -EFAULT);
+    ck_assert_int_eq(fake_call(hc_event_channel_op,
+                               EVTCHNOP_reset | b->serial << 32, FAKE_GUEST_VA,
+                               0),
+                     -EPERM);
+}
+END_TEST
+
 START_TEST(test_evtchn_compat_call_takes_command_and_argument_together)
 {
     struct evtchn_op op = {.cmd = EVTCHNOP_bind_ipi};
@@ -999,6 +1055,8 @@ static TCase *ports_case(void)
     tcase_add_test(tc, test_evtchn_status_of_other_needs_privilege);
     tcase_add_test(tc, test_evtchn_reset_closes_everything);
     tcase_add_test(tc, test_evtchn_close_all_goes_on_where_it_stopped);
+    tcase_add_test(tc, test_evtchn_reset_that_goes_on_means_the_same_domain);
+    tcase_add_test(tc, test_evtchn_with_forged_restart_harms_nobody);
     tcase_add_test(tc,
                    test_evtchn_compat_call_takes_command_and_argument_together);
     return tc;

@@ -302,6 +302,97 @@ START_TEST(test_memory_that_goes_on_means_the_same_domain)
 }
 END_TEST
 
+/* --- extents larger than one call can zero ------------------------------- */
+
+#define LARGE_ORDER 11u
+#define LARGE_FRAMES (1u << LARGE_ORDER)
+
+static void dirty_free_memory(void)
+{
+    mfn_t block = heap_alloc(LARGE_ORDER, HEAP_ANY_ADDRESS);
+
+    ck_assert(!mfn_equal(block, MFN_INVALID));
+    memset(arch_frame_ptr(block), 0x77, (size_t)PAGE_SIZE << LARGE_ORDER);
+    heap_free(block, LARGE_ORDER);
+}
+
+static void expect_clean(uint64_t first)
+{
+    for (uint64_t i = 0; i < LARGE_FRAMES; i++) {
+        const char *page = arch_frame_ptr(MFN(first + i));
+
+        ck_assert(is_owned(first + i));
+        ck_assert_int_eq(page[0] | page[1] | page[PAGE_SIZE - 1], 0);
+        ck_assert_int_eq(memcmp(page, page + 1, PAGE_SIZE - 1), 0);
+    }
+}
+
+static void allow_large(void)
+{
+    d->is_privileged = true;
+    d->max_pages = 2 * LARGE_FRAMES;
+    dirty_free_memory();
+    list()[0] = 0x4000;
+}
+
+START_TEST(test_memory_large_extent_is_zeroed_in_many_calls)
+{
+    unsigned calls = 1;
+    uint64_t free;
+
+    allow_large();
+    free = heap_free_frames();
+    pcpus[0].need_resched = true;
+    while (populate(1, LARGE_ORDER) == HC_memory_op) {
+        ck_assert_uint_eq(fake.restart_args[0], XENMEM_populate_physmap);
+        ck_assert_uint_eq(fake.restarts, calls);
+        /* it is nobody's yet, and the list does not tell */
+        ck_assert_uint_eq(d->page_count, 0);
+        ck_assert_uint_eq(list()[0], 0x4000);
+        ck_assert_uint_eq(heap_free_frames(), free - LARGE_FRAMES);
+        ck_assert_uint_lt(++calls, LARGE_FRAMES);
+    }
+    ck_assert_uint_ge(calls, LARGE_FRAMES / 128);
+    ck_assert_uint_eq(d->page_count, LARGE_FRAMES);
+    ck_assert_uint_eq(heap_free_frames(), free - LARGE_FRAMES);
+    ck_assert_uint_eq(arch_m2p_get(MFN(list()[0] + 1)), 0x4001);
+    expect_clean(list()[0]);
+}
+END_TEST
+
+START_TEST(test_memory_large_extent_that_nobody_fetches_is_not_lost)
+{
+    struct xenmem_reservation_args op = extents(LIST_VA, 1, LARGE_ORDER);
+    uint64_t free;
+
+    allow_large();
+    free = heap_free_frames();
+    pcpus[0].need_resched = true;
+    ck_assert_int_eq(populate(1, LARGE_ORDER), HC_memory_op);
+    /* one of another kind does not get it, but frees it */
+    op.mem_flags = 25;
+    ck_assert_int_eq(reserve(XENMEM_populate_physmap, op), HC_memory_op);
+    ck_assert_uint_eq(heap_free_frames(), free - LARGE_FRAMES);
+    ck_assert_int_eq(populate(1, 0), 1);
+    ck_assert_uint_eq(heap_free_frames(), free - 1);
+    /* nor is one that can't be had */
+    d->max_pages = 1;
+    pcpus[0].need_resched = false;
+    ck_assert_int_eq(populate(1, LARGE_ORDER), 0);
+    ck_assert_uint_eq(heap_free_frames(), free - 1);
+}
+END_TEST
+
+START_TEST(test_memory_of_a_guests_extent_is_never_on_the_way)
+{
+    list()[0] = 0x4000;
+    pcpus[0].need_resched = true;
+    ck_assert_int_eq(populate(1, 9), 1);
+    ck_assert_uint_eq(fake.restarts, 0);
+    ck_assert_uint_eq(d->page_count, 512);
+}
+END_TEST
+
 START_TEST(test_memory_of_others_is_for_the_privileged)
 {
     struct xenmem_reservation_args op = extents(LIST_VA, 1, 0);
@@ -664,6 +755,10 @@ static void add_reservation_tests(TCase *tc)
     tcase_add_test(tc, test_memory_decrease_of_a_frame_in_use_is_refused);
     tcase_add_test(tc, test_memory_long_call_restarts_where_it_was);
     tcase_add_test(tc, test_memory_that_goes_on_means_the_same_domain);
+    tcase_add_test(tc, test_memory_large_extent_is_zeroed_in_many_calls);
+    tcase_add_test(tc,
+                   test_memory_large_extent_that_nobody_fetches_is_not_lost);
+    tcase_add_test(tc, test_memory_of_a_guests_extent_is_never_on_the_way);
     tcase_add_test(tc, test_memory_of_others_is_for_the_privileged);
     tcase_add_test(tc, test_memory_for_the_privileged_is_refused_unread);
     tcase_add_test(tc, test_memory_not_for_direct_paging_is_refused);

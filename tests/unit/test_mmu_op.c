@@ -14,6 +14,7 @@
 enum { T1 = MMU_FREE, T2, DATA = 32 };
 
 #define DONE_OFFSET 2048u
+#define LONG_LIST 40u /* requests: Mica asks for the time in between */
 #define BAD_VA 0x20000000ull
 
 /* `g` is an ordinary domain, `admin` may do all. */
@@ -391,6 +392,57 @@ START_TEST(test_mmuext_of_other_domains_is_for_the_privileged)
 }
 END_TEST
 
+/*
+ * A call of admin's that is cut short: one of its ids may be another domain's
+ * when it goes on.
+ */
+static void expect_same_domain(hypercall_handler *handler, uint64_t domains)
+{
+    uint64_t args[5] = {mmu_va(MMU_ARGS), LONG_LIST, done_va(), domains};
+    uint32_t done;
+
+    mmu_guest_run(&admin);
+    fake.slow_at = 1;
+    ck_assert_int_ge(mmu_call_once(handler, args), 0);
+    ck_assert(mmu_is_cut());
+    done = done_count(&admin);
+    ck_assert(done && done < LONG_LIST);
+    memcpy(args, fake.restart_args, sizeof(args));
+    g.d->serial++;
+    ck_assert_int_eq(mmu_call_once(handler, args), -ESRCH);
+    ck_assert(!mmu_is_cut());
+    ck_assert_uint_eq(done_count(&admin), done);
+    ck_assert_uint_eq(admin.d->refs, 1);
+    ck_assert_uint_eq(g.d->refs, 1);
+    g.d->serial--;
+    ck_assert_int_eq(mmu_call(handler, args), 0);
+    ck_assert_uint_eq(done_count(&admin), LONG_LIST);
+}
+
+START_TEST(test_mmuext_that_goes_on_means_the_same_domain)
+{
+    for (unsigned i = 0; i < LONG_LIST; i++)
+        put_ext(&admin, i, MMUEXT_CLEAR_PAGE, g.frame[DATA].n, 0);
+    expect_same_domain(hc_mmuext_op, g.d->id);
+}
+END_TEST
+
+/* Whether it owns the tables, what they map, or both. */
+START_TEST(test_mmu_update_that_goes_on_means_the_same_domains)
+{
+    uint64_t tables = (g.d->id + 1ull) << 16;
+    uint64_t domains[] = {g.d->id, tables | DOMID_SELF, tables | g.d->id};
+
+    ck_assert_int_eq(pin(T1, 1), 0);
+    for (unsigned i = 0; i < LONG_LIST; i++)
+        put_update(&admin, i,
+                   _i ? mmu_address(&g, T1, i)
+                      : mmu_address(&admin, MMU_L1, 300 + i),
+                   0);
+    expect_same_domain(hc_mmu_update, domains[_i]);
+}
+END_TEST
+
 START_TEST(test_mmuext_builds_and_fills_foreign_pages)
 {
     mmu_page(&g, DATA)[5] = 99;
@@ -721,6 +773,9 @@ static void add_update_tests(TCase *t)
     tcase_add_test(t, test_mmu_update_writes_foreign_tables_for_the_privileged);
     tcase_add_test(t, test_mmu_update_for_io_means_the_callers_devices);
     tcase_add_test(t, test_mmuext_of_other_domains_is_for_the_privileged);
+    tcase_add_test(t, test_mmuext_that_goes_on_means_the_same_domain);
+    tcase_add_loop_test(t, test_mmu_update_that_goes_on_means_the_same_domains,
+                        0, 3);
     tcase_add_test(t, test_mmuext_builds_and_fills_foreign_pages);
     tcase_add_test(t, test_mmuext_pin_of_a_dying_domain_is_refused);
     tcase_add_test(t, test_update_va_mapping_sets_the_entry);

@@ -25,6 +25,8 @@
 #include "host/mmu_guest.h"
 
 #define VICTIM_ID 3
+#define MAPPER_ID 4
+#define REF 9u
 #define CYCLES 1000
 #define MAP_BYTES (PAGE_SIZE * 5)
 #define MANY_CUTS 2000
@@ -76,19 +78,24 @@ static long domctl_once(uint32_t cmd, domid_t id)
     return mmu_call_once(hc_domctl, args);
 }
 
-/* Destroys the victim; the number of calls it took. */
-static unsigned destroy(void)
+/* Destroys a domain; the number of calls it took. */
+static unsigned destroy_domain(domid_t id)
 {
     unsigned calls = 0;
     long result;
 
     do {
-        result = domctl_once(XEN_DOMCTL_destroydomain, VICTIM_ID);
+        result = domctl_once(XEN_DOMCTL_destroydomain, id);
         ck_assert_uint_lt(++calls, MANY_CUTS);
         ck_assert_uint_eq(frame_audit(), 0);
     } while (mmu_is_cut());
     ck_assert_int_eq(result, 0);
     return calls;
+}
+
+static unsigned destroy(void)
+{
+    return destroy_domain(VICTIM_ID);
 }
 
 static bool is_listed(void)
@@ -332,6 +339,17 @@ START_TEST(test_teardown_frees_the_memory_map)
 }
 END_TEST
 
+START_TEST(test_teardown_frees_memory_on_the_way)
+{
+    make_victim();
+    this_pcpu()->need_resched = true;
+    ck_assert_int_eq(extent_clear_next(&victim.v->extent, 10, 0), -ERESTART);
+    this_pcpu()->need_resched = false;
+    destroy();
+    expect_gone();
+}
+END_TEST
+
 /* --- cut short ----------------------------------------------------------- */
 
 /* To find that nothing is left of much memory takes time as well. */
@@ -461,6 +479,63 @@ START_TEST(test_teardown_ends_use_of_others_grants)
 }
 END_TEST
 
+/* A grant_table_op of the mapper's; its argument is *op. */
+static void grant_op(const struct mmu_guest *mapper, unsigned cmd, void *op,
+                     size_t size)
+{
+    uint64_t args[5] = {cmd, mmu_va(MMU_ARGS), 1};
+
+    mmu_guest_run(mapper);
+    memcpy(mmu_page(mapper, MMU_ARGS), op, size);
+    ck_assert_int_eq(mmu_call(hc_grant_table_op, args), 0);
+    memcpy(op, mmu_page(mapper, MMU_ARGS), size);
+}
+
+/* Maps the victim's grant, and then stores something else over the entry. */
+static void map_and_overwrite(const struct mmu_guest *mapper)
+{
+    uint64_t va = mmu_va(MMU_PAGES);
+    struct gnttab_map_grant_ref_args map = {
+        .host_addr = va,
+        .flags = GNTMAP_host_map,
+        .ref = REF,
+        .dom = VICTIM_ID,
+    };
+    struct gnttab_unmap_grant_ref_args unmap = {.host_addr = va};
+
+    grant_op(mapper, GNTTABOP_map_grant_ref, &map, sizeof(map));
+    ck_assert_int_eq(map.status, GNTST_okay);
+    ck_assert_int_eq(mmu_update(mapper, mmu_address(mapper, MMU_L1, MMU_PAGES),
+                                mmu_entry(mapper, MMU_FREE, MMU_WRITABLE)),
+                     0);
+    unmap.handle = map.handle;
+    grant_op(mapper, GNTTABOP_unmap_grant_ref, &unmap, sizeof(unmap));
+    ck_assert_int_eq(unmap.status, GNTST_general_error);
+}
+
+/* The granter waits for the mapper's end, as for that of any mapping. */
+START_TEST(test_teardown_outlasts_overwritten_mappings)
+{
+    struct mmu_guest mapper;
+
+    make_victim();
+    mmu_guest_create(&mapper, MAPPER_ID);
+    ck_assert_int_eq(grant_set(victim.d, REF, MAPPER_ID, victim.frame[MMU_FREE],
+                               GTF_permit_access),
+                     0);
+    map_and_overwrite(&mapper);
+    destroy();
+    ck_assert(is_listed());
+    ck_assert_uint_eq(victim.d->page_count, 1);
+    let_time_pass();
+    ck_assert(is_listed());
+    destroy_domain(MAPPER_ID);
+    ck_assert_uint_eq(victim.d->page_count, 0);
+    let_time_pass();
+    expect_gone();
+}
+END_TEST
+
 START_TEST(test_teardown_gives_no_frames_to_the_dying)
 {
     void *page = frames_alloc(0);
@@ -515,12 +590,14 @@ static Suite *teardown_suite(void)
     ADD(test_teardown_closes_channels);
     ADD(test_teardown_gives_up_descriptor_tables_and_vcpu_info);
     ADD(test_teardown_frees_the_memory_map);
+    ADD(test_teardown_frees_memory_on_the_way);
     ADD(test_teardown_cut_anywhere_goes_on);
     ADD(test_teardown_cut_at_every_question_goes_on);
     ADD(test_teardown_leaves_a_frame_to_who_uses_it);
     ADD(test_teardown_waits_for_lent_pages);
     ADD(test_teardown_again_ends_what_is_left);
     ADD(test_teardown_ends_use_of_others_grants);
+    ADD(test_teardown_outlasts_overwritten_mappings);
     ADD(test_teardown_of_a_domain_that_gave_its_memory_back_is_cut);
     ADD(test_teardown_gives_no_frames_to_the_dying);
     ADD(test_teardown_thousand_times_leaves_nothing);
