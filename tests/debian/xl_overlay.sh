@@ -11,14 +11,15 @@ set -eu
 dir=$(readlink -f "$1")
 kernel=$2
 target=$dir/overlay/xl
-programs='xl xenstored xen-init-dom0 xenconsoled'
+programs='xl xenstored xen-init-dom0 xenconsoled xenconsole'
+xl_looks_in=usr/lib/xen-4.17/bin
 packages='xen-utils-4.17 libxenmisc4.17 libxencall1 libxendevicemodel1
     libxenevtchn1 libxenforeignmemory1 libxengnttab1 libxenhypfs1 libxenstore4
     libxentoolcore1 libxentoollog1 libyajl2 libnl-route-3-200 libnl-3-200'
 
 rm -rf "$dir/overlay" "$dir/guest"
-mkdir -p "$target" "$dir/overlay/lib64" "$dir/guest/bin" "$dir/guest/proc" \
-    "$dir/guest/sys" "$dir/guest/dev"
+mkdir -p "$target" "$dir/overlay/lib64" "$dir/overlay/$xl_looks_in" \
+    "$dir/guest/bin" "$dir/guest/proc" "$dir/guest/sys" "$dir/guest/dev"
 
 libraries=
 for package in $packages; do
@@ -27,8 +28,9 @@ for package in $packages; do
     libraries=$libraries:$root/lib/x86_64-linux-gnu:$root/usr/lib/x86_64-linux-gnu
 done
 for program in $programs; do
-    cp "$dir/xen-utils-4.17/root/usr/lib/xen-4.17/bin/$program" "$target/"
+    cp "$dir/xen-utils-4.17/root/$xl_looks_in/$program" "$target/"
 done
+ln -s /xl/xenconsole "$dir/overlay/$xl_looks_in/"
 for program in $programs; do
     LD_LIBRARY_PATH=${libraries#:} ldd "$target/$program"
 done | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' | sort -u | while read -r library; do
