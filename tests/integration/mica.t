@@ -249,7 +249,8 @@ on_this_computer() {
 # nobody notices but the daemon itself.
 killed() {
     shell 120 "(for i in 1 2 3; do
-        usleep 1300000; await 'pidof $1' && kill -9 \$(pidof $1); done) &
+        await 'pidof $1 && mica store ls /' >/dev/null && usleep 1300000
+        kill -9 \$(pidof $1); done) &
         killer=\$!; lives=0; failures=0; while kill -0 \$killer 2>/dev/null; do
         lives=\$((lives + 1)); mica create -q /boot/echo.cfg name=under &&
         mica destroy under || failures=\$((failures + 1)); done; wait
