@@ -38,6 +38,12 @@ all_are_there() {
         [ "$(grep -Eac '^guest[0-9]+ +[0-9]+ +128 ' "$dir/answer")" = "$COUNT" ]
 }
 
+# becomes_as_large MIB: the first guest, told so, has as much.
+becomes_as_large() {
+    shell 60 "mica mem-set guest1 $1m &&
+        await 40 'mica list guest1 | grep -Eq \"^guest1 +[0-9]+ +$1 \"'"
+}
+
 shut_down_all() {
     shell $((60 + COUNT * 30)) 'mica shutdown -a -w' &&
         [ "$(grep -ac '^Domain .* has ended' "$dir/answer")" = "$COUNT" ]
@@ -52,6 +58,8 @@ check "$COUNT guests with the stock kernel are created" creates_all
 check 'each comes to its shell and answers' all_answer $((120 + COUNT * 40))
 check 'and again, while all others are there' all_answer 60
 check 'all of them run' all_are_there
+check 'one gives memory back when told to' becomes_as_large 100
+check 'and takes it again' becomes_as_large 128
 check 'they are shut down with one command' shut_down_all
 check 'all are gone' awaits 60 'test $(mica list | wc -l) = 2'
 check 'and nothing is left' nothing_is_left
