@@ -68,36 +68,36 @@ static inline void console_ring_publish(struct console_stream *s, uint32_t size)
     __atomic_store_n(s->mine, s->at, __ATOMIC_RELEASE);
 }
 
+/* Goes on where the page says that this end had stopped. */
+static inline void console_ring_attach_stream(struct console_stream *s,
+                                              char *bytes, uint32_t size,
+                                              uint32_t *mine, uint32_t *theirs)
+{
+    s->bytes = bytes;
+    s->size = size;
+    s->mine = mine;
+    s->theirs = theirs;
+    s->at = console_ring_load(mine);
+}
+
 /* Attaches the daemon's end to a page, where the page says it had stopped. */
 static inline void console_ring_attach_daemon(struct console_ring *r,
                                               struct xencons_interface *page)
 {
-    r->from.bytes = page->out;
-    r->from.size = XENCONS_OUT_SIZE;
-    r->from.mine = &page->out_cons;
-    r->from.theirs = &page->out_prod;
-    r->from.at = console_ring_load(&page->out_cons);
-    r->to.bytes = page->in;
-    r->to.size = XENCONS_IN_SIZE;
-    r->to.mine = &page->in_prod;
-    r->to.theirs = &page->in_cons;
-    r->to.at = console_ring_load(&page->in_prod);
+    console_ring_attach_stream(&r->from, page->out, XENCONS_OUT_SIZE,
+                               &page->out_cons, &page->out_prod);
+    console_ring_attach_stream(&r->to, page->in, XENCONS_IN_SIZE,
+                               &page->in_prod, &page->in_cons);
 }
 
 /* The same for the domain's end. */
 static inline void console_ring_attach_domain(struct console_ring *r,
                                               struct xencons_interface *page)
 {
-    r->from.bytes = page->in;
-    r->from.size = XENCONS_IN_SIZE;
-    r->from.mine = &page->in_cons;
-    r->from.theirs = &page->in_prod;
-    r->from.at = console_ring_load(&page->in_cons);
-    r->to.bytes = page->out;
-    r->to.size = XENCONS_OUT_SIZE;
-    r->to.mine = &page->out_prod;
-    r->to.theirs = &page->out_cons;
-    r->to.at = console_ring_load(&page->out_prod);
+    console_ring_attach_stream(&r->from, page->in, XENCONS_IN_SIZE,
+                               &page->in_cons, &page->in_prod);
+    console_ring_attach_stream(&r->to, page->out, XENCONS_OUT_SIZE,
+                               &page->out_prod, &page->out_cons);
 }
 
 /* How many bytes the peer has written that were not consumed, or BROKEN. */

@@ -241,14 +241,19 @@ START_TEST(test_consoled_shows_new_clients_recent_lines)
 }
 END_TEST
 
+static void fill_with_text(char *text, size_t size)
+{
+    memset(text, 'k', size - 1);
+    text[size - 1] = '\0';
+}
+
 /* Input that the domain does not take yet stays where it was typed. */
 START_TEST(test_consoled_reads_only_what_the_ring_has_room_for)
 {
     char much[XENCONS_IN_SIZE + 301];
     int client;
 
-    memset(much, 'k', sizeof(much) - 1);
-    much[sizeof(much) - 1] = '\0';
+    fill_with_text(much, sizeof(much));
     fake_introduce(3, "web");
     turns();
     client = attach(3);
@@ -293,8 +298,7 @@ START_TEST(test_consoled_keeps_what_was_typed_before_leaving_until_read)
     char much[XENCONS_IN_SIZE + 301];
     int client;
 
-    memset(much, 'k', sizeof(much) - 1);
-    much[sizeof(much) - 1] = '\0';
+    fill_with_text(much, sizeof(much));
     fake_introduce(3, "web");
     turns();
     client = attach(3);
@@ -313,8 +317,7 @@ START_TEST(test_consoled_keeps_few_of_those_that_left)
     char much[XENCONS_IN_SIZE + 1];
     int client;
 
-    memset(much, 'k', sizeof(much) - 1);
-    much[sizeof(much) - 1] = '\0';
+    fill_with_text(much, sizeof(much));
     fake_introduce(3, "web");
     turns();
     client = attach(3);
