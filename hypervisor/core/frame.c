@@ -14,6 +14,7 @@
 
 #define ONE_TYPE (1ull << FRAME_TYPE_COUNT_SHIFT)
 #define ONE_TYPED (ONE_TYPE + 1) /* a type reference with its general one */
+#define MAX_TYPE_COUNT (FRAME_TYPE_COUNT_MASK >> FRAME_TYPE_COUNT_SHIFT)
 
 struct frame *frame_table;
 uint64_t frame_table_end;
@@ -364,10 +365,9 @@ void frame_end_change(struct frame *f, enum frame_type type, uint64_t flags)
 }
 
 /* One more reference of the type `f` already has. */
-static int get_same_type(struct frame *f, uint64_t old)
+static inline int get_same_type(struct frame *f, uint64_t old)
 {
-    if (frame_type_count(old) >= FRAME_TYPE_COUNT_MASK >>
-        FRAME_TYPE_COUNT_SHIFT)
+    if (frame_type_count(old) >= MAX_TYPE_COUNT)
         return -ENOMEM;
     if ((old & FRAME_COUNT_MASK) >= FRAME_COUNT_MASK - 1)
         return -ENOMEM;
@@ -459,11 +459,23 @@ hot_path bool frame_get_writable_of(struct frame *f, const struct domain *owner)
 }
 
 /*
- * Drops a type reference, and with it a general one. When it was the last,
- * stamps the frame; when it was the last of a table, the caller must have
- * emptied the table first.
+ * A writable reference in place of the caller's general one, if `f` is
+ * writable already. False when it isn't, or must be looked at more closely.
  */
-hot_path void frame_put_typed(struct frame *f)
+hot_path bool frame_upgrade(struct frame *f)
+{
+    uint64_t old = state_read(f);
+
+    return !(old & FRAME_CHANGING) && is_writable(old) &&
+           frame_type_count(old) < MAX_TYPE_COUNT &&
+           state_swap(f, &old, old + ONE_TYPE);
+}
+
+/*
+ * Drops a type reference and `general` others, 0 or 1. When it was the last
+ * of its type, stamps the frame.
+ */
+static inline void drop_type(struct frame *f, unsigned general)
 {
     uint64_t old, new;
 
@@ -472,7 +484,7 @@ hot_path void frame_put_typed(struct frame *f)
         ASSERT(frame_type_count(old));
         new = old - ONE_TYPE;
         if (frame_type_count(new))
-            new -= 1;
+            new -= general;
         else
             new |= FRAME_CHANGING;
     } while (!state_swap(f, &old, new));
@@ -480,10 +492,26 @@ hot_path void frame_put_typed(struct frame *f)
         return;
     f->stamp = flush_clock_read();
     __atomic_and_fetch(&f->state, ~FRAME_CHANGING, __ATOMIC_SEQ_CST);
-    frame_put(f);
+    if (general)
+        frame_put(f);
+}
+
+/*
+ * Drops a type reference, and with it a general one. When it was the last of
+ * a table, the caller must have emptied the table first.
+ */
+hot_path void frame_put_typed(struct frame *f)
+{
+    drop_type(f, 1);
 }
 
 hot_path void frame_put_writable(struct frame *f)
 {
-    frame_put_typed(f);
+    drop_type(f, 1);
+}
+
+/* A general reference in place of the caller's writable one. */
+hot_path void frame_downgrade(struct frame *f)
+{
+    drop_type(f, 0);
 }

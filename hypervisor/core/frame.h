@@ -168,6 +168,10 @@ must_check bool frame_get_writable_of(struct frame *f,
                                       const struct domain *owner);
 void frame_put_writable(struct frame *f);
 
+/* From a general reference to a writable one, and back. */
+must_check bool frame_upgrade(struct frame *f);
+void frame_downgrade(struct frame *f);
+
 /* Changes of type; pt_validate.c is the user. */
 must_check int frame_begin_change(struct frame *f);
 void frame_end_change(struct frame *f, enum frame_type type, uint64_t flags);

@@ -177,10 +177,32 @@ out_of_line static int store_plain(struct frame *f, uint64_t ptr,
     return 0;
 }
 
-hot_path static int update_entry(const struct pt_context *c, uint64_t ptr,
-                                 uint64_t value, enum pt_write how)
+static void let_go(struct frame **held)
 {
-    struct frame *f = frame_get(MFN(ptr >> PAGE_SHIFT), c->tables);
+    if (*held)
+        frame_put(*held);
+    *held = NULL;
+}
+
+/*
+ * Frame `mfn` of the context's, with a reference that stays in *held: most
+ * requests of a list are about the table of the one before.
+ */
+static inline struct frame *hold(const struct pt_context *c,
+                                 struct frame **held, mfn_t mfn)
+{
+    if (*held && mfn_equal(frame_mfn(*held), mfn))
+        return *held;
+    let_go(held);
+    *held = frame_get(mfn, c->tables);
+    return *held;
+}
+
+hot_path static int update_entry(const struct pt_context *c, uint64_t ptr,
+                                 uint64_t value, enum pt_write how,
+                                 struct frame **held)
+{
+    struct frame *f = hold(c, held, MFN(ptr >> PAGE_SHIFT));
     unsigned index = (ptr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
     int error;
 
@@ -188,14 +210,11 @@ hot_path static int update_entry(const struct pt_context *c, uint64_t ptr,
         return refuse(-EINVAL, "frame %#lx is not d%u's", ptr >> PAGE_SHIFT,
                       c->tables->id);
     error = pt_settle(c->tables, f);
-    if (!error) {
-        if (is_table_type(frame_used_type(f)))
-            error = pt_write_entry(c, f, index, how, 0, value, NULL);
-        else
-            error = store_plain(f, ptr, how, value);
-    }
-    frame_put(f);
-    return error;
+    if (error)
+        return error;
+    return is_table_type(frame_used_type(f))
+               ? pt_write_entry(c, f, index, how, 0, value, NULL)
+               : store_plain(f, ptr, how, value);
 }
 
 static int update_m2p(const struct pt_context *c, uint64_t ptr, uint64_t pfn)
@@ -209,17 +228,18 @@ static int update_m2p(const struct pt_context *c, uint64_t ptr, uint64_t pfn)
     return 0;
 }
 
+/* One request; *held is as for hold. */
 hot_path static int do_update(const struct pt_context *c,
-                              const struct mmu_update *u)
+                              const struct mmu_update *u, struct frame **held)
 {
     uint64_t ptr = u->ptr & ~7ull;
 
     switch (u->ptr & 7) {
     case MMU_NORMAL_PT_UPDATE:
     case MMU_PT_UPDATE_NO_TRANSLATE:
-        return update_entry(c, ptr, u->val, PT_STORE);
+        return update_entry(c, ptr, u->val, PT_STORE, held);
     case MMU_PT_UPDATE_PRESERVE_AD:
-        return update_entry(c, ptr, u->val, PT_PRESERVE_AD);
+        return update_entry(c, ptr, u->val, PT_PRESERVE_AD, held);
     case MMU_MACHPHYS_UPDATE:
         return update_m2p(c, ptr, u->val);
     default:
@@ -227,7 +247,7 @@ hot_path static int do_update(const struct pt_context *c,
     }
 }
 
-static int run_updates(struct batch *b)
+static int run_updates(struct batch *b, struct frame **held)
 {
     struct mmu_update chunk[CHUNK];
     int error = drain(b->context.tables);
@@ -238,7 +258,7 @@ static int run_updates(struct batch *b)
         if (!n)
             return -EFAULT;
         for (unsigned i = 0; i < n && !error; i++) {
-            error = do_update(&b->context, &chunk[i]);
+            error = do_update(&b->context, &chunk[i], held);
             if (error)
                 return error;
             batch_advance(b);
@@ -260,6 +280,7 @@ static bool is_lone_request(const struct hc_args *args)
 static long update_alone(struct vcpu *v, const struct hc_args *args)
 {
     struct pt_context own = {v->domain, v->domain};
+    struct frame *held = NULL;
     struct mmu_update u;
     int error;
 
@@ -268,7 +289,8 @@ static long update_alone(struct vcpu *v, const struct hc_args *args)
     spin_lock(&v->domain->pt_lock);
     error = drain(v->domain);
     if (!error)
-        error = do_update(&own, &u);
+        error = do_update(&own, &u, &held);
+    let_go(&held);
     if (!error)
         error = drain(v->domain);
     spin_unlock(&v->domain->pt_lock);
@@ -278,6 +300,7 @@ static long update_alone(struct vcpu *v, const struct hc_args *args)
 
 out_of_line static long update_list(struct vcpu *v, const struct hc_args *args)
 {
+    struct frame *held = NULL;
     struct batch b;
     uint64_t table_owner = args->a[3] >> 16 & 0xffff;
     int error;
@@ -291,7 +314,8 @@ out_of_line static long update_list(struct vcpu *v, const struct hc_args *args)
     if (error)
         return error;
     spin_lock(&b.context.tables->pt_lock);
-    error = run_updates(&b);
+    error = run_updates(&b, &held);
+    let_go(&held);
     spin_unlock(&b.context.tables->pt_lock);
     return batch_end(&b, v, error);
 }

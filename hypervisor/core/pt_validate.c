@@ -185,13 +185,31 @@ void pt_put_table(struct domain *d, struct frame *f)
     drain_later(d, f);
 }
 
+/* Most entries are empty: they are passed over in groups of so many. */
+#define GROUP 8u
+
+/* Whether no entry of the group that starts at `entry` has one of `bits`. */
+static inline bool group_lacks(const uint64_t *entry, uint64_t bits)
+{
+    uint64_t all = 0;
+
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < GROUP; i++)
+        all |= pte_read(&entry[i]);
+    return !(all & bits);
+}
+
 /* How many of the first `held` entries of `f` there are up to a present one. */
 static unsigned last_present(const struct frame *f, unsigned held)
 {
     const uint64_t *table = table_of(f);
 
-    while (held && !(pte_read(&table[held - 1]) & PTE_PRESENT))
+    while (held && !(pte_read(&table[held - 1]) & PTE_PRESENT)) {
         held--;
+        while (held && held % GROUP == 0 &&
+               group_lacks(&table[held - GROUP], PTE_PRESENT))
+            held -= GROUP;
+    }
     return held;
 }
 
@@ -380,8 +398,12 @@ static unsigned next_used(const struct frame *f, unsigned index)
 {
     const uint64_t *table = table_of(f);
 
-    while (index < PT_ENTRIES && !pte_read(&table[index]))
+    while (index < PT_ENTRIES && !pte_read(&table[index])) {
         index++;
+        while (index < PT_ENTRIES && index % GROUP == 0 &&
+               group_lacks(&table[index], ~0ull))
+            index += GROUP;
+    }
     return index;
 }
 
@@ -475,18 +497,43 @@ static int swap_entry(uint64_t *slot, enum pt_write how, uint64_t expected,
     return 0;
 }
 
-/*
- * Whether L1 entry `value` needs no reference that `old`, in its place, does
- * not hold already, and nothing that was not allowed before. Device frames
- * are looked at every time: they may have become read-only.
- */
-static bool differs_harmlessly(uint64_t old, uint64_t value)
-{
-    uint64_t harmless = PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_GLOBAL |
-                        PTE_NX | SOFTWARE_BITS;
+/* Bits of an L1 entry for which no reference stands. */
+#define HARMLESS_BITS                                                          \
+    (PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_GLOBAL | PTE_NX | SOFTWARE_BITS)
 
-    return old & PTE_PRESENT && !((old ^ value) & ~harmless) &&
-           frame_lookup(pte_frame(value));
+/*
+ * The frame of RAM that L1 entries `old` and `value` both map, if they differ
+ * in no more than access rights, or NULL. Device frames are looked at every
+ * time: they may have become read-only.
+ */
+static inline struct frame *same_frame(uint64_t old, uint64_t value)
+{
+    if (!(old & PTE_PRESENT) || (old ^ value) & ~(HARMLESS_BITS | PTE_WRITE))
+        return NULL;
+    return frame_lookup(pte_frame(value));
+}
+
+/*
+ * Stores L1 entry `value` for *old where both map `target`: a right to write
+ * that one of them has more is only for frames of the context's, and comes and
+ * goes without the reference. -EBUSY when that must be looked at more closely.
+ */
+static int change_rights(const struct pt_context *c, uint64_t *slot,
+                         enum pt_write how, uint64_t expected, uint64_t value,
+                         uint64_t *old, struct frame *target)
+{
+    uint64_t differs = (*old ^ value) & PTE_WRITE;
+    int error;
+
+    if (differs && (frame_owner(target) != c->frames->id ||
+                    (value & PTE_WRITE && !frame_upgrade(target))))
+        return -EBUSY;
+    error =
+        swap_entry(slot, how, expected, (value | PTE_USER) & ~PTE_GLOBAL, old);
+    /* The one of the two entries that is not there any more lets go. */
+    if (differs & (error ? value : *old))
+        frame_downgrade(target);
+    return error;
 }
 
 /*
@@ -503,11 +550,13 @@ hot_path static int write_leaf(const struct pt_context *c, struct frame *f,
                                uint64_t expected, uint64_t value, uint64_t *old)
 {
     uint64_t *slot = &table_of(f)[index];
+    struct frame *target = same_frame(*old, value);
     int error;
 
-    if (differs_harmlessly(pte_read(slot), value)) {
-        value = (value | PTE_USER) & ~PTE_GLOBAL;
-        return swap_entry(slot, how, expected, value, old);
+    if (target) {
+        error = change_rights(c, slot, how, expected, value, old, target);
+        if (error != -EBUSY)
+            return error;
     }
     error = get_leaf(c, &value);
     if (error)

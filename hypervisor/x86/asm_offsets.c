@@ -4,6 +4,7 @@
  * build turns each `->NAME value` into a #define.
  */
 #include "hypercall_abi/hypercall.h"
+#include "hypercall_abi/mmu.h"
 #include "hypercall_abi/shared_info.h"
 #include "hypercall_abi/trap.h"
 #include "x86/cpu.h"
@@ -39,6 +40,7 @@ void asm_offsets(void)
     DEFINE(CONST_IS_LIGHT, offsetof(struct gate_const, is_light));
     DEFINE(CONST_FORCE_FULL, offsetof(struct gate_const, force_full));
     DEFINE(CONST_REFILL_RETURNS, offsetof(struct gate_const, refill_returns));
+    DEFINE(CONST_SERVES_KERNEL, offsetof(struct gate_const, serves_kernel));
     DEFINE(SCRATCH_KERNEL_SP, offsetof(struct gate_scratch, kernel_sp));
     DEFINE(SCRATCH_IN_KERNEL, offsetof(struct gate_scratch, in_kernel));
     DEFINE(INFO_PENDING, offsetof(struct vcpu_info, evtchn_upcall_pending));
@@ -52,6 +54,11 @@ void asm_offsets(void)
     DEFINE(IRET_RSP, offsetof(struct iret_context, rsp));
     DEFINE(IRET_SS, offsetof(struct iret_context, ss));
     DEFINE(NR_IRET, HC_iret);
+    DEFINE(NR_MMUEXT_OP, HC_mmuext_op);
+    DEFINE(OWN_DOMAIN, DOMID_SELF);
+    DEFINE(FLUSH_PAGE_HERE, MMUEXT_INVLPG_LOCAL);
+    DEFINE(MMUEXT_CMD, offsetof(struct mmuext_op, cmd));
+    DEFINE(MMUEXT_LINEAR, offsetof(struct mmuext_op, arg1.linear_addr));
     DEFINE(NR_STACK_SWITCH, HC_stack_switch);
     DEFINE(NR_SET_SEGMENT_BASE, HC_set_segment_base);
     DEFINE(WHICH_FS, SEGBASE_FS);

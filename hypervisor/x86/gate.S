@@ -15,6 +15,7 @@
 #include "x86/asm.h"
 #include "x86/cpu.h"
 #include "x86/gate.h"
+#include "x86/memory_layout.h"
 #include "x86/regs.h"
 #include "x86/selectors.h"
 #include "generated/asm_offsets.h"
@@ -147,12 +148,58 @@ FUNC(gate_syscall)
         cmpl    $0, CONST(CONST_IS_LIGHT)
         jne     gate_light_syscall
         mov     CONST(CONST_STACK), %rsp
+        cmp     $NR_MMUEXT_OP, %eax
+        je      gate_flush_page
+gate_syscall_full:
         push_syscall_frame SEL_GUEST_CS
         push_registers
         mov     CONST(CONST_ENTRY_SYSCALL), %rax
         clear_registers
         jmp     gate_jump
 END(gate_syscall)
+
+/*
+ * gate_flush_page: mmuext_op on the full side. A lone flush of one page on this
+ * pCPU, of which a kernel makes one for each page whose rights it changes, is
+ * carried out here; any other operation is C's. The call and the operation must
+ * lie in the kernel's half: there all addresses are canonical, as SYSRET wants
+ * it, and none is Mica's. A fault on the operation leads to gate_flush_not.
+ *   in:   rsp = Mica's stack, empty; rax and all else is the guest's
+ */
+LOCAL_FUNC(gate_flush_page)
+        push    %rbx
+        cmpl    $0, CONST(CONST_SERVES_KERNEL)
+        je      gate_flush_not
+        cmp     $1, %rsi                        # operations
+        jne     gate_flush_not
+        test    %rdx, %rdx                      # no count wanted
+        jnz     gate_flush_not
+        cmp     $OWN_DOMAIN, %r10
+        jne     gate_flush_not
+        test    $(RFLAGS_TF | RFLAGS_RF), %r11d
+        jnz     gate_flush_not
+        mov     $OWN_RANGE_END, %rbx
+        cmp     %rbx, %rcx
+        jb      gate_flush_not
+        mov     %rdi, %rax
+        cmp     %rbx, %rdi
+        jb      gate_flush_not
+        cmovb   %rbx, %rax                      # nor where it is guessed
+FUNC(gate_guest_flush_start)
+        cmpl    $FLUSH_PAGE_HERE, MMUEXT_CMD(%rax)
+        jne     gate_flush_not
+        mov     MMUEXT_LINEAR(%rax), %rax
+FUNC(gate_guest_flush_end)
+        invlpg  (%rax)
+        xor     %eax, %eax
+        pop     %rbx
+        mov     SCRATCH(SCRATCH_GUEST_RSP), %rsp
+        sysretq
+FUNC(gate_flush_not)
+        mov     $NR_MMUEXT_OP, %eax
+        pop     %rbx
+        jmp     gate_syscall_full
+END(gate_flush_page)
 
 /*
  * gate_light_syscall: an application's call goes to its kernel in ring 1

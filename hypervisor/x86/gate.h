@@ -54,6 +54,7 @@ struct gate_const {
     uint32_t is_light;        /* a guest runs on the light side */
     uint32_t force_full;      /* the gate may not shortcut anything */
     uint32_t refill_returns;  /* guests' return predictions must go */
+    uint32_t serves_kernel;   /* what runs on the full side is a kernel */
 };
 
 /*

@@ -33,6 +33,8 @@
 
 extern const char gate_text_start[], gate_exit_light[], gate_exit_iret[];
 extern const char gate_guest_stack_start[], gate_guest_stack_end[];
+extern const char gate_guest_flush_start[], gate_guest_flush_end[];
+extern const char gate_flush_not[];
 extern const char gate_guest_iret_start[], gate_guest_iret_end[];
 extern const char gate_iret_to_kernel[], gate_iret_to_application[];
 extern const char gate_iret_to_caller[], gate_load_gs[], gate_ist_iret[];
@@ -181,6 +183,12 @@ hot_path void sides_entered_light(struct cpu *c, struct regs *r)
         ioport_mode_changed(v);
 }
 
+/* Where this pCPU has the gate's `label`. */
+static uint64_t gate_address(const char *label)
+{
+    return this_cpu()->gate + GATE_CODE + (uint64_t)(label - gate_text_start);
+}
+
 /* Whether the gate's instruction at `rip` lies in [start, end). */
 static bool is_in_gate(uint64_t rip, const char *start, const char *end)
 {
@@ -238,7 +246,7 @@ static void finish_gs_load(const struct cpu *c, struct regs *r)
     r->ss = SEL_GUEST_SS;
 }
 
-void sides_gate_fault(struct regs *r)
+bool sides_gate_fault(struct regs *r)
 {
     struct vcpu *v = this_pcpu()->loaded;
     unsigned vector = r->vector;
@@ -265,8 +273,11 @@ void sides_gate_fault(struct regs *r)
                      this_cpu()->scratch->guest_rsp);
     else if (is_in_gate(r->rip, gate_load_gs, gate_load_gs + 1))
         finish_gs_load(this_cpu(), r);
-    else if (!is_gate_iret(r->rip))
-        return;
+    else if (is_in_gate(r->rip, gate_guest_flush_start, gate_guest_flush_end)) {
+        r->rip = gate_address(gate_flush_not);
+        return true;
+    } else if (!is_gate_iret(r->rip))
+        return false;
     else {
         recover_context(this_cpu(), r);
         if (vector != EXC_PF)
@@ -362,5 +373,5 @@ hot_path uint64_t sides_leave_light(struct vcpu *v, struct regs *r)
         r->cs = SEL_KERNEL_CS_RING1;
         r->ss = SEL_KERNEL_SS_RING1;
     }
-    return c->gate + GATE_CODE + (uint64_t)(gate_exit_light - gate_text_start);
+    return gate_address(gate_exit_light);
 }

@@ -43,10 +43,11 @@ static inline void sides_entered(struct regs *r)
 }
 
 /*
- * A fault in the gate's own code at `r`: the guest gave it a bad stack or a
- * bad context. Does not return if it was one of those.
+ * A fault in the gate's own code at `r`: the guest gave it a bad stack, a bad
+ * context or a bad pointer. Does not return if it was one of the first two;
+ * whether it was the last, and *r is where the gate goes on.
  */
-void sides_gate_fault(struct regs *r);
+bool sides_gate_fault(struct regs *r);
 
 /*
  * A guest kernel that pushed its live %cs in ring 1 may execute IRETQ in ring

@@ -293,8 +293,8 @@ void handle_own_trap(struct regs *r)
     sides_entered(r);
     if (r->rip == (uint64_t)exit_iret)
         refused_return(r);
-    if (is_gate_code(r->rip))
-        sides_gate_fault(r);
+    if (is_gate_code(r->rip) && sides_gate_fault(r))
+        return;
     if (r->vector == EXC_PF && !(r->error_code & PFEC_PRESENT) &&
         desc_is_guest_table(read_cr2()) && this_pcpu()->loaded &&
         desc_fault(this_pcpu()->loaded, read_cr2()))
@@ -401,6 +401,7 @@ hot_path uint64_t prepare_exit(struct regs *r)
     if (way)
         return way;
     context_load_root(c->core->current);
+    c->constants->serves_kernel = c->core->current->arch->in_kernel;
     return is_after_syscall(r) ? (uint64_t)exit_sysret : 0;
 }
 

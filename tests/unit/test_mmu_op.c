@@ -253,6 +253,75 @@ START_TEST(test_mmu_update_of_other_domains_is_for_the_privileged)
 }
 END_TEST
 
+/* A right to write comes and goes while the entry keeps its frame. */
+START_TEST(test_mmu_update_changes_rights)
+{
+    uint64_t at = mmu_address(&g, MMU_L1, 300);
+    uint64_t held = references(&g, DATA), types = typed(&g, DATA);
+
+    for (unsigned how = MMU_NORMAL_PT_UPDATE; how <= MMU_PT_UPDATE_NO_TRANSLATE;
+         how++) {
+        if (how == MMU_MACHPHYS_UPDATE)
+            continue;
+        put_update(&g, 0, at | how, mmu_entry(&g, DATA, MMU_READ_ONLY));
+        put_update(&g, 1, at | how, mmu_entry(&g, DATA, MMU_WRITABLE));
+        put_update(&g, 2, at | how,
+                   mmu_entry(&g, DATA, MMU_WRITABLE) | PTE_DIRTY | PTE_NX);
+        ck_assert_int_eq(updates(&g, 3, 0, DOMID_SELF), 0);
+        ck_assert_uint_eq(references(&g, DATA), held + 1);
+        ck_assert_uint_eq(typed(&g, DATA), types + 1);
+        audit();
+        put_update(&g, 0, at | how, mmu_entry(&g, DATA, MMU_READ_ONLY));
+        ck_assert_int_eq(updates(&g, 1, 0, DOMID_SELF), 0);
+        ck_assert_uint_eq(references(&g, DATA), held + 1);
+        ck_assert_uint_eq(typed(&g, DATA), types);
+        audit();
+        put_update(&g, 0, at | how, 0);
+        ck_assert_int_eq(updates(&g, 1, 0, DOMID_SELF), 0);
+        ck_assert_uint_eq(references(&g, DATA), held);
+    }
+}
+END_TEST
+
+/* The last writable mapping goes, the frame becomes a table and stays one. */
+START_TEST(test_mmu_update_right_to_write_a_table_is_not_to_be_had)
+{
+    uint64_t at = mmu_address(&g, MMU_L1, 300);
+
+    put_update(&g, 0, at, mmu_entry(&g, T1, MMU_WRITABLE));
+    put_update(&g, 1, at, mmu_entry(&g, T1, MMU_READ_ONLY));
+    ck_assert_int_eq(updates(&g, 2, 0, DOMID_SELF), 0);
+    ck_assert_uint_eq(typed(&g, T1), 0);
+    ck_assert_int_eq(pin(T1, 1), 0);
+    put_update(&g, 0, at, mmu_entry(&g, T1, MMU_WRITABLE));
+    ck_assert_int_eq(updates(&g, 1, 0, DOMID_SELF), -EINVAL);
+    ck_assert_uint_eq(mmu_page(&g, MMU_L1)[300],
+                      mmu_entry(&g, T1, MMU_READ_ONLY));
+    audit();
+    ck_assert_int_eq(mmu_ext(&g, MMUEXT_UNPIN_TABLE, g.frame[T1].n, 0), 0);
+    ck_assert_int_eq(mmu_update(&g, at, mmu_entry(&g, T1, MMU_WRITABLE)), 0);
+    ck_assert_uint_eq(typed(&g, T1), 1);
+    audit();
+}
+END_TEST
+
+/* A list goes from table to table and back, and holds on to none of them. */
+START_TEST(test_mmu_update_of_several_frames_in_turn)
+{
+    uint64_t held = references(&g, MMU_L1), plain = references(&g, DATA);
+
+    for (unsigned i = 0; i < 6; i++)
+        put_update(&g, i, mmu_address(&g, i % 2 ? DATA : MMU_L1, 300 + i), 0);
+    ck_assert_int_eq(updates(&g, 6, 0, DOMID_SELF), 0);
+    put_update(&g, 3, mmu_address(&g, MMU_L1, 300), 0);
+    put_update(&g, 4, BAD_VA << 20, 0);
+    ck_assert_int_eq(updates(&g, 6, 0, DOMID_SELF), -EINVAL);
+    ck_assert_uint_eq(references(&g, MMU_L1), held);
+    ck_assert_uint_eq(references(&g, DATA), plain);
+    audit();
+}
+END_TEST
+
 START_TEST(test_mmu_update_maps_foreign_frames_for_the_privileged)
 {
     uint64_t at = mmu_address(&admin, MMU_L1, 300);
@@ -763,6 +832,9 @@ static void add_update_tests(TCase *t)
     tcase_add_test(t, test_mmu_update_with_bad_addresses_faults);
     tcase_add_loop_test(t, test_mmu_update_cut_anywhere_counts_right, 0, 52);
     tcase_add_test(t, test_mmu_update_of_other_domains_is_for_the_privileged);
+    tcase_add_test(t, test_mmu_update_changes_rights);
+    tcase_add_test(t, test_mmu_update_right_to_write_a_table_is_not_to_be_had);
+    tcase_add_test(t, test_mmu_update_of_several_frames_in_turn);
     tcase_add_test(t, test_mmu_update_maps_foreign_frames_for_the_privileged);
     tcase_add_test(t, test_mmu_update_maps_foreign_tables_read_only);
     tcase_add_test(t, test_mmu_update_foreign_writable_mapping_bars_tables);

@@ -12,6 +12,7 @@
 #include "hypercall_abi/vcpu.h"
 #include "hypercall_abi/version.h"
 
+#define EFAULT 14
 #define EINVAL 22
 #define ENOENT 2
 
@@ -277,6 +278,92 @@ TEST(breakpoints_on_mica_are_refused)
     EXPECT(hc_set_debugreg(0, GATE_SCRATCH) < 0);
     EXPECT(hc_set_debugreg(1, RAM_MAP) < 0);
     EXPECT(hc_set_debugreg(2, 0x8000000000000000) < 0);
+}
+
+/* --- flushes of one page -------------------------------------------------- */
+
+/* Away from the light side, if there was one to leave. */
+static long flush_on_full_side(uint64_t op)
+{
+    EXPECT(is_alive());
+    return hc_mmuext_op(op, 1, 0, DOMID_SELF);
+}
+
+TEST(flush_drops_the_old_translation)
+{
+    volatile uint64_t *window = page_alloc();
+    uint64_t *first = page_alloc(), *second = page_alloc();
+    const uint64_t *entry = pte_of(ARG(window), 1);
+    struct mmuext_op op = {.cmd = MMUEXT_INVLPG_LOCAL};
+
+    op.arg1.linear_addr = ARG(window);
+    *first = 1;
+    *second = 2;
+    EXPECT_EQ(page_map((void *)window, mfn_of(first) << 12 | PTE_RO_PAGE), 0);
+    EXPECT_EQ(*window, 1);
+    EXPECT_EQ(pte_write(entry, mfn_of(second) << 12 | PTE_RO_PAGE), 0);
+    EXPECT_EQ(flush_on_full_side(ARG(&op)), 0);
+    EXPECT_EQ(*window, 2);
+}
+
+TEST(flush_described_at_bad_addresses)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(bad_addresses); i++)
+        EXPECT_EQ(flush_on_full_side(bad_addresses[i]), -EFAULT);
+}
+
+/* The operation ends, and then begins, in a page that is not there. */
+TEST(flush_described_half)
+{
+    char *page = page_alloc(), *hole = page_alloc();
+    struct mmuext_op op = {.cmd = MMUEXT_INVLPG_LOCAL};
+
+    EXPECT(hole == page + PAGE_SIZE);
+    op.arg1.linear_addr = ARG(page);
+    memcpy(hole - 8, &op, 8);
+    EXPECT_EQ(page_map(hole, 0), 0);
+    EXPECT_EQ(flush_on_full_side(ARG(hole) - 8), -EFAULT);
+    EXPECT_EQ(flush_on_full_side(ARG(hole)), -EFAULT);
+    EXPECT_EQ(page_map(hole, mfn_of(hole) << 12 | PTE_RW_PAGE), 0);
+    EXPECT_EQ(flush_on_full_side(ARG(hole) - 8), 0);
+}
+
+TEST(flush_of_odd_addresses)
+{
+    struct mmuext_op op = {.cmd = MMUEXT_INVLPG_LOCAL};
+
+    for (unsigned i = 0; i < ARRAY_LEN(bad_addresses); i++) {
+        op.arg1.linear_addr = bad_addresses[i];
+        EXPECT_EQ(flush_on_full_side(ARG(&op)), 0);
+    }
+}
+
+TEST(flush_with_odd_arguments)
+{
+    struct mmuext_op op = {.cmd = MMUEXT_INVLPG_LOCAL};
+    uint32_t done = 0;
+
+    EXPECT(is_alive());
+    EXPECT_EQ(hc_mmuext_op(ARG(&op), 1, ARG(&done), DOMID_SELF), 0);
+    EXPECT_EQ(done, 1);
+    EXPECT_EQ(hc_mmuext_op(ARG(&op), 0, 0, DOMID_SELF), 0);
+    EXPECT(hc_mmuext_op(ARG(&op), 1, 0, DOMID_SELF - 2) < 0);
+    op.cmd = 0xffff;
+    EXPECT(flush_on_full_side(ARG(&op)) < 0);
+}
+
+/* The same registers in an application's system call are its kernel's. */
+TEST(flush_by_an_application)
+{
+    static struct mmuext_op op = {.cmd = MMUEXT_INVLPG_LOCAL};
+
+    context_user(&c, at_syscall);
+    c.frame.rax = HC_mmuext_op;
+    c.gprs.rdi = ARG(&op);
+    c.gprs.rsi = 1;
+    c.gprs.rdx = 0;
+    c.gprs.r10 = DOMID_SELF;
+    EXPECT_EQ(trap_try(context_enter, ARG(&c)), ENTRY_SYSCALL);
 }
 
 /* --- contexts ------------------------------------------------------------ */
