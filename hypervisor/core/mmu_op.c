@@ -241,6 +241,7 @@ hot_path static int do_update(const struct pt_context *c,
     case MMU_PT_UPDATE_PRESERVE_AD:
         return update_entry(c, ptr, u->val, PT_PRESERVE_AD, held);
     case MMU_MACHPHYS_UPDATE:
+        let_go(held);
         return update_m2p(c, ptr, u->val);
     default:
         return -ENOSYS;

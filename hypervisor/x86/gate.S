@@ -148,7 +148,7 @@ FUNC(gate_syscall)
         cmpl    $0, CONST(CONST_IS_LIGHT)
         jne     gate_light_syscall
         mov     CONST(CONST_STACK), %rsp
-        cmp     $NR_MMUEXT_OP, %eax
+        cmp     $NR_MMUEXT_OP, %rax
         je      gate_flush_page
 gate_syscall_full:
         push_syscall_frame SEL_GUEST_CS
@@ -179,18 +179,19 @@ LOCAL_FUNC(gate_flush_page)
         test    $(RFLAGS_TF | RFLAGS_RF), %r11d
         jnz     gate_flush_not
         mov     $OWN_RANGE_END, %rbx
+        mov     %rdi, %rax
         cmp     %rbx, %rcx
         jb      gate_flush_not
-        mov     %rdi, %rax
+        cmovb   %rbx, %rax                      # nor where it is guessed
         cmp     %rbx, %rdi
         jb      gate_flush_not
-        cmovb   %rbx, %rax                      # nor where it is guessed
+        cmovb   %rbx, %rax
 FUNC(gate_guest_flush_start)
         cmpl    $FLUSH_PAGE_HERE, MMUEXT_CMD(%rax)
         jne     gate_flush_not
         mov     MMUEXT_LINEAR(%rax), %rax
-FUNC(gate_guest_flush_end)
         invlpg  (%rax)
+FUNC(gate_guest_flush_end)
         xor     %eax, %eax
         pop     %rbx
         mov     SCRATCH(SCRATCH_GUEST_RSP), %rsp

@@ -357,13 +357,16 @@ TEST(flush_by_an_application)
 {
     static struct mmuext_op op = {.cmd = MMUEXT_INVLPG_LOCAL};
 
-    context_user(&c, at_syscall);
-    c.frame.rax = HC_mmuext_op;
-    c.gprs.rdi = ARG(&op);
-    c.gprs.rsi = 1;
-    c.gprs.rdx = 0;
-    c.gprs.r10 = DOMID_SELF;
-    EXPECT_EQ(trap_try(context_enter, ARG(&c)), ENTRY_SYSCALL);
+    for (uint64_t high = 0; high < 2; high++) {
+        context_user(&c, at_syscall);
+        c.frame.rax = HC_mmuext_op | high << 63;
+        c.gprs.rdi = ARG(&op);
+        c.gprs.rsi = 1;
+        c.gprs.rdx = 0;
+        c.gprs.r10 = DOMID_SELF;
+        EXPECT_EQ(trap_try(context_enter, ARG(&c)), ENTRY_SYSCALL);
+        EXPECT_EQ(trap.gprs.rax, c.frame.rax);
+    }
 }
 
 /* --- contexts ------------------------------------------------------------ */
