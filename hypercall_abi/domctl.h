@@ -41,12 +41,12 @@ enum {
     XEN_DOMCTL_sethvmcontext = 34, /* not served */
     XEN_DOMCTL_set_address_size = 35,
     XEN_DOMCTL_get_address_size = 36,
-    XEN_DOMCTL_assign_device = 37,  /* not served */
-    XEN_DOMCTL_bind_pt_irq = 38,    /* not served */
-    XEN_DOMCTL_memory_mapping = 39, /* not served */
-    XEN_DOMCTL_ioport_mapping = 40, /* not served */
-    XEN_DOMCTL_set_ext_vcpucontext = 42,
-    XEN_DOMCTL_get_ext_vcpucontext = 43,
+    XEN_DOMCTL_assign_device = 37,         /* not served */
+    XEN_DOMCTL_bind_pt_irq = 38,           /* not served */
+    XEN_DOMCTL_memory_mapping = 39,        /* not served */
+    XEN_DOMCTL_ioport_mapping = 40,        /* not served */
+    XEN_DOMCTL_set_ext_vcpucontext = 42,   /* not served */
+    XEN_DOMCTL_get_ext_vcpucontext = 43,   /* not served */
     XEN_DOMCTL_test_assign_device = 45,    /* not served */
     XEN_DOMCTL_set_target = 46,            /* not served */
     XEN_DOMCTL_deassign_device = 47,       /* not served */
@@ -59,8 +59,8 @@ enum {
     XEN_DOMCTL_gettscinfo = 59,
     XEN_DOMCTL_settscinfo = 60,
     XEN_DOMCTL_getpageframeinfo3 = 61,
-    XEN_DOMCTL_setvcpuextstate = 62,
-    XEN_DOMCTL_getvcpuextstate = 63,
+    XEN_DOMCTL_setvcpuextstate = 62,     /* not served */
+    XEN_DOMCTL_getvcpuextstate = 63,     /* not served */
     XEN_DOMCTL_set_access_required = 64, /* not served */
     XEN_DOMCTL_audit_p2m = 65,           /* not served */
     XEN_DOMCTL_set_virq_handler = 66,
@@ -250,55 +250,6 @@ struct xen_domctl_vcpucontext {
 ABI_SIZE(struct xen_domctl_vcpucontext, 16);
 ABI_AT(struct xen_domctl_vcpucontext, pad, 4);
 ABI_AT(struct xen_domctl_vcpucontext, ctxt, 8);
-
-/*
- * XEN_DOMCTL_set_ext_vcpucontext, get: where 32-bit applications enter the
- * kernel. 0; -EINVAL for no such vCPU, for less than what lies before `mce`,
- * or for an address that is not canonical; -ENODATA as getvcpucontext.
- */
-struct xen_domctl_ext_vcpucontext {
-    uint32_t vcpu;                   /* in */
-    uint32_t size;                   /* set: in, get: out: of this structure */
-    uint64_t syscall32_callback_eip; /* 0: none */
-    uint64_t sysenter_callback_eip;  /* 0: none */
-    uint16_t syscall32_callback_cs;  /* get: the flat one; set: ignored */
-    uint16_t sysenter_callback_cs;   /* likewise */
-    uint8_t syscall32_disables_events;
-    uint8_t sysenter_disables_events;
-    uint8_t pad[2];
-    uint64_t mce[4]; /* get: 0: no machine checks; set: ignored */
-};
-ABI_SIZE(struct xen_domctl_ext_vcpucontext, 64);
-ABI_AT(struct xen_domctl_ext_vcpucontext, size, 4);
-ABI_AT(struct xen_domctl_ext_vcpucontext, syscall32_callback_eip, 8);
-ABI_AT(struct xen_domctl_ext_vcpucontext, sysenter_callback_eip, 16);
-ABI_AT(struct xen_domctl_ext_vcpucontext, syscall32_callback_cs, 24);
-ABI_AT(struct xen_domctl_ext_vcpucontext, sysenter_callback_cs, 26);
-ABI_AT(struct xen_domctl_ext_vcpucontext, syscall32_disables_events, 28);
-ABI_AT(struct xen_domctl_ext_vcpucontext, sysenter_disables_events, 29);
-ABI_AT(struct xen_domctl_ext_vcpucontext, pad, 30);
-ABI_AT(struct xen_domctl_ext_vcpucontext, mce, 32);
-
-/*
- * XEN_DOMCTL_setvcpuextstate, get: the registers that XSAVE keeps. The buffer
- * has the vCPU's XCR0, then the features it may have used, eight bytes each,
- * then an area in XSAVE's standard format. A get with size and mask 0 asks for
- * both: the mask is 0 where there is no XSAVE. A set may be shorter: what is
- * missing is as after power-on. 0; -EINVAL, also for registers that this
- * machine has not; -EFAULT.
- */
-struct xen_domctl_vcpuextstate {
-    uint32_t vcpu; /* in */
-    uint32_t pad;
-    uint64_t xfeature_mask; /* get: in, out: XCR0 at most; set: ignored */
-    uint64_t size;          /* get: in, out, set: in: bytes in the buffer */
-    guest_va buffer;
-};
-ABI_SIZE(struct xen_domctl_vcpuextstate, 32);
-ABI_AT(struct xen_domctl_vcpuextstate, pad, 4);
-ABI_AT(struct xen_domctl_vcpuextstate, xfeature_mask, 8);
-ABI_AT(struct xen_domctl_vcpuextstate, size, 16);
-ABI_AT(struct xen_domctl_vcpuextstate, buffer, 24);
 
 /* XEN_DOMCTL_getvcpuinfo. 0; -ESRCH for no such vCPU. */
 struct xen_domctl_getvcpuinfo {
@@ -679,8 +630,6 @@ struct xen_domctl {
         struct xen_domctl_vcpuaffinity vcpuaffinity;
         struct xen_domctl_max_mem max_mem;
         struct xen_domctl_vcpucontext vcpucontext;
-        struct xen_domctl_ext_vcpucontext ext_vcpucontext;
-        struct xen_domctl_vcpuextstate vcpuextstate;
         struct xen_domctl_getvcpuinfo getvcpuinfo;
         struct xen_domctl_max_vcpus max_vcpus;
         struct xen_domctl_scheduler_op scheduler_op;

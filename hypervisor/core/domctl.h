@@ -45,10 +45,6 @@ domctl_handler domctl_setvcpucontext, domctl_getvcpucontext, domctl_getvcpuinfo,
     domctl_set_vcpu_msrs, domctl_gdbsx_guestmemio, domctl_gdbsx_pausevcpu,
     domctl_gdbsx_unpausevcpu, domctl_gdbsx_domstatus;
 
-/* domctl_state.c: what is saved of them beside their contexts */
-domctl_handler domctl_set_ext_vcpucontext, domctl_get_ext_vcpucontext,
-    domctl_setvcpuextstate, domctl_getvcpuextstate;
-
 /* domctl_machine.c: what of the machine it may use and see */
 domctl_handler domctl_irq_permission, domctl_iomem_permission,
     domctl_ioport_permission, domctl_hypercall_init, domctl_get_cpu_policy,

@@ -786,100 +786,6 @@ START_TEST(test_domctl_getvcpucontext_gives_back_what_was_set)
 }
 END_TEST
 
-START_TEST(test_domctl_entry_points_are_kept)
-{
-    struct xen_domctl_ext_vcpucontext *e = &op.u.ext_vcpucontext;
-    struct domain *d = create(GUEST_ID);
-
-    ck_assert_int_eq(RUN(get_ext_vcpucontext, GUEST_ID), -ENODATA);
-    domain_vcpu(d, 0)->initialised = true;
-    *e = (struct xen_domctl_ext_vcpucontext){
-        .size = offsetof(struct xen_domctl_ext_vcpucontext, mce),
-        .syscall32_callback_eip = 0xffffffff81000000,
-        .sysenter_callback_eip = 0x1000,
-    };
-    ck_assert_int_eq(RUN(set_ext_vcpucontext, GUEST_ID), 0);
-    clear();
-    e->mce[3] = 7;
-    ck_assert_int_eq(RUN(get_ext_vcpucontext, GUEST_ID), 0);
-    ck_assert_uint_eq(e->size, 64);
-    ck_assert_uint_eq(e->syscall32_callback_eip, 0xffffffff81000000);
-    ck_assert_uint_eq(e->sysenter_callback_eip, 0x1000);
-    ck_assert_uint_eq(e->mce[3], 0);
-    e->sysenter_callback_eip = 1ull << 47;
-    ck_assert_int_eq(RUN(set_ext_vcpucontext, GUEST_ID), -EINVAL);
-    e->sysenter_callback_eip = 0;
-    e->size = 31;
-    ck_assert_int_eq(RUN(set_ext_vcpucontext, GUEST_ID), -EINVAL);
-    e->size = 64;
-    e->vcpu = 2;
-    ck_assert_int_eq(RUN(set_ext_vcpucontext, GUEST_ID), -EINVAL);
-    ck_assert_int_eq(RUN(get_ext_vcpucontext, GUEST_ID), -EINVAL);
-    ck_assert_uint_eq(d->pause_count, 1);
-}
-END_TEST
-
-#define XSTATE_BYTES (16 + FAKE_XSTATE_SIZE)
-
-static long set_xstate(uint64_t xcr0, uint64_t size)
-{
-    static uint8_t bytes[XSTATE_BYTES];
-
-    memset(bytes, 0x5a, sizeof(bytes));
-    memcpy(bytes, &xcr0, sizeof(xcr0));
-    put_buffer(bytes, sizeof(bytes));
-    op.u.vcpuextstate =
-        (struct xen_domctl_vcpuextstate){.size = size, .buffer = {BUFFER_VA}};
-    return RUN(setvcpuextstate, GUEST_ID);
-}
-
-START_TEST(test_domctl_extended_registers_are_kept)
-{
-    struct xen_domctl_vcpuextstate *x = &op.u.vcpuextstate;
-    uint8_t bytes[XSTATE_BYTES];
-
-    create(GUEST_ID);
-    fake.xstate_features = 7;
-    ck_assert_int_eq(set_xstate(3, 16 + 600), 0);
-    clear();
-    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), 0);
-    ck_assert_uint_eq(x->size, XSTATE_BYTES);
-    ck_assert_uint_eq(x->xfeature_mask, 7);
-    x->buffer.va = BUFFER_VA;
-    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), 0);
-    get_buffer(bytes, sizeof(bytes));
-    ck_assert_uint_eq(bytes[0], 3);
-    ck_assert_uint_eq(bytes[8], 7);
-    ck_assert_uint_eq(bytes[16 + 599], 0x5a);
-    ck_assert_uint_eq(bytes[16 + 600], 0);
-    x->buffer.va = FAKE_BAD_VA;
-    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), -EFAULT);
-    x->size--;
-    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), -EINVAL);
-    x->size = XSTATE_BYTES;
-    x->vcpu = 2;
-    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), -EINVAL);
-}
-END_TEST
-
-START_TEST(test_domctl_extended_registers_that_make_no_sense_are_refused)
-{
-    create(GUEST_ID);
-    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), 0);
-    ck_assert_uint_eq(op.u.vcpuextstate.xfeature_mask, 0);
-    ck_assert_int_eq(set_xstate(0, 600), -EINVAL);
-    fake.xstate_features = 7;
-    ck_assert_int_eq(set_xstate(8, 600), -EINVAL);
-    ck_assert_int_eq(set_xstate(3, 16), -EINVAL);
-    ck_assert_int_eq(set_xstate(3, 0), -EINVAL);
-    ck_assert_int_eq(set_xstate(3, XSTATE_BYTES + 1), -EINVAL);
-    ck_assert_int_eq(set_xstate(3, ~0ull), -EINVAL);
-    op.u.vcpuextstate.size = XSTATE_BYTES;
-    op.u.vcpuextstate.buffer.va = FAKE_BAD_VA;
-    ck_assert_int_eq(RUN(setvcpuextstate, GUEST_ID), -EFAULT);
-}
-END_TEST
-
 START_TEST(test_domctl_getvcpuinfo_follows_the_vcpu)
 {
     create(GUEST_ID);
@@ -1313,9 +1219,6 @@ static Suite *domctl_suite(void)
     ADD(test_domctl_setvcpucontext_brings_a_vcpu_up);
     ADD(test_domctl_setvcpucontext_refused_leaves_vcpu_alone);
     ADD(test_domctl_getvcpucontext_gives_back_what_was_set);
-    ADD(test_domctl_entry_points_are_kept);
-    ADD(test_domctl_extended_registers_are_kept);
-    ADD(test_domctl_extended_registers_that_make_no_sense_are_refused);
     ADD(test_domctl_getvcpuinfo_follows_the_vcpu);
     ADD(test_domctl_vcpu_msrs_are_none);
     ADD(test_domctl_affinity_has_effect_and_is_remembered);
