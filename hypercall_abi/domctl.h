@@ -568,10 +568,10 @@ ABI_AT(struct xen_msr_entry, flags, 4);
 ABI_AT(struct xen_msr_entry, val, 8);
 
 /*
- * XEN_DOMCTL_get_cpu_policy: what the domain sees of the processor; address 0
- * asks for the count. XEN_DOMCTL_set_cpu_policy. 0; -ENOBUFS, -EINVAL for a
- * set that asks for more than there is, and err_* says where; -EBUSY once the
- * domain has run.
+ * XEN_DOMCTL_get_cpu_policy: what guests see of the processor; address 0 asks
+ * for the count. XEN_DOMCTL_set_cpu_policy: checked, and not followed. 0;
+ * -ENOBUFS, -EINVAL for a set that asks for more than there is, and err_* says
+ * where.
  */
 struct xen_domctl_cpu_policy {
     uint32_t nr_leaves;   /* in, out */

@@ -11,7 +11,6 @@
 #include "hypercall_abi/sched.h"
 
 #include "core/arch.h"
-#include "core/cpu_policy.h"
 #include "core/evtchn.h"
 #include "core/frame.h"
 #include "core/grant.h"
@@ -208,7 +207,6 @@ static void free_domain(struct domain *d)
     grant_destroy(d);
     free_shared_info(d);
     frame_domain_destroy(d);
-    cpu_policy_destroy(d);
     if (d->irqs)
         rangeset_destroy(d->irqs);
     if (d->io_frames)

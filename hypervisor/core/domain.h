@@ -65,12 +65,11 @@ struct domain {
     uint8_t uuid[16];      /* tools change it, as a whole or not */
 
     /* What the tools said and only the tools hear of; domctl lock. */
-    bool is_store;                 /* runs the store */
-    bool is_debugged;              /* by gdbsx */
-    bool was_started;              /* its builder is done with it */
-    uint32_t tsc_incarnation;      /* how often it was restored */
-    struct cpu_policy *cpu_policy; /* const after it starts; NULL: none set */
-    int64_t clock_offset; /* atomic: seconds, added to its wall clock */
+    bool is_store;            /* runs the store */
+    bool is_debugged;         /* by gdbsx */
+    bool was_started;         /* its builder is done with it */
+    uint32_t tsc_incarnation; /* how often it was restored */
+    int64_t clock_offset;     /* atomic: seconds, added to its wall clock */
 
     struct spinlock state_lock;
 

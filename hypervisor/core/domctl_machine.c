@@ -108,37 +108,29 @@ long domctl_hypercall_init(struct domctl *c)
 
 /* --- processors ---------------------------------------------------------- */
 
-/* What the domain sees; there are no MSRs to describe. */
+/* What every guest sees; there are no MSRs to describe. */
 long domctl_get_cpu_policy(struct domctl *c)
 {
     struct xen_domctl_cpu_policy *op = &c->op.u.cpu_policy;
 
     op->nr_msrs = 0;
-    return cpu_policy_put_own(c->d, op->leaves, &op->nr_leaves);
+    return cpu_policy_put(MACHINE_CPUID_GUEST, op->leaves, &op->nr_leaves);
 }
 
-/* Tells the caller which leaf was too much. */
-static int blame(struct domctl *c, const struct xen_cpuid_leaf *leaf)
-{
-    struct xen_domctl_cpu_policy *op = &c->op.u.cpu_policy;
-
-    op->err_leaf = leaf->leaf;
-    op->err_subleaf = leaf->subleaf;
-    op->err_msr = XEN_CPUID_INPUT_UNUSED;
-    return copy_out(c->arg, &c->op, sizeof(c->op)) ? -EFAULT : -EINVAL;
-}
-
-/* From then on the domain's CPUID shows no more; it must not run yet. */
+/* One that asks for less changes nothing; of too much the caller hears. */
 long domctl_set_cpu_policy(struct domctl *c)
 {
-    const struct xen_domctl_cpu_policy *op = &c->op.u.cpu_policy;
+    struct xen_domctl_cpu_policy *op = &c->op.u.cpu_policy;
     struct xen_cpuid_leaf bad;
     int error;
 
-    if (c->d->was_started)
-        return refuse(-EBUSY, "domain %u has been started", c->d->id);
     if (op->nr_msrs)
         return refuse(-EINVAL, "a policy has no MSRs");
-    error = cpu_policy_set(c->d, op->leaves, op->nr_leaves, &bad);
-    return error == -EINVAL ? blame(c, &bad) : error;
+    error = cpu_policy_check(op->leaves, op->nr_leaves, &bad);
+    if (error != -EINVAL)
+        return error;
+    op->err_leaf = bad.leaf;
+    op->err_subleaf = bad.subleaf;
+    op->err_msr = XEN_CPUID_INPUT_UNUSED;
+    return copy_out(c->arg, &c->op, sizeof(c->op)) ? -EFAULT : -EINVAL;
 }

@@ -77,7 +77,10 @@ struct machine_place {
 };
 struct machine_place machine_cpu_place(unsigned cpu);
 
-/* What CPUID says: to Mica, or to a guest that uses all extended registers. */
+/*
+ * What CPUID says: to Mica, or to a guest that uses all extended registers. A
+ * leaf beyond the highest of its half is zero.
+ */
 enum machine_cpuid_view { MACHINE_CPUID_HOST, MACHINE_CPUID_GUEST };
 
 struct machine_cpuid {
@@ -85,13 +88,6 @@ struct machine_cpuid {
 };
 struct machine_cpuid machine_cpuid(enum machine_cpuid_view view, uint32_t leaf,
                                    uint32_t subleaf);
-
-/*
- * The same for a guest that may enable those features in `allowed` of XCR0
- * which there are, and has enabled `enabled`.
- */
-struct machine_cpuid machine_guest_cpuid(uint64_t allowed, uint64_t enabled,
-                                         uint32_t leaf, uint32_t subleaf);
 
 /* Does what `key` does on Mica's own side of the console. */
 void machine_press_key(char key);

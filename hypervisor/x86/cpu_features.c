@@ -63,8 +63,8 @@ static const struct feature {
     {0x80000008, EBX, 12, "ibpb", &features.ibpb},
 };
 
-/* A leaf beyond the highest one reads as zeros, whatever CPUID says. */
-static struct cpuid_leaf leaf_or_zero(uint32_t leaf, uint32_t subleaf)
+/* What CPUID says; a leaf beyond the highest of its half is zero. */
+struct cpuid_leaf cpu_leaf(uint32_t leaf, uint32_t subleaf)
 {
     if (leaf > cpuid(leaf & 0x80000000, 0).eax)
         return (struct cpuid_leaf){0, 0, 0, 0};
@@ -78,7 +78,7 @@ static void detect_table(void)
 
     for (size_t i = 0; i < ARRAY_LEN(feature_table); i++) {
         const struct feature *f = &feature_table[i];
-        struct cpuid_leaf l = leaf_or_zero(f->leaf, 0);
+        struct cpuid_leaf l = cpu_leaf(f->leaf, 0);
         uint32_t bits = f->where == EBX   ? l.ebx
                         : f->where == ECX ? l.ecx
                                           : l.edx;
@@ -112,7 +112,7 @@ static void detect_identity(void)
     features.is_intel = vendor.ebx == 0x756e6547; /* Genu */
     features.is_amd = vendor.ebx == 0x68747541 || /* Auth */
                       vendor.ebx == 0x6f677948;   /* Hygo */
-    features.physical_bits = leaf_or_zero(0x80000008, 0).eax & 0xff;
+    features.physical_bits = cpu_leaf(0x80000008, 0).eax & 0xff;
     if (!features.physical_bits)
         features.physical_bits = 36;
     log_info("Processor: family %u model %u stepping %u", features.family,

@@ -7,6 +7,8 @@
 
 #include "core/types.h"
 
+#include "x86/insn.h"
+
 struct cpu_features {
     bool is_intel, is_amd; /* AMD includes Hygon */
     bool hypervisor;       /* Mica runs in a virtual machine */
@@ -24,4 +26,5 @@ struct cpu_features {
 };
 
 void cpu_features_detect(void);
+struct cpuid_leaf cpu_leaf(uint32_t leaf, uint32_t subleaf);
 const struct cpu_features *cpu_features(void);

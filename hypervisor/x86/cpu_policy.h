@@ -2,7 +2,7 @@
 /* What guests see of this machine's processors. */
 #pragma once
 
-#include "x86/cpuid_policy.h"
+#include "x86/insn.h"
 
-/* The view of a vCPU that has enabled the features `xcr0`. */
-struct cpuid_view cpu_policy_view(uint64_t xcr0);
+struct cpuid_leaf cpu_guest_leaf(uint64_t xcr0, uint32_t leaf,
+                                 uint32_t subleaf);

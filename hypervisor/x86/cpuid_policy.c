@@ -120,11 +120,9 @@ static const struct rule {
 static struct cpuid_leaf shown_part(const struct cpuid_view *view,
                                     uint32_t leaf, uint32_t subleaf)
 {
-    struct cpuid_leaf host, out = {0, 0, 0, 0};
+    struct cpuid_leaf host = view->host(leaf, subleaf);
+    struct cpuid_leaf out = {0, 0, 0, 0};
 
-    if (view->host(leaf & 0x80000000, 0).eax < leaf)
-        return out;
-    host = view->host(leaf, subleaf);
     for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
         const struct rule *r = &rules[i];
 
@@ -166,7 +164,7 @@ static struct cpuid_leaf xsave_leaf(const struct cpuid_view *view,
 {
     struct cpuid_leaf out = {0, 0, 0, 0};
 
-    if (!view->xcr0_allowed || view->host(0, 0).eax < 0xd)
+    if (!view->xcr0_allowed || !view->host(0xd, 0).eax)
         return out;
     if (subleaf == 0) {
         out.eax = (uint32_t)view->xcr0_allowed;
