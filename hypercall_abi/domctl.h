@@ -19,7 +19,7 @@ enum {
     XEN_DOMCTL_unpausedomain = 4,
     XEN_DOMCTL_getdomaininfo = 5,
     XEN_DOMCTL_setvcpuaffinity = 9,
-    XEN_DOMCTL_shadow_op = 10, /* refused */
+    XEN_DOMCTL_shadow_op = 10, /* not served */
     XEN_DOMCTL_max_mem = 11,
     XEN_DOMCTL_setvcpucontext = 12,
     XEN_DOMCTL_getvcpucontext = 13,
@@ -34,8 +34,8 @@ enum {
     XEN_DOMCTL_hypercall_init = 22,
     XEN_DOMCTL_settimeoffset = 24,
     XEN_DOMCTL_getvcpuaffinity = 25,
-    XEN_DOMCTL_resumedomain = 27,
-    XEN_DOMCTL_sendtrigger = 28,   /* refused */
+    XEN_DOMCTL_resumedomain = 27,  /* not served */
+    XEN_DOMCTL_sendtrigger = 28,   /* not served */
     XEN_DOMCTL_subscribe = 29,     /* not served */
     XEN_DOMCTL_gethvmcontext = 33, /* not served */
     XEN_DOMCTL_sethvmcontext = 34, /* not served */
@@ -56,31 +56,31 @@ enum {
     XEN_DOMCTL_gethvmcontext_partial = 55, /* not served */
     XEN_DOMCTL_vm_event_op = 56,           /* not served */
     XEN_DOMCTL_mem_sharing_op = 57,        /* not served */
-    XEN_DOMCTL_gettscinfo = 59,
+    XEN_DOMCTL_gettscinfo = 59,            /* not served */
     XEN_DOMCTL_settscinfo = 60,
     XEN_DOMCTL_getpageframeinfo3 = 61,
     XEN_DOMCTL_setvcpuextstate = 62,     /* not served */
     XEN_DOMCTL_getvcpuextstate = 63,     /* not served */
     XEN_DOMCTL_set_access_required = 64, /* not served */
     XEN_DOMCTL_audit_p2m = 65,           /* not served */
-    XEN_DOMCTL_set_virq_handler = 66,
+    XEN_DOMCTL_set_virq_handler = 66,    /* not served */
     XEN_DOMCTL_set_broken_page_p2m = 67, /* not served */
     XEN_DOMCTL_setnodeaffinity = 68,
     XEN_DOMCTL_getnodeaffinity = 69,
-    XEN_DOMCTL_cacheflush = 71,
-    XEN_DOMCTL_get_vcpu_msrs = 72,
-    XEN_DOMCTL_set_vcpu_msrs = 73,
-    XEN_DOMCTL_setvnumainfo = 74, /* not served */
-    XEN_DOMCTL_psr_cmt_op = 75,   /* not served */
-    XEN_DOMCTL_monitor_op = 77,   /* not served */
-    XEN_DOMCTL_psr_alloc = 78,    /* not served */
-    XEN_DOMCTL_soft_reset = 79,   /* refused */
-    XEN_DOMCTL_vuart_op = 81,     /* not served */
+    XEN_DOMCTL_cacheflush = 71,    /* not served */
+    XEN_DOMCTL_get_vcpu_msrs = 72, /* not served */
+    XEN_DOMCTL_set_vcpu_msrs = 73, /* not served */
+    XEN_DOMCTL_setvnumainfo = 74,  /* not served */
+    XEN_DOMCTL_psr_cmt_op = 75,    /* not served */
+    XEN_DOMCTL_monitor_op = 77,    /* not served */
+    XEN_DOMCTL_psr_alloc = 78,     /* not served */
+    XEN_DOMCTL_soft_reset = 79,    /* not served */
+    XEN_DOMCTL_vuart_op = 81,      /* not served */
     XEN_DOMCTL_get_cpu_policy = 82,
     XEN_DOMCTL_set_cpu_policy = 83,
     XEN_DOMCTL_vmtrace_op = 84,              /* not served */
-    XEN_DOMCTL_get_paging_mempool_size = 85, /* refused */
-    XEN_DOMCTL_set_paging_mempool_size = 86, /* refused */
+    XEN_DOMCTL_get_paging_mempool_size = 85, /* not served */
+    XEN_DOMCTL_set_paging_mempool_size = 86, /* not served */
     XEN_DOMCTL_gdbsx_guestmemio = 1000,
     XEN_DOMCTL_gdbsx_pausevcpu = 1001,
     XEN_DOMCTL_gdbsx_unpausevcpu = 1002,
@@ -112,8 +112,8 @@ ABI_AT(struct xen_arch_domainconfig, misc_flags, 4);
 #define XEN_DOMCTL_CDF_hvm 0x1u
 #define XEN_DOMCTL_CDF_hap 0x2u
 #define XEN_DOMCTL_CDF_s3_integrity 0x4u
-#define XEN_DOMCTL_CDF_oos_off 0x8u    /* ignored: no shadow tables */
-#define XEN_DOMCTL_CDF_xs_domain 0x10u /* the store's: shown, nothing else */
+#define XEN_DOMCTL_CDF_oos_off 0x8u /* ignored: no shadow tables */
+#define XEN_DOMCTL_CDF_xs_domain 0x10u
 #define XEN_DOMCTL_CDF_iommu 0x20u
 #define XEN_DOMCTL_CDF_nested_virt 0x40u
 #define XEN_DOMCTL_CDF_vpmu 0x80u
@@ -451,13 +451,13 @@ enum {
     XEN_TSC_MODE_NEVER_EMULATE = 2   /* the processor's */
 };
 
-/* XEN_DOMCTL_settscinfo, get. 0; -EOPNOTSUPP to emulate it. */
+/* XEN_DOMCTL_settscinfo: it is never emulated. 0; -EOPNOTSUPP to do so. */
 struct xen_domctl_tsc_info {
-    uint32_t tsc_mode;    /* in, out: XEN_TSC_MODE_* */
-    uint32_t gtsc_khz;    /* out */
-    uint32_t incarnation; /* in, out */
+    uint32_t tsc_mode;    /* in:  XEN_TSC_MODE_* */
+    uint32_t gtsc_khz;    /* ignored */
+    uint32_t incarnation; /* ignored */
     uint32_t pad;
-    uint64_t elapsed_nsec; /* out: system time */
+    uint64_t elapsed_nsec; /* ignored */
 };
 ABI_SIZE(struct xen_domctl_tsc_info, 24);
 ABI_AT(struct xen_domctl_tsc_info, gtsc_khz, 4);
@@ -502,42 +502,6 @@ ABI_SIZE(struct xen_domctl_gdbsx_domstatus, 12);
 ABI_AT(struct xen_domctl_gdbsx_domstatus, pad, 1);
 ABI_AT(struct xen_domctl_gdbsx_domstatus, vcpu_id, 4);
 ABI_AT(struct xen_domctl_gdbsx_domstatus, vcpu_ev, 8);
-
-/* XEN_DOMCTL_set_virq_handler: `domain` gets a global virtual interrupt. */
-struct xen_domctl_set_virq_handler {
-    uint32_t virq; /* in:  VIRQ_* */
-};
-ABI_SIZE(struct xen_domctl_set_virq_handler, 4);
-
-/* XEN_DOMCTL_cacheflush: nothing to do on this machine. 0. */
-struct xen_domctl_cacheflush {
-    uint64_t start_pfn; /* in */
-    uint64_t nr_pfns;   /* in */
-};
-ABI_SIZE(struct xen_domctl_cacheflush, 16);
-ABI_AT(struct xen_domctl_cacheflush, nr_pfns, 8);
-
-struct xen_domctl_vcpu_msr {
-    uint32_t index;
-    uint32_t reserved; /* in:  must be 0 */
-    uint64_t value;
-};
-ABI_SIZE(struct xen_domctl_vcpu_msr, 16);
-ABI_AT(struct xen_domctl_vcpu_msr, reserved, 4);
-ABI_AT(struct xen_domctl_vcpu_msr, value, 8);
-
-/*
- * XEN_DOMCTL_set_vcpu_msrs, get: machine registers of a vCPU. There are none:
- * a get finds 0 of them, to set one is -EINVAL.
- */
-struct xen_domctl_vcpu_msrs {
-    uint32_t vcpu;      /* in */
-    uint32_t msr_count; /* in, out */
-    guest_va msrs;      /* in:  struct xen_domctl_vcpu_msr[] */
-};
-ABI_SIZE(struct xen_domctl_vcpu_msrs, 16);
-ABI_AT(struct xen_domctl_vcpu_msrs, msr_count, 4);
-ABI_AT(struct xen_domctl_vcpu_msrs, msrs, 8);
 
 #define XEN_CPUID_NO_SUBLEAF 0xffffffffu
 #define XEN_CPUID_INPUT_UNUSED 0xffffffffu
@@ -645,9 +609,6 @@ struct xen_domctl {
         struct xen_domctl_gdbsx_memio gdbsx_guest_memio;
         struct xen_domctl_gdbsx_pauseunp_vcpu gdbsx_pauseunp_vcpu;
         struct xen_domctl_gdbsx_domstatus gdbsx_domstatus;
-        struct xen_domctl_set_virq_handler set_virq_handler;
-        struct xen_domctl_cacheflush cacheflush;
-        struct xen_domctl_vcpu_msrs vcpu_msrs;
         struct xen_domctl_cpu_policy cpu_policy;
         struct mica_domctl_set_kernel mica_set_kernel;
         struct mica_domctl_activity mica_activity;

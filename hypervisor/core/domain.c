@@ -67,20 +67,9 @@ static bool add_to_list(struct domain *d)
     return is_new;
 }
 
-static domid_t virq_handlers[NR_VIRQS]; /* atomic: 0 unless the tools say */
-
-/*
- * Nobody finds `d` by its number any more, and that means nothing any more.
- * The list's reference stays.
- */
+/* Nobody finds `d` by its number any more. The list's reference stays. */
 void domain_leave_list(struct domain *d)
 {
-    for (unsigned i = 0; i < NR_VIRQS; i++) {
-        domid_t id = d->id;
-
-        __atomic_compare_exchange_n(&virq_handlers[i], &id, 0, false,
-                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-    }
     spin_lock(&list_lock);
     list_del(&d->hash_link);
     bit_clear(ids_in_use, d->id);
@@ -318,38 +307,6 @@ void domain_unpause(struct domain *d)
     spin_unlock(&d->state_lock);
 }
 
-/* --- global virtual interrupts ------------------------------------------- */
-
-/* Has domain `id` get global virtual interrupt `virq` in place of dom0. */
-void domain_set_virq_handler(unsigned virq, domid_t id)
-{
-    __atomic_store_n(&virq_handlers[virq], id, __ATOMIC_RELAXED);
-}
-
-/* Whether `d` may bind global virtual interrupt `virq`. */
-bool domain_may_handle_virq(const struct domain *d, unsigned virq)
-{
-    return d->is_privileged ||
-           d->id == __atomic_load_n(&virq_handlers[virq], __ATOMIC_RELAXED);
-}
-
-/*
- * Raises a global virtual interrupt in the domain that handles it, or in dom0
- * if that domain is no more. With any of a domain's locks.
- */
-void domain_raise_virq(unsigned virq)
-{
-    domid_t id = __atomic_load_n(&virq_handlers[virq], __ATOMIC_RELAXED);
-    struct domain *d = id ? domain_find_get(id) : NULL;
-
-    if (d && !domain_is_dying(d))
-        evtchn_raise_global_virq(d, virq);
-    else if (dom0)
-        evtchn_raise_global_virq(dom0, virq);
-    if (d)
-        domain_put(d);
-}
-
 /* --- the end ------------------------------------------------------------- */
 
 static const char *const reason_names[] = {
@@ -398,24 +355,8 @@ void domain_shut_down(struct domain *d, uint32_t reason)
     spin_unlock(&d->state_lock);
     if (was_alive && dom0) {
         log_info("domain %u %s", d->id, reason_name(reason));
-        domain_raise_virq(VIRQ_DOM_EXC);
+        evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
     }
-}
-
-/* Lets a domain that shut down go on. 0, or -EINVAL if it has not. */
-int domain_resume(struct domain *d)
-{
-    int error = -EINVAL;
-
-    spin_lock(&d->state_lock);
-    if (d->state == DOMAIN_SHUT_DOWN) {
-        d->shutdown_reason = NO_SHUTDOWN_CODE;
-        __atomic_store_n(&d->state, DOMAIN_ALIVE, __ATOMIC_RELEASE);
-        domain_for_each_vcpu(d, sched_unpause);
-        error = 0;
-    }
-    spin_unlock(&d->state_lock);
-    return error;
 }
 
 /* Ends a domain that did what it must not, and says what in the log. */

@@ -65,11 +65,9 @@ struct domain {
     uint8_t uuid[16];      /* tools change it, as a whole or not */
 
     /* What the tools said and only the tools hear of; domctl lock. */
-    bool is_store;            /* runs the store */
-    bool is_debugged;         /* by gdbsx */
-    bool was_started;         /* its builder is done with it */
-    uint32_t tsc_incarnation; /* how often it was restored */
-    int64_t clock_offset;     /* atomic: seconds, added to its wall clock */
+    bool is_debugged;     /* by gdbsx */
+    bool was_started;     /* its builder is done with it */
+    int64_t clock_offset; /* atomic: seconds, added to its wall clock */
 
     struct spinlock state_lock;
 
@@ -114,7 +112,6 @@ must_check int domain_get_subject(struct domain *caller, domid_t id,
 struct domain *domain_next_get(domid_t from);
 unsigned domain_count(void);
 void domain_shut_down(struct domain *d, uint32_t reason);
-must_check int domain_resume(struct domain *d);
 must_check int domain_set_watchdog(struct domain *d, uint32_t id,
                                    uint32_t seconds);
 must_check int domain_set_shutdown_code(struct domain *d, uint32_t reason);
@@ -124,9 +121,6 @@ struct vcpu *domain_vcpu(const struct domain *d, uint64_t id);
 void domain_for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v));
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);
-void domain_raise_virq(unsigned virq);
-void domain_set_virq_handler(unsigned virq, domid_t id);
-bool domain_may_handle_virq(const struct domain *d, unsigned virq);
 void domain_stop_watchdogs(struct domain *d);
 void domain_leave_list(struct domain *d);
 

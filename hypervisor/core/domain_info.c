@@ -48,8 +48,6 @@ static uint32_t state_flags(struct domain *d)
         flags |= XEN_DOMINF_paused;
     if (d->is_debugged)
         flags |= XEN_DOMINF_debugged;
-    if (d->is_store)
-        flags |= XEN_DOMINF_xs_domain;
     spin_unlock(&d->state_lock);
     return flags;
 }

@@ -217,7 +217,7 @@ int domain_end_death(struct domain *d)
     if (error)
         return error;
     domain_leave_list(d);
-    domain_raise_virq(VIRQ_DOM_EXC);
+    evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
     domain_put(d);
     return 0;
 }
@@ -264,7 +264,7 @@ static void await_end(struct domain *d)
         timer_init(&reaper, this_pcpu()->id, reap);
     __atomic_store_n(&d->awaits_end, true, __ATOMIC_RELEASE);
     timer_arm(&reaper, arch_now() + REAP_PERIOD);
-    domain_raise_virq(VIRQ_DOM_EXC);
+    evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
 }
 
 /*

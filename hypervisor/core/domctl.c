@@ -22,18 +22,6 @@ struct command {
     domctl_handler *handler;
 };
 
-static long refused(struct domctl *c)
-{
-    return refuse(-EOPNOTSUPP, "domctl %u is not for Mica's domains",
-                  c->op.cmd);
-}
-
-static long nothing_to_do(struct domctl *c)
-{
-    (void)c;
-    return 0;
-}
-
 #define COMMAND(name, flags)                                                   \
     {                                                                          \
         XEN_DOMCTL_##name, flags, domctl_##name                                \
@@ -46,7 +34,6 @@ static const struct command commands[] = {
     COMMAND(unpausedomain, OTHERS | LIVING),
     COMMAND(getdomaininfo, NO_DOMAIN | ANSWERS),
     COMMAND(setvcpuaffinity, ANSWERS | LIVING),
-    {XEN_DOMCTL_shadow_op, 0, refused},
     COMMAND(max_mem, LIVING),
     COMMAND(setvcpucontext, OTHERS | LIVING),
     COMMAND(getvcpucontext, OTHERS),
@@ -61,24 +48,14 @@ static const struct command commands[] = {
     COMMAND(hypercall_init, LIVING),
     COMMAND(settimeoffset, LIVING),
     COMMAND(getvcpuaffinity, ANSWERS),
-    COMMAND(resumedomain, OTHERS | LIVING),
-    {XEN_DOMCTL_sendtrigger, 0, refused},
     COMMAND(set_address_size, LIVING),
     COMMAND(get_address_size, ANSWERS),
-    COMMAND(gettscinfo, ANSWERS),
     COMMAND(settscinfo, LIVING),
     COMMAND(getpageframeinfo3, 0),
-    COMMAND(set_virq_handler, LIVING),
     COMMAND(setnodeaffinity, 0),
     COMMAND(getnodeaffinity, 0),
-    {XEN_DOMCTL_cacheflush, 0, nothing_to_do},
-    COMMAND(get_vcpu_msrs, ANSWERS),
-    COMMAND(set_vcpu_msrs, LIVING),
-    {XEN_DOMCTL_soft_reset, 0, refused},
     COMMAND(get_cpu_policy, ANSWERS),
     COMMAND(set_cpu_policy, OTHERS | LIVING),
-    {XEN_DOMCTL_get_paging_mempool_size, 0, refused},
-    {XEN_DOMCTL_set_paging_mempool_size, 0, refused},
     COMMAND(gdbsx_guestmemio, OTHERS | ANSWERS | LIVING),
     COMMAND(gdbsx_pausevcpu, OTHERS | LIVING),
     COMMAND(gdbsx_unpausevcpu, OTHERS | LIVING),

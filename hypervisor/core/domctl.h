@@ -31,19 +31,17 @@ typedef long domctl_handler(struct domctl *c);
 
 /* domctl_domain.c: life and memory of a domain */
 domctl_handler domctl_createdomain, domctl_destroydomain, domctl_pausedomain,
-    domctl_unpausedomain, domctl_resumedomain, domctl_getdomaininfo,
-    domctl_max_mem, domctl_max_vcpus, domctl_setdomainhandle,
-    domctl_setdebugging, domctl_settimeoffset, domctl_set_address_size,
-    domctl_get_address_size, domctl_gettscinfo, domctl_settscinfo,
-    domctl_getpageframeinfo3, domctl_setnodeaffinity, domctl_getnodeaffinity,
-    domctl_set_virq_handler, domctl_scheduler_op, domctl_mica_set_kernel,
+    domctl_unpausedomain, domctl_getdomaininfo, domctl_max_mem,
+    domctl_max_vcpus, domctl_setdomainhandle, domctl_setdebugging,
+    domctl_settimeoffset, domctl_set_address_size, domctl_get_address_size,
+    domctl_settscinfo, domctl_getpageframeinfo3, domctl_setnodeaffinity,
+    domctl_getnodeaffinity, domctl_scheduler_op, domctl_mica_set_kernel,
     domctl_mica_get_activity;
 
 /* domctl_vcpu.c: its vCPUs */
 domctl_handler domctl_setvcpucontext, domctl_getvcpucontext, domctl_getvcpuinfo,
-    domctl_setvcpuaffinity, domctl_getvcpuaffinity, domctl_get_vcpu_msrs,
-    domctl_set_vcpu_msrs, domctl_gdbsx_guestmemio, domctl_gdbsx_pausevcpu,
-    domctl_gdbsx_unpausevcpu, domctl_gdbsx_domstatus;
+    domctl_setvcpuaffinity, domctl_getvcpuaffinity, domctl_gdbsx_guestmemio,
+    domctl_gdbsx_pausevcpu, domctl_gdbsx_unpausevcpu, domctl_gdbsx_domstatus;
 
 /* domctl_machine.c: what of the machine it may use and see */
 domctl_handler domctl_irq_permission, domctl_iomem_permission,

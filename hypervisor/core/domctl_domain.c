@@ -23,7 +23,7 @@
 /* --- birth --------------------------------------------------------------- */
 
 /* Flags of createdomain: those that mean something here, and all there are. */
-#define FLAGS_SERVED (XEN_DOMCTL_CDF_oos_off | XEN_DOMCTL_CDF_xs_domain)
+#define FLAGS_SERVED XEN_DOMCTL_CDF_oos_off
 #define FLAGS_KNOWN 0xffu
 
 static int check_creation(const struct xen_domctl_createdomain *op)
@@ -77,7 +77,6 @@ static int configure(struct domain *d, const struct xen_domctl_createdomain *op)
                                   GRANT_FRAMES_LIMIT);
 
     memcpy(d->uuid, op->handle, sizeof(d->uuid));
-    d->is_store = op->flags & XEN_DOMCTL_CDF_xs_domain;
     evtchn_set_limit(d, op->max_evtchn_port);
     arch_domain_publish_clock(d);
     domain_pause(d); /* until the tools let it go */
@@ -160,14 +159,6 @@ long domctl_unpausedomain(struct domctl *c)
     return 0;
 }
 
-/* Also for a domain that has not shut down: then there is nothing to do. */
-long domctl_resumedomain(struct domctl *c)
-{
-    int error = domain_resume(c->d);
-
-    return error == -EINVAL ? 0 : error;
-}
-
 /* --- what it is ---------------------------------------------------------- */
 
 /* The domain named, or the next there is. */
@@ -223,18 +214,6 @@ long domctl_get_address_size(struct domctl *c)
     return 0;
 }
 
-/* XEN_DOMCTL_gettscinfo: the processor's own, whatever was asked for. */
-long domctl_gettscinfo(struct domctl *c)
-{
-    c->op.u.tsc_info = (struct xen_domctl_tsc_info){
-        .tsc_mode = XEN_TSC_MODE_NEVER_EMULATE,
-        .gtsc_khz = arch_tsc_khz(),
-        .incarnation = c->d->tsc_incarnation,
-        .elapsed_nsec = arch_now(),
-    };
-    return 0;
-}
-
 /* XEN_DOMCTL_settscinfo: -EOPNOTSUPP for a counter to be emulated. */
 long domctl_settscinfo(struct domctl *c)
 {
@@ -244,18 +223,6 @@ long domctl_settscinfo(struct domctl *c)
         op->tsc_mode != XEN_TSC_MODE_NEVER_EMULATE)
         return refuse(-EOPNOTSUPP, "TSC mode %u: it is never emulated",
                       op->tsc_mode);
-    c->d->tsc_incarnation = op->incarnation;
-    return 0;
-}
-
-/* XEN_DOMCTL_set_virq_handler: -EINVAL unless it is a global one. */
-long domctl_set_virq_handler(struct domctl *c)
-{
-    uint32_t virq = c->op.u.set_virq_handler.virq;
-
-    if (virq >= NR_VIRQS || !evtchn_virq_is_global(virq))
-        return refuse(-EINVAL, "VIRQ %u is not a global one", virq);
-    domain_set_virq_handler((unsigned)index_clamp(virq, NR_VIRQS), c->d->id);
     return 0;
 }
 

@@ -98,25 +98,6 @@ long domctl_getvcpucontext(struct domctl *c)
     return error;
 }
 
-/* There are no such registers that a vCPU could not set up for itself. */
-long domctl_get_vcpu_msrs(struct domctl *c)
-{
-    if (!domain_vcpu(c->d, c->op.u.vcpu_msrs.vcpu))
-        return -EINVAL;
-    c->op.u.vcpu_msrs.msr_count = 0;
-    return 0;
-}
-
-/* XEN_DOMCTL_set_vcpu_msrs: -EINVAL for any. */
-long domctl_set_vcpu_msrs(struct domctl *c)
-{
-    if (!domain_vcpu(c->d, c->op.u.vcpu_msrs.vcpu))
-        return -EINVAL;
-    return c->op.u.vcpu_msrs.msr_count
-               ? refuse(-EINVAL, "no MSR of a vCPU can be set")
-               : 0;
-}
-
 /* --- where and how it runs ----------------------------------------------- */
 
 /* XEN_DOMCTL_getvcpuinfo: what a vCPU does, or -ESRCH. */

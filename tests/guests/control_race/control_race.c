@@ -339,7 +339,6 @@ static void pause(struct tool *t)
 {
     domctl(t, random(t) % 3 ? XEN_DOMCTL_unpausedomain : XEN_DOMCTL_pausedomain,
            some_id(t));
-    domctl(t, XEN_DOMCTL_resumedomain, some_id(t));
 }
 
 static void destroy(struct tool *t)
