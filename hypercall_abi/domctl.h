@@ -240,7 +240,7 @@ ABI_SIZE(struct xen_domctl_max_mem, 8);
 /*
  * XEN_DOMCTL_setvcpucontext: the whole state of a vCPU, which is up if
  * VGCF_online is in its flags. 0; -EINVAL. XEN_DOMCTL_getvcpucontext: 0;
- * -ENODATA for a vCPU that has no state yet.
+ * -ENODATA for a vCPU that has no state yet. Both: -ESRCH for no such vCPU.
  */
 struct xen_domctl_vcpucontext {
     uint32_t vcpu; /* in */
@@ -273,7 +273,7 @@ ABI_AT(struct xen_domctl_getvcpuinfo, pad2, 20);
 
 /*
  * XEN_DOMCTL_setnodeaffinity, XEN_DOMCTL_getnodeaffinity: there is one node,
- * number 0. 0; -EINVAL for a set without it.
+ * number 0, whatever is set. 0.
  */
 struct xen_domctl_nodeaffinity {
     struct xenctl_bitmap nodemap;
@@ -485,7 +485,7 @@ ABI_AT(struct xen_domctl_gdbsx_memio, pad, 29);
 ABI_AT(struct xen_domctl_gdbsx_memio, remain, 32);
 ABI_AT(struct xen_domctl_gdbsx_memio, pad2, 36);
 
-/* XEN_DOMCTL_gdbsx_pausevcpu, XEN_DOMCTL_gdbsx_unpausevcpu. 0; -EINVAL. */
+/* XEN_DOMCTL_gdbsx_pausevcpu, unpausevcpu. 0; -EINVAL, -ESRCH. */
 struct xen_domctl_gdbsx_pauseunp_vcpu {
     uint32_t vcpu; /* in */
 };

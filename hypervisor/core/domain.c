@@ -20,14 +20,9 @@
 #include "core/sched.h"
 #include "core/vcpu.h"
 
-#define HASH_SIZE 1024u
-
-/*
- * The list is a hash of the domains and a map of the ids they have. Its lock
- * nests inside any lock and holds none inside.
- */
+/* By id. The lock nests inside any lock and holds none inside. */
 static struct spinlock list_lock;
-static struct list domain_hash[HASH_SIZE]; /* next NULL: empty */
+static struct domain *domains[DOMID_FIRST_RESERVED];
 static uint64_t ids_in_use[BITMAP_WORDS(DOMID_FIRST_RESERVED)];
 static unsigned domains_in_list;
 
@@ -35,31 +30,14 @@ struct domain *dom0;
 
 /* --- the list ------------------------------------------------------------ */
 
-static struct list *hash_chain(domid_t id)
-{
-    struct list *chain = &domain_hash[id % HASH_SIZE];
-
-    if (!chain->next)
-        list_init(chain);
-    return chain;
-}
-
-static struct domain *find_locked(domid_t id)
-{
-    struct domain *d;
-
-    list_for_each(d, hash_chain(id), hash_link) if (d->id == id) return d;
-    return NULL;
-}
-
 static bool add_to_list(struct domain *d)
 {
     bool is_new;
 
     spin_lock(&list_lock);
-    is_new = !bit_test(ids_in_use, d->id);
+    is_new = !domains[d->id];
     if (is_new) {
-        list_add(&d->hash_link, hash_chain(d->id));
+        domains[d->id] = d;
         bit_set(ids_in_use, d->id);
         domains_in_list++;
     }
@@ -71,10 +49,22 @@ static bool add_to_list(struct domain *d)
 void domain_leave_list(struct domain *d)
 {
     spin_lock(&list_lock);
-    list_del(&d->hash_link);
+    domains[d->id] = NULL;
     bit_clear(ids_in_use, d->id);
     domains_in_list--;
     spin_unlock(&list_lock);
+}
+
+/* With list_lock. */
+static struct domain *get(uint64_t id)
+{
+    struct domain *d = NULL;
+
+    if (id < DOMID_FIRST_RESERVED)
+        d = domains[index_clamp(id, DOMID_FIRST_RESERVED)];
+    if (d)
+        domain_get(d);
+    return d;
 }
 
 /* The domain with this id, with a reference, or NULL. */
@@ -83,14 +73,35 @@ struct domain *domain_find_get(domid_t id)
     struct domain *d;
 
     spin_lock(&list_lock);
-    d = find_locked(id);
-    if (d)
-        domain_get(d);
+    d = get(id);
     spin_unlock(&list_lock);
     return d;
 }
 
-/* The same, where DOMID_SELF means the domain of the current vCPU. */
+/* The domain with the lowest id from `from` up, with a reference, or NULL. */
+struct domain *domain_next_get(domid_t from)
+{
+    struct domain *d;
+
+    spin_lock(&list_lock);
+    d = get(bitmap_next(ids_in_use, DOMID_FIRST_RESERVED, from));
+    spin_unlock(&list_lock);
+    return d;
+}
+
+/* Whether an id, below DOMID_FIRST_RESERVED, is in use. */
+bool domain_exists(domid_t id)
+{
+    return __atomic_load_n(&domains[id], __ATOMIC_RELAXED);
+}
+
+/* How many domains there are, dying ones included. */
+unsigned domain_count(void)
+{
+    return __atomic_load_n(&domains_in_list, __ATOMIC_RELAXED);
+}
+
+/* As domain_find_get, where DOMID_SELF means the domain of the current vCPU. */
 struct domain *domain_resolve_get(domid_t id)
 {
     struct domain *self = current_vcpu()->domain;
@@ -102,40 +113,16 @@ struct domain *domain_resolve_get(domid_t id)
 }
 
 /*
- * The domain that `id` names for `caller`: itself, or any if it may administer
- * Mica, with a reference. 0, -ESRCH, or -EPERM, also where there is none.
+ * The domain that `id` names for `caller`, the current one: itself, or any if
+ * it may administer Mica, with a reference. 0, -ESRCH, or -EPERM, also where
+ * there is none.
  */
 int domain_get_subject(struct domain *caller, domid_t id, struct domain **out)
 {
-    if (id == DOMID_SELF || id == caller->id) {
-        domain_get(caller);
-        *out = caller;
-        return 0;
-    }
-    if (!caller->is_privileged)
+    if (id != DOMID_SELF && id != caller->id && !caller->is_privileged)
         return refuse(-EPERM, "domain %u is another", id);
-    *out = domain_find_get(id);
+    *out = domain_resolve_get(id);
     return *out ? 0 : refuse(-ESRCH, "no domain %u", id);
-}
-
-/* The domain with the lowest id from `from` up, with a reference, or NULL. */
-struct domain *domain_next_get(domid_t from)
-{
-    struct domain *d;
-
-    spin_lock(&list_lock);
-    d = find_locked(
-        (domid_t)bitmap_next(ids_in_use, DOMID_FIRST_RESERVED, from));
-    if (d)
-        domain_get(d);
-    spin_unlock(&list_lock);
-    return d;
-}
-
-/* How many domains there are, dying ones included. */
-unsigned domain_count(void)
-{
-    return __atomic_load_n(&domains_in_list, __ATOMIC_RELAXED);
 }
 
 /* --- creation and its reverse -------------------------------------------- */
@@ -215,10 +202,9 @@ static void init_members(struct domain *d, domid_t id, unsigned max_vcpus)
     d->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
     d->max_vcpus = max_vcpus;
     d->refs = 1;
-    d->shutdown_reason = d->shutdown_code = NO_SHUTDOWN_CODE;
+    d->shutdown_reason = NO_SHUTDOWN_CODE;
     d->sched_weight = SCHED_WEIGHT_DEFAULT;
     sched_cap_init(&d->cap);
-    list_init(&d->hash_link);
     for (unsigned i = 0; i < WATCHDOGS; i++) {
         d->watchdogs[i].domain = d;
         timer_init(&d->watchdogs[i].timer, this_pcpu()->id, watchdog_fires);
@@ -362,7 +348,6 @@ void domain_shut_down(struct domain *d, uint32_t reason)
 /* Ends a domain that did what it must not, and says what in the log. */
 void domain_crash(struct domain *d, const char *fmt, ...)
 {
-    uint32_t reason = __atomic_load_n(&d->shutdown_code, __ATOMIC_RELAXED);
     char why[160];
     va_list args;
 
@@ -370,23 +355,7 @@ void domain_crash(struct domain *d, const char *fmt, ...)
     format_va(why, sizeof(why), fmt, args);
     va_end(args);
     log_error("domain %u crashed: %s", d->id, why);
-    domain_shut_down(d, reason == NO_SHUTDOWN_CODE ? SHUTDOWN_crash : reason);
-}
-
-/* The reason that a later crash will give. 0, -EINVAL, or -EBUSY: too late. */
-int domain_set_shutdown_code(struct domain *d, uint32_t reason)
-{
-    int error = -EBUSY;
-
-    if (reason > SHUTDOWN_MAX)
-        return refuse(-EINVAL, "shutdown reason %u", reason);
-    spin_lock(&d->state_lock);
-    if (d->state == DOMAIN_ALIVE) {
-        __atomic_store_n(&d->shutdown_code, reason, __ATOMIC_RELAXED);
-        error = 0;
-    }
-    spin_unlock(&d->state_lock);
-    return error;
+    domain_shut_down(d, SHUTDOWN_crash);
 }
 
 static int free_watchdog(const struct domain *d)

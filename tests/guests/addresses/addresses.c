@@ -91,7 +91,6 @@ static const struct call readers[] = {
     {HC_sched_op, {SCHEDOP_shutdown, AT}},
     {HC_sched_op, {SCHEDOP_poll, AT}},
     {HC_sched_op, {SCHEDOP_remote_shutdown, AT}},
-    {HC_sched_op, {SCHEDOP_shutdown_code, AT}},
     {HC_sched_op, {SCHEDOP_watchdog, AT}},
     {HC_callback_op, {0, AT}},
     {HC_callback_op, {1, AT}},
