@@ -62,14 +62,8 @@ void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time);
 must_check int machine_acpi_sleep(unsigned state, uint16_t pm1a_control,
                                   uint16_t pm1b_control);
 
-struct machine_cpu {
-    uint32_t apic_id, acpi_id; /* all ones: not known */
-    char vendor[12];           /* as CPUID spells it */
-    uint32_t family, model, stepping;
-};
-
-/* Fills *out for pCPU `cpu`, which is below pcpu_count. */
-void machine_cpu_info(unsigned cpu, struct machine_cpu *out);
+/* Of pCPU `cpu`, which is below pcpu_count; all ones: not known. */
+void machine_cpu_ids(unsigned cpu, uint32_t *apic_id, uint32_t *acpi_id);
 
 /* Where pCPU `cpu` is; the numbers of cores count within their socket. */
 struct machine_place {

@@ -139,17 +139,3 @@ long hc_sched_op(struct vcpu *v, const struct hc_args *args)
         return sub_op_run(&table, v, args->a[0], HC_ARG_VA(args, 1));
     }
 }
-
-/* sched_op_compat(cmd, arg): three commands, of which shutdown's arg is it. */
-long hc_sched_op_compat(struct vcpu *v, const struct hc_args *args)
-{
-    switch ((uint32_t)args->a[0]) {
-    case SCHEDOP_yield:
-    case SCHEDOP_block:
-        return hc_sched_op(v, args);
-    case SCHEDOP_shutdown:
-        return shut_down(v->domain, (uint32_t)min_u64(args->a[1], UINT32_MAX));
-    default:
-        return -ENOSYS;
-    }
-}
