@@ -16,7 +16,7 @@
 
 #define XEN_CPUID_LEAF_VERSION 0x40000001u /* eax: major << 16 | minor */
 #define XEN_CPUID_LEAF_CALLS 0x40000002u   /* eax: pages, ebx: MSR, ecx: */
-#define XEN_CPUID_LEAF_TIME 0x40000003u    /* by subleaf 0, 1, 2 */
+#define XEN_CPUID_LEAF_TIME 0x40000003u    /* subleaf 0 */
 #define XEN_CPUID_LEAF_HVM 0x40000004u     /* zero for PV */
 #define XEN_CPUID_LEAF_PV 0x40000005u      /* ebx: see below */
 
@@ -26,9 +26,7 @@
 
 /*
  * LEAF_TIME: subleaf 0: eax XEN_CPUID_TIME_*, ebx TSC mode, ecx TSC in kHz,
- * edx incarnation. Subleaf 1: ebx:eax TSC offset, ecx the multiplier and edx
- * the shift that make nanoseconds of it. Subleaf 2: eax the machine's TSC in
- * kHz.
+ * edx 0. Those of other subleaves, for virtual counters, are not served.
  */
 #define XEN_CPUID_TIME_TSC_EMULATED 0x1u
 #define XEN_CPUID_TIME_TSC_RELIABLE 0x2u

@@ -13,7 +13,6 @@ struct cpu_features {
     bool is_intel, is_amd; /* AMD includes Hygon */
     bool hypervisor;       /* Mica runs in a virtual machine */
     uint8_t physical_bits;
-    uint8_t family, model, stepping;
 
     bool x2apic, tsc_deadline, invariant_tsc, rdtscp, smep, ibpb, xsave;
     uint64_t xcr0;       /* features XSAVE may keep; x87 and SSE at least */
