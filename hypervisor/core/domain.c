@@ -130,7 +130,7 @@ int domain_get_subject(struct domain *caller, domid_t id, struct domain **out)
 static void watchdog_fires(struct timer *t, nsec_t now)
 {
     (void)now;
-    domain_shut_down(container_of(t, struct watchdog, timer)->domain,
+    domain_shut_down(container_of(t, struct domain, watchdog),
                      SHUTDOWN_watchdog);
 }
 
@@ -177,20 +177,15 @@ static void free_domain(struct domain *d)
             vcpu_destroy(d->vcpus[i]);
     if (d->arch)
         arch_domain_destroy(d);
-    for (unsigned i = 0; i < WATCHDOGS; i++)
-        timer_cancel_sync(&d->watchdogs[i].timer);
+    timer_cancel_sync(&d->watchdog);
     evtchn_destroy(d);
     grant_destroy(d);
     free_shared_info(d);
     frame_domain_destroy(d);
-    if (d->irqs)
-        rangeset_destroy(d->irqs);
-    if (d->io_frames)
-        rangeset_destroy(d->io_frames);
-    if (d->e820)
-        heap_zfree(d->e820, d->e820_count * sizeof(struct e820_entry));
-    if (d->vcpus)
-        heap_zfree(d->vcpus, d->max_vcpus * sizeof(*d->vcpus));
+    rangeset_destroy(d->irqs);
+    rangeset_destroy(d->io_frames);
+    heap_zfree(d->e820, d->e820_count * sizeof(struct e820_entry));
+    heap_zfree(d->vcpus, d->max_vcpus * sizeof(*d->vcpus));
     heap_zfree(d, sizeof(*d));
 }
 
@@ -205,10 +200,7 @@ static void init_members(struct domain *d, domid_t id, unsigned max_vcpus)
     d->shutdown_reason = NO_SHUTDOWN_CODE;
     d->sched_weight = SCHED_WEIGHT_DEFAULT;
     sched_cap_init(&d->cap);
-    for (unsigned i = 0; i < WATCHDOGS; i++) {
-        d->watchdogs[i].domain = d;
-        timer_init(&d->watchdogs[i].timer, this_pcpu()->id, watchdog_fires);
-    }
+    timer_init(&d->watchdog, this_pcpu()->id, watchdog_fires);
 }
 
 /*
@@ -358,49 +350,24 @@ void domain_crash(struct domain *d, const char *fmt, ...)
     domain_shut_down(d, SHUTDOWN_crash);
 }
 
-static int free_watchdog(const struct domain *d)
-{
-    for (unsigned i = 0; i < WATCHDOGS; i++)
-        if (!d->watchdogs[i].in_use)
-            return (int)i;
-    return -ENOSPC;
-}
-
-static void set_watchdog(struct watchdog *w, uint32_t seconds)
-{
-    w->in_use = seconds != 0;
-    if (seconds)
-        timer_arm(&w->timer, arch_now() + seconds * NSEC_PER_SEC);
-    else
-        timer_cancel(&w->timer);
-}
-
 /*
- * Starts watchdog `id` anew, or a free one if that is 0, or stops it for 0
- * seconds. The id of a new one, else 0; -EINVAL, -ENOSPC.
+ * Starts the watchdog anew, or for the first time if `id` is 0, or stops it
+ * for 0 seconds. Its id when it is first set, else 0; -EINVAL, -ENOSPC.
  */
 int domain_set_watchdog(struct domain *d, uint32_t id, uint32_t seconds)
 {
-    int index = (int)id - 1, result = 0;
+    int result = id ? 0 : (int)WATCHDOG_ID;
 
-    if (id > WATCHDOGS || (!id && !seconds))
+    if (id > WATCHDOG_ID || (!id && !seconds))
         return refuse(-EINVAL, "watchdog %u", id);
     spin_lock(&d->state_lock);
-    if (!id) {
-        index = free_watchdog(d);
-        result = index < 0 ? index : index + 1;
-    } else if (!d->watchdogs[index].in_use) {
-        result = -EINVAL;
+    if (d->watchdog_is_set != (id != 0)) {
+        result = id ? -EINVAL : -ENOSPC;
+    } else {
+        d->watchdog_is_set = seconds != 0;
+        timer_arm(&d->watchdog,
+                  seconds ? arch_now() + seconds * NSEC_PER_SEC : NSEC_NEVER);
     }
-    if (result >= 0)
-        set_watchdog(&d->watchdogs[index], seconds);
     spin_unlock(&d->state_lock);
     return result;
-}
-
-/* All watchdogs of a domain that is ending. With its state_lock. */
-void domain_stop_watchdogs(struct domain *d)
-{
-    for (unsigned i = 0; i < WATCHDOGS; i++)
-        set_watchdog(&d->watchdogs[i], 0);
 }

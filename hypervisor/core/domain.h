@@ -24,7 +24,7 @@
 #include "hypercall_abi/abi.h"
 #include "hypercall_abi/shared_info.h"
 
-#define WATCHDOGS 2u
+#define WATCHDOG_ID 1u
 #define NO_SHUTDOWN_CODE (~0u)
 
 struct arch_domain;
@@ -36,12 +36,6 @@ enum domain_state {
     DOMAIN_ALIVE,
     DOMAIN_SHUT_DOWN, /* its vCPUs don't run; shutdown_reason is set */
     DOMAIN_DYING,     /* being torn down */
-};
-
-struct watchdog {
-    struct domain *domain; /* const after create */
-    bool in_use;           /* state_lock */
-    struct timer timer;
 };
 
 struct domain {
@@ -58,7 +52,8 @@ struct domain {
     bool awaits_end;          /* atomic: torn down but for what others use */
     unsigned teardown_step;   /* domctl lock: where the teardown is */
     uint64_t teardown_cursor; /* domctl lock: and which frame is next */
-    struct watchdog watchdogs[WATCHDOGS];
+    bool watchdog_is_set;     /* state_lock */
+    struct timer watchdog;
     uint32_t refs;    /* atomic */
     uint8_t uuid[16]; /* tools change it, as a whole or not */
 
@@ -119,7 +114,6 @@ struct vcpu *domain_vcpu(const struct domain *d, uint64_t id);
 void domain_for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v));
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);
-void domain_stop_watchdogs(struct domain *d);
 void domain_leave_list(struct domain *d);
 
 /* version_op.c */

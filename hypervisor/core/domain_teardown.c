@@ -30,7 +30,7 @@
 /* --- nothing runs -------------------------------------------------------- */
 
 /*
- * Starts the end: from now on the domain is dying, its vCPUs and timers don't
+ * Starts the end: from now on the domain is dying, its vCPUs and their timers don't
  * run, and it gets no new ports or frames. The caller, who may repeat it, has
  * no locks and is no vCPU of the domain.
  */
@@ -40,7 +40,6 @@ void domain_begin_death(struct domain *d)
     if (d->state == DOMAIN_ALIVE)
         domain_for_each_vcpu(d, sched_pause);
     __atomic_store_n(&d->state, DOMAIN_DYING, __ATOMIC_RELEASE);
-    domain_stop_watchdogs(d);
     spin_unlock(&d->state_lock);
     domain_for_each_vcpu(d, sched_wait_until_saved);
     domain_for_each_vcpu(d, vcpu_end_timers);
