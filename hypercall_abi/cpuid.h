@@ -15,13 +15,15 @@
 #define XEN_CPUID_MAX_NUM_LEAVES 5
 
 #define XEN_CPUID_LEAF_VERSION 0x40000001u /* eax: major << 16 | minor */
-#define XEN_CPUID_LEAF_CALLS 0x40000002u   /* eax: pages, ebx: MSR, ecx: */
+#define XEN_CPUID_LEAF_CALLS 0x40000002u   /* eax, ebx: 0, ecx: */
 #define XEN_CPUID_LEAF_TIME 0x40000003u    /* subleaf 0 */
 #define XEN_CPUID_LEAF_HVM 0x40000004u     /* zero for PV */
 #define XEN_CPUID_LEAF_PV 0x40000005u      /* ebx: see below */
 
-/* LEAF_CALLS: ebx, the MSR that places a hypercall page; ecx, features. */
-#define XEN_CPUID_HYPERCALL_MSR 0x40000000u
+/*
+ * LEAF_CALLS: eax, pages of stubs that an MSR places, ebx, that MSR: none, the
+ * builder places one; ecx, features.
+ */
 #define XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD 0x1u
 
 /*

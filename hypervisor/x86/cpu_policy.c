@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What guests and tools are told of the processors, and where each one is. */
-#include "x86/cpu_policy.h"
+#include "x86/cpuid_policy.h"
 
 #include "core/machine.h"
 
 #include "x86/apic.h"
 #include "x86/cpu_features.h"
-#include "x86/cpuid_policy.h"
 #include "x86/fpu.h"
 #include "x86/paging.h"
 #include "x86/time.h"

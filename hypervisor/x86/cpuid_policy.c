@@ -181,10 +181,7 @@ static struct cpuid_leaf hypervisor_leaf(const struct cpuid_view *view,
         return (struct cpuid_leaf){.eax = GUEST_VISIBLE_VERSION};
     case XEN_CPUID_LEAF_CALLS:
         return (struct cpuid_leaf){
-            .eax = 1,
-            .ebx = XEN_CPUID_HYPERCALL_MSR,
-            .ecx = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD,
-        };
+            .ecx = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD};
     case XEN_CPUID_LEAF_TIME:
         return subleaf ? (struct cpuid_leaf){0, 0, 0, 0} : time_leaf(view);
     case XEN_CPUID_LEAF_PV:

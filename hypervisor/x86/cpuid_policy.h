@@ -25,3 +25,7 @@ struct cpuid_view {
 
 struct cpuid_leaf cpuid_policy_leaf(const struct cpuid_view *view,
                                     uint32_t leaf, uint32_t subleaf);
+
+/* cpu_policy.c: on this machine */
+struct cpuid_leaf cpu_guest_leaf(uint64_t xcr0, uint32_t leaf,
+                                 uint32_t subleaf);

@@ -10,7 +10,7 @@
 
 #include "x86/context.h"
 #include "x86/cpu_features.h"
-#include "x86/cpu_policy.h"
+#include "x86/cpuid_policy.h"
 #include "x86/debug_regs.h"
 #include "x86/fpu.h"
 #include "x86/insn.h"
