@@ -49,25 +49,22 @@ static domid_t choose_id(void)
     return 0;
 }
 
-/* A limit as the tools say it: negative for Mica's own, and no more. */
-static uint32_t grant_limit(int32_t wanted, uint32_t own, uint32_t most)
+/* Limits may be negative for Mica's own, and are no more than that. */
+static void configure(struct domain *d,
+                      const struct xen_domctl_createdomain *op)
 {
-    return wanted < 0 ? own : (uint32_t)min_u64((uint32_t)wanted, most);
-}
+    uint64_t frames = op->max_grant_frames < 0 ? GRANT_FRAMES_DEFAULT
+                                               : (uint32_t)op->max_grant_frames;
+    uint64_t mappings = (uint32_t)op->max_maptrack_frames;
+    int error = grant_set_limits(
+        d, (uint32_t)max_u64(min_u64(frames, GRANT_FRAMES_LIMIT), 1),
+        (uint32_t)min_u64(mappings, GRANT_MAP_PAGES_LIMIT));
 
-static int configure(struct domain *d, const struct xen_domctl_createdomain *op)
-{
-    uint32_t frames = grant_limit(op->max_grant_frames, GRANT_FRAMES_DEFAULT,
-                                  GRANT_FRAMES_LIMIT);
-
+    ASSERT(!error);
     memcpy(d->uuid, op->handle, sizeof(d->uuid));
     evtchn_set_limit(d, op->max_evtchn_port);
     arch_domain_publish_clock(d);
     domain_pause(d); /* until the tools let it go */
-    return grant_set_limits(d, (uint32_t)max_u64(frames, 1),
-                            grant_limit(op->max_maptrack_frames,
-                                        GRANT_MAP_PAGES_LIMIT,
-                                        GRANT_MAP_PAGES_LIMIT));
 }
 
 /* The id goes out first: after that nothing can fail that is to be undone. */
@@ -92,9 +89,8 @@ long domctl_createdomain(struct domctl *c)
     d = domain_create(id, op->max_vcpus);
     if (!d)
         return -ENOMEM;
-    error = configure(d, op);
-    ASSERT(!error);
-    return error;
+    configure(d, op);
+    return 0;
 }
 
 /* A vCPU more at a time: a call that is cut short finds those it made. */
@@ -236,8 +232,7 @@ long domctl_getpageframeinfo3(struct domctl *c)
     uint64_t frames[PAGES_PER_COPY];
 
     if (op->num > MAX_PAGE_QUERY)
-        return refuse(-E2BIG, "getpageframeinfo3 of %llu frames",
-                      (unsigned long long)op->num);
+        return refuse(-E2BIG, "getpageframeinfo3 of %lu frames", op->num);
     for (uint64_t done = 0; done < op->num; done += PAGES_PER_COPY) {
         guest_va at = guest_va_add(op->array, done * sizeof(*frames));
         uint64_t n = min_u64(op->num - done, PAGES_PER_COPY);
@@ -260,8 +255,7 @@ long domctl_hypercall_init(struct domctl *c)
     int error;
 
     if (!f)
-        return refuse(-EINVAL, "frame %#llx is not d%u's",
-                      (unsigned long long)mfn.n, c->d->id);
+        return refuse(-EINVAL, "frame %#lx is not d%u's", mfn.n, c->d->id);
     error = frame_get_writable(f);
     frame_put(f);
     if (error)
@@ -364,13 +358,11 @@ long domctl_iomem_permission(struct domctl *c)
 
     if (!op->nr_mfns || add_overflows(op->first_mfn, op->nr_mfns - 1, &last) ||
         last >= MAX_FRAME)
-        return refuse(-EINVAL, "device frames %#llx, %llu of them",
-                      (unsigned long long)op->first_mfn,
-                      (unsigned long long)op->nr_mfns);
+        return refuse(-EINVAL, "device frames %#lx, %lu of them", op->first_mfn,
+                      op->nr_mfns);
     if (!rangeset_contains(c->caller->domain->io_frames, op->first_mfn, last))
-        return refuse(-EPERM, "device frames %#llx to %#llx",
-                      (unsigned long long)op->first_mfn,
-                      (unsigned long long)last);
+        return refuse(-EPERM, "device frames %#lx to %#lx", op->first_mfn,
+                      last);
     spin_lock(&c->d->pt_lock);
     error =
         change_range(c->d->io_frames, op->allow_access, op->first_mfn, last);
