@@ -533,18 +533,16 @@ ABI_AT(struct xen_msr_entry, val, 8);
 
 /*
  * XEN_DOMCTL_get_cpu_policy: what guests see of the processor; address 0 asks
- * for the count. XEN_DOMCTL_set_cpu_policy: checked, and not followed. 0;
- * -ENOBUFS, -EINVAL for a set that asks for more than there is, and err_* says
- * where.
+ * for the count. 0; -ENOBUFS. XEN_DOMCTL_set_cpu_policy: changes nothing. 0.
  */
 struct xen_domctl_cpu_policy {
     uint32_t nr_leaves;   /* in, out */
     uint32_t nr_msrs;     /* in, out */
     guest_va leaves;      /* in:  struct xen_cpuid_leaf[] */
     guest_va msrs;        /* in:  struct xen_msr_entry[] */
-    uint32_t err_leaf;    /* out: set */
-    uint32_t err_subleaf; /* out: set */
-    uint32_t err_msr;     /* out: set */
+    uint32_t err_leaf;    /* not used */
+    uint32_t err_subleaf; /* not used */
+    uint32_t err_msr;     /* not used */
     uint32_t pad;
 };
 ABI_SIZE(struct xen_domctl_cpu_policy, 40);

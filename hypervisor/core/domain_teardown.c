@@ -190,7 +190,13 @@ static int (*const steps[])(struct domain *d) = {
 
 /* --- leaving the list ---------------------------------------------------- */
 
-static int take_back_shared_info(struct domain *d)
+/*
+ * The last step for a dying domain without memory and grants: it leaves the
+ * list, and is freed with the last reference; the caller has one of its own.
+ * 0; -EBUSY while another domain maps its shared_info: come back later;
+ * -ESRCH if somebody else did it.
+ */
+int domain_end_death(struct domain *d)
 {
     int error = -ESRCH;
 
@@ -200,19 +206,6 @@ static int take_back_shared_info(struct domain *d)
     if (!error)
         d->is_gone = true;
     spin_unlock(&d->state_lock);
-    return error;
-}
-
-/*
- * The last step for a dying domain without memory and grants: it leaves the
- * list, and is freed with the last reference; the caller has one of its own.
- * 0; -EBUSY while another domain maps its shared_info: come back later;
- * -ESRCH if somebody else did it.
- */
-int domain_end_death(struct domain *d)
-{
-    int error = take_back_shared_info(d);
-
     if (error)
         return error;
     domain_leave_list(d);
@@ -221,21 +214,15 @@ int domain_end_death(struct domain *d)
     return 0;
 }
 
-static bool has_memory(struct domain *d)
-{
-    uint64_t count;
-
-    spin_lock(&d->memory_lock);
-    count = d->page_count;
-    spin_unlock(&d->memory_lock);
-    return count != 0;
-}
-
 /* Whether `d`, all of whose steps are done, is out of the list. */
 static bool try_end(struct domain *d)
 {
-    return !has_memory(d) && !grant_release_all(d) &&
-           domain_end_death(d) != -EBUSY;
+    uint64_t pages;
+
+    spin_lock(&d->memory_lock);
+    pages = d->page_count;
+    spin_unlock(&d->memory_lock);
+    return !pages && !grant_release_all(d) && domain_end_death(d) != -EBUSY;
 }
 
 static void reap(struct timer *t, nsec_t now)

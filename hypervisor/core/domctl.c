@@ -18,7 +18,7 @@
 
 /* --- small commands ------------------------------------------------------ */
 
-/* Also what a set of nodes has to say: there is one. */
+/* There is one node to run on, and one policy for the processors. */
 static long nothing_to_do(struct domctl *c)
 {
     (void)c;
@@ -197,7 +197,7 @@ static const struct command commands[] = {
     {XEN_DOMCTL_setnodeaffinity, 0, nothing_to_do},
     COMMAND(getnodeaffinity, 0),
     COMMAND(get_cpu_policy, ANSWERS),
-    COMMAND(set_cpu_policy, OTHERS | LIVING),
+    {XEN_DOMCTL_set_cpu_policy, OTHERS | LIVING, nothing_to_do},
     COMMAND(gdbsx_guestmemio, OTHERS | ANSWERS | LIVING | PAUSED),
     COMMAND(gdbsx_pausevcpu, OTHERS | LIVING | VCPU),
     COMMAND(gdbsx_unpausevcpu, OTHERS | LIVING | VCPU),

@@ -33,7 +33,7 @@ typedef long domctl_handler(struct domctl *c);
 domctl_handler domctl_createdomain, domctl_max_vcpus, domctl_getdomaininfo,
     domctl_getpageframeinfo3, domctl_scheduler_op, domctl_mica_get_activity,
     domctl_irq_permission, domctl_iomem_permission, domctl_ioport_permission,
-    domctl_hypercall_init, domctl_set_cpu_policy;
+    domctl_hypercall_init;
 
 /* domctl_vcpu.c: its vCPUs, and debugging it */
 domctl_handler domctl_setvcpucontext, domctl_getvcpucontext, domctl_getvcpuinfo,

@@ -3,7 +3,6 @@
 #include "core/domctl.h"
 
 #include "core/arch.h"
-#include "core/cpu_policy.h"
 #include "core/domain.h"
 #include "core/evtchn.h"
 #include "core/frame.h"
@@ -263,24 +262,6 @@ long domctl_hypercall_init(struct domctl *c)
     arch_hypercall_page_fill(arch_frame_ptr(mfn));
     frame_put_writable(f);
     return 0;
-}
-
-/* One that asks for less changes nothing; of too much the caller hears. */
-long domctl_set_cpu_policy(struct domctl *c)
-{
-    struct xen_domctl_cpu_policy *op = &c->op.u.cpu_policy;
-    struct xen_cpuid_leaf bad;
-    int error;
-
-    if (op->nr_msrs)
-        return refuse(-EINVAL, "a policy has no MSRs");
-    error = cpu_policy_check(op->leaves, op->nr_leaves, &bad);
-    if (error != -EINVAL)
-        return error;
-    op->err_leaf = bad.leaf;
-    op->err_subleaf = bad.subleaf;
-    op->err_msr = XEN_CPUID_INPUT_UNUSED;
-    return copy_out(c->arg, &c->op, sizeof(c->op)) ? -EFAULT : -EINVAL;
 }
 
 /* --- its share of the processors ----------------------------------------- */

@@ -189,13 +189,8 @@ static int numainfo(struct xen_sysctl_numainfo *op)
 /* One call answers for some devices; the tools ask again for the rest. */
 static int pcitopoinfo(struct xen_sysctl_pcitopoinfo *op)
 {
-    uint32_t node = 0;
-
     op->num_devs = (uint32_t)min_u64(op->num_devs, MAX_PCI_DEVICES);
-    for (uint32_t i = 0; i < op->num_devs; i++)
-        if (put_element(op->nodes, i, &node, sizeof(node)))
-            return -EFAULT;
-    return 0;
+    return clear_out(op->nodes, op->num_devs * sizeof(uint32_t)) ? -EFAULT : 0;
 }
 
 /* --- the processor ------------------------------------------------------- */
