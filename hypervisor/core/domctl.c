@@ -109,9 +109,9 @@ static long domctl_settscinfo(struct domctl *c)
 /* XEN_DOMCTL_getnodeaffinity: the one node. */
 static long domctl_getnodeaffinity(struct domctl *c)
 {
-    static const uint64_t nodes = 1;
+    static const uint64_t nodes[PCPU_WORDS] = {1};
 
-    return guest_bitmap_write(&c->op.u.nodeaffinity.nodemap, &nodes, 64);
+    return guest_bitmap_write(&c->op.u.nodeaffinity.nodemap, nodes);
 }
 
 /* What every guest sees; there are no MSRs to describe. */

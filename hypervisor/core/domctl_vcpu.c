@@ -11,7 +11,6 @@
 #include "core/sched.h"
 #include "core/vcpu.h"
 
-#define PCPU_BITS ((unsigned)BITMAP_WORDS(MAX_PCPUS) * 64)
 #define MAX_DEBUG_COPY 65536u
 #define COPY_CHUNK 512u
 
@@ -83,8 +82,8 @@ long domctl_getvcpuinfo(struct domctl *c)
 static int set_affinity(struct vcpu *v, uint32_t kind,
                         const struct xenctl_bitmap *map)
 {
-    uint64_t bits[BITMAP_WORDS(MAX_PCPUS)];
-    int error = guest_bitmap_read(bits, PCPU_BITS, map);
+    uint64_t bits[PCPU_WORDS];
+    int error = guest_bitmap_read(bits, map);
 
     if (!error && kind == XEN_VCPUAFFINITY_HARD)
         error = sched_set_affinity(v, bits);
@@ -92,18 +91,17 @@ static int set_affinity(struct vcpu *v, uint32_t kind,
         sched_set_soft_affinity(v, bits);
     if (error)
         return error;
-    for (unsigned i = 0; i < PCPU_BITS; i++)
+    for (unsigned i = 0; i < PCPU_WORDS * 64; i++)
         if (i >= pcpu_count || !pcpu_is_online(i) || !bit_test(v->affinity, i))
             bit_clear(bits, i);
-    return guest_bitmap_write(map, bits, PCPU_BITS);
+    return guest_bitmap_write(map, bits);
 }
 
 static int get_affinity(struct vcpu *v, uint32_t kind,
                         const struct xenctl_bitmap *map)
 {
     return guest_bitmap_write(
-        map, kind == XEN_VCPUAFFINITY_HARD ? v->affinity : v->soft_affinity,
-        PCPU_BITS);
+        map, kind == XEN_VCPUAFFINITY_HARD ? v->affinity : v->soft_affinity);
 }
 
 /* Does `act` with each kind of affinity that is meant. */

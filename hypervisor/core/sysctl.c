@@ -273,7 +273,7 @@ static int getdomaininfolist(struct xen_sysctl_getdomaininfolist *op,
 /* One pool, which all domains are in and all pCPUs. */
 static int cpupool_op(struct xen_sysctl_cpupool_op *op)
 {
-    uint64_t pcpus_map[BITMAP_WORDS(MAX_PCPUS)] = {0};
+    uint64_t pcpus_map[PCPU_WORDS] = {0};
 
     switch (op->op) {
     case XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN:
@@ -292,7 +292,7 @@ static int cpupool_op(struct xen_sysctl_cpupool_op *op)
     default:
         return refuse(-EOPNOTSUPP, "there is one pool of pCPUs");
     }
-    return guest_bitmap_write(&op->cpumap, pcpus_map, align_up(MAX_PCPUS, 64));
+    return guest_bitmap_write(&op->cpumap, pcpus_map);
 }
 
 /* The rate limit, in the words of credit2. */

@@ -136,7 +136,6 @@ static void detect_flaws(void)
         capabilities = 0;
     features.meltdown = features.is_intel && !(capabilities & ARCH_CAP_RDCL_NO);
     features.l1tf = features.meltdown;
-    features.rsb_needs_refill = !features.smep;
     features.clear_buffers =
         (has_md_clear && (!(capabilities & ARCH_CAP_MDS_NO) ||
                           (has_rtm && !(capabilities & ARCH_CAP_TAA_NO)))) ||

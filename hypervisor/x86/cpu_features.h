@@ -18,10 +18,9 @@ struct cpu_features {
     uint64_t xcr0;       /* features XSAVE may keep; x87 and SSE at least */
     uint32_t xsave_size; /* bytes for all of them, FXSAVE's 512 without */
 
-    bool meltdown;         /* user code may read what is mapped supervisor */
-    bool l1tf;             /* not-present entries may leak the L1 cache */
-    bool rsb_needs_refill; /* SMEP absent: the return stack must be filled */
-    bool clear_buffers;    /* VERW before a guest: MDS, TAA, MMIO stale data */
+    bool meltdown;      /* user code may read what is mapped supervisor */
+    bool l1tf;          /* not-present entries may leak the L1 cache */
+    bool clear_buffers; /* VERW before a guest: MDS, TAA, MMIO stale data */
 };
 
 void cpu_features_detect(void);
