@@ -104,27 +104,15 @@ static void detect_identity(void)
  */
 static void detect_xsave(void)
 {
-    struct cpuid_leaf d;
-    uint64_t supported;
+    struct cpuid_leaf d = cpu_leaf(0xd, 0); /* ecx: bytes for all there is */
 
     features.xcr0 = XCR0_X87 | XCR0_SSE;
-    features.xsave_size = FXSAVE_SIZE;
-    features.xsave &= cpuid(0, 0).eax >= 0xd;
-    if (!features.xsave)
-        return;
-    d = cpuid(0xd, 0);
-    supported = (uint64_t)d.edx << 32 | d.eax;
-    features.xsave_size = FXSAVE_SIZE + 64;
-    features.xcr0 |= supported & XCR0_AVX;
-    if (supported & XCR0_AVX && (supported & XCR0_AVX512) == XCR0_AVX512)
+    features.xsave &= d.ecx != 0;
+    features.xsave_size = features.xsave ? d.ecx : FXSAVE_SIZE;
+    if (features.xsave)
+        features.xcr0 |= d.eax & XCR0_AVX;
+    if (features.xcr0 & XCR0_AVX && (d.eax & XCR0_AVX512) == XCR0_AVX512)
         features.xcr0 |= XCR0_AVX512;
-    for (unsigned i = 2; i < 63; i++) {
-        struct cpuid_leaf part = cpuid(0xd, i); /* eax: size, ebx: offset */
-
-        if (features.xcr0 >> i & 1)
-            features.xsave_size =
-                (uint32_t)max_u64(features.xsave_size, part.ebx + part.eax);
-    }
 }
 
 static void detect_flaws(void)
