@@ -15,20 +15,20 @@
 #define XEN_CPUID_MAX_NUM_LEAVES 5
 
 #define XEN_CPUID_LEAF_VERSION 0x40000001u /* eax: major << 16 | minor */
-#define XEN_CPUID_LEAF_CALLS 0x40000002u   /* eax: pages, ebx: MSR, ecx: */
-#define XEN_CPUID_LEAF_TIME 0x40000003u    /* by subleaf 0, 1, 2 */
+#define XEN_CPUID_LEAF_CALLS 0x40000002u   /* eax, ebx: 0, ecx: */
+#define XEN_CPUID_LEAF_TIME 0x40000003u    /* subleaf 0 */
 #define XEN_CPUID_LEAF_HVM 0x40000004u     /* zero for PV */
 #define XEN_CPUID_LEAF_PV 0x40000005u      /* ebx: see below */
 
-/* LEAF_CALLS: ebx, the MSR that places a hypercall page; ecx, features. */
-#define XEN_CPUID_HYPERCALL_MSR 0x40000000u
+/*
+ * LEAF_CALLS: eax, pages of stubs that an MSR places, ebx, that MSR: none, the
+ * builder places one; ecx, features.
+ */
 #define XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD 0x1u
 
 /*
  * LEAF_TIME: subleaf 0: eax XEN_CPUID_TIME_*, ebx TSC mode, ecx TSC in kHz,
- * edx incarnation. Subleaf 1: ebx:eax TSC offset, ecx the multiplier and edx
- * the shift that make nanoseconds of it. Subleaf 2: eax the machine's TSC in
- * kHz.
+ * edx 0. Those of other subleaves, for virtual counters, are not served.
  */
 #define XEN_CPUID_TIME_TSC_EMULATED 0x1u
 #define XEN_CPUID_TIME_TSC_RELIABLE 0x2u

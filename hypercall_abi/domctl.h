@@ -19,7 +19,7 @@ enum {
     XEN_DOMCTL_unpausedomain = 4,
     XEN_DOMCTL_getdomaininfo = 5,
     XEN_DOMCTL_setvcpuaffinity = 9,
-    XEN_DOMCTL_shadow_op = 10, /* refused */
+    XEN_DOMCTL_shadow_op = 10, /* not served */
     XEN_DOMCTL_max_mem = 11,
     XEN_DOMCTL_setvcpucontext = 12,
     XEN_DOMCTL_getvcpucontext = 13,
@@ -34,19 +34,19 @@ enum {
     XEN_DOMCTL_hypercall_init = 22,
     XEN_DOMCTL_settimeoffset = 24,
     XEN_DOMCTL_getvcpuaffinity = 25,
-    XEN_DOMCTL_resumedomain = 27,
-    XEN_DOMCTL_sendtrigger = 28,   /* refused */
+    XEN_DOMCTL_resumedomain = 27,  /* not served */
+    XEN_DOMCTL_sendtrigger = 28,   /* not served */
     XEN_DOMCTL_subscribe = 29,     /* not served */
     XEN_DOMCTL_gethvmcontext = 33, /* not served */
     XEN_DOMCTL_sethvmcontext = 34, /* not served */
     XEN_DOMCTL_set_address_size = 35,
     XEN_DOMCTL_get_address_size = 36,
-    XEN_DOMCTL_assign_device = 37,  /* not served */
-    XEN_DOMCTL_bind_pt_irq = 38,    /* not served */
-    XEN_DOMCTL_memory_mapping = 39, /* not served */
-    XEN_DOMCTL_ioport_mapping = 40, /* not served */
-    XEN_DOMCTL_set_ext_vcpucontext = 42,
-    XEN_DOMCTL_get_ext_vcpucontext = 43,
+    XEN_DOMCTL_assign_device = 37,         /* not served */
+    XEN_DOMCTL_bind_pt_irq = 38,           /* not served */
+    XEN_DOMCTL_memory_mapping = 39,        /* not served */
+    XEN_DOMCTL_ioport_mapping = 40,        /* not served */
+    XEN_DOMCTL_set_ext_vcpucontext = 42,   /* not served */
+    XEN_DOMCTL_get_ext_vcpucontext = 43,   /* not served */
     XEN_DOMCTL_test_assign_device = 45,    /* not served */
     XEN_DOMCTL_set_target = 46,            /* not served */
     XEN_DOMCTL_deassign_device = 47,       /* not served */
@@ -56,31 +56,31 @@ enum {
     XEN_DOMCTL_gethvmcontext_partial = 55, /* not served */
     XEN_DOMCTL_vm_event_op = 56,           /* not served */
     XEN_DOMCTL_mem_sharing_op = 57,        /* not served */
-    XEN_DOMCTL_gettscinfo = 59,
+    XEN_DOMCTL_gettscinfo = 59,            /* not served */
     XEN_DOMCTL_settscinfo = 60,
     XEN_DOMCTL_getpageframeinfo3 = 61,
-    XEN_DOMCTL_setvcpuextstate = 62,
-    XEN_DOMCTL_getvcpuextstate = 63,
+    XEN_DOMCTL_setvcpuextstate = 62,     /* not served */
+    XEN_DOMCTL_getvcpuextstate = 63,     /* not served */
     XEN_DOMCTL_set_access_required = 64, /* not served */
     XEN_DOMCTL_audit_p2m = 65,           /* not served */
-    XEN_DOMCTL_set_virq_handler = 66,
+    XEN_DOMCTL_set_virq_handler = 66,    /* not served */
     XEN_DOMCTL_set_broken_page_p2m = 67, /* not served */
     XEN_DOMCTL_setnodeaffinity = 68,
     XEN_DOMCTL_getnodeaffinity = 69,
-    XEN_DOMCTL_cacheflush = 71,
-    XEN_DOMCTL_get_vcpu_msrs = 72,
-    XEN_DOMCTL_set_vcpu_msrs = 73,
-    XEN_DOMCTL_setvnumainfo = 74, /* not served */
-    XEN_DOMCTL_psr_cmt_op = 75,   /* not served */
-    XEN_DOMCTL_monitor_op = 77,   /* not served */
-    XEN_DOMCTL_psr_alloc = 78,    /* not served */
-    XEN_DOMCTL_soft_reset = 79,   /* refused */
-    XEN_DOMCTL_vuart_op = 81,     /* not served */
+    XEN_DOMCTL_cacheflush = 71,    /* not served */
+    XEN_DOMCTL_get_vcpu_msrs = 72, /* not served */
+    XEN_DOMCTL_set_vcpu_msrs = 73, /* not served */
+    XEN_DOMCTL_setvnumainfo = 74,  /* not served */
+    XEN_DOMCTL_psr_cmt_op = 75,    /* not served */
+    XEN_DOMCTL_monitor_op = 77,    /* not served */
+    XEN_DOMCTL_psr_alloc = 78,     /* not served */
+    XEN_DOMCTL_soft_reset = 79,    /* not served */
+    XEN_DOMCTL_vuart_op = 81,      /* not served */
     XEN_DOMCTL_get_cpu_policy = 82,
     XEN_DOMCTL_set_cpu_policy = 83,
     XEN_DOMCTL_vmtrace_op = 84,              /* not served */
-    XEN_DOMCTL_get_paging_mempool_size = 85, /* refused */
-    XEN_DOMCTL_set_paging_mempool_size = 86, /* refused */
+    XEN_DOMCTL_get_paging_mempool_size = 85, /* not served */
+    XEN_DOMCTL_set_paging_mempool_size = 86, /* not served */
     XEN_DOMCTL_gdbsx_guestmemio = 1000,
     XEN_DOMCTL_gdbsx_pausevcpu = 1001,
     XEN_DOMCTL_gdbsx_unpausevcpu = 1002,
@@ -112,8 +112,8 @@ ABI_AT(struct xen_arch_domainconfig, misc_flags, 4);
 #define XEN_DOMCTL_CDF_hvm 0x1u
 #define XEN_DOMCTL_CDF_hap 0x2u
 #define XEN_DOMCTL_CDF_s3_integrity 0x4u
-#define XEN_DOMCTL_CDF_oos_off 0x8u    /* ignored: no shadow tables */
-#define XEN_DOMCTL_CDF_xs_domain 0x10u /* the store's: shown, nothing else */
+#define XEN_DOMCTL_CDF_oos_off 0x8u /* ignored: no shadow tables */
+#define XEN_DOMCTL_CDF_xs_domain 0x10u
 #define XEN_DOMCTL_CDF_iommu 0x20u
 #define XEN_DOMCTL_CDF_nested_virt 0x40u
 #define XEN_DOMCTL_CDF_vpmu 0x80u
@@ -240,7 +240,7 @@ ABI_SIZE(struct xen_domctl_max_mem, 8);
 /*
  * XEN_DOMCTL_setvcpucontext: the whole state of a vCPU, which is up if
  * VGCF_online is in its flags. 0; -EINVAL. XEN_DOMCTL_getvcpucontext: 0;
- * -ENODATA for a vCPU that has no state yet.
+ * -ENODATA for a vCPU that has no state yet. Both: -ESRCH for no such vCPU.
  */
 struct xen_domctl_vcpucontext {
     uint32_t vcpu; /* in */
@@ -250,55 +250,6 @@ struct xen_domctl_vcpucontext {
 ABI_SIZE(struct xen_domctl_vcpucontext, 16);
 ABI_AT(struct xen_domctl_vcpucontext, pad, 4);
 ABI_AT(struct xen_domctl_vcpucontext, ctxt, 8);
-
-/*
- * XEN_DOMCTL_set_ext_vcpucontext, get: where 32-bit applications enter the
- * kernel. 0; -EINVAL for no such vCPU, for less than what lies before `mce`,
- * or for an address that is not canonical; -ENODATA as getvcpucontext.
- */
-struct xen_domctl_ext_vcpucontext {
-    uint32_t vcpu;                   /* in */
-    uint32_t size;                   /* set: in, get: out: of this structure */
-    uint64_t syscall32_callback_eip; /* 0: none */
-    uint64_t sysenter_callback_eip;  /* 0: none */
-    uint16_t syscall32_callback_cs;  /* get: the flat one; set: ignored */
-    uint16_t sysenter_callback_cs;   /* likewise */
-    uint8_t syscall32_disables_events;
-    uint8_t sysenter_disables_events;
-    uint8_t pad[2];
-    uint64_t mce[4]; /* get: 0: no machine checks; set: ignored */
-};
-ABI_SIZE(struct xen_domctl_ext_vcpucontext, 64);
-ABI_AT(struct xen_domctl_ext_vcpucontext, size, 4);
-ABI_AT(struct xen_domctl_ext_vcpucontext, syscall32_callback_eip, 8);
-ABI_AT(struct xen_domctl_ext_vcpucontext, sysenter_callback_eip, 16);
-ABI_AT(struct xen_domctl_ext_vcpucontext, syscall32_callback_cs, 24);
-ABI_AT(struct xen_domctl_ext_vcpucontext, sysenter_callback_cs, 26);
-ABI_AT(struct xen_domctl_ext_vcpucontext, syscall32_disables_events, 28);
-ABI_AT(struct xen_domctl_ext_vcpucontext, sysenter_disables_events, 29);
-ABI_AT(struct xen_domctl_ext_vcpucontext, pad, 30);
-ABI_AT(struct xen_domctl_ext_vcpucontext, mce, 32);
-
-/*
- * XEN_DOMCTL_setvcpuextstate, get: the registers that XSAVE keeps. The buffer
- * has the vCPU's XCR0, then the features it may have used, eight bytes each,
- * then an area in XSAVE's standard format. A get with size and mask 0 asks for
- * both: the mask is 0 where there is no XSAVE. A set may be shorter: what is
- * missing is as after power-on. 0; -EINVAL, also for registers that this
- * machine has not; -EFAULT.
- */
-struct xen_domctl_vcpuextstate {
-    uint32_t vcpu; /* in */
-    uint32_t pad;
-    uint64_t xfeature_mask; /* get: in, out: XCR0 at most; set: ignored */
-    uint64_t size;          /* get: in, out, set: in: bytes in the buffer */
-    guest_va buffer;
-};
-ABI_SIZE(struct xen_domctl_vcpuextstate, 32);
-ABI_AT(struct xen_domctl_vcpuextstate, pad, 4);
-ABI_AT(struct xen_domctl_vcpuextstate, xfeature_mask, 8);
-ABI_AT(struct xen_domctl_vcpuextstate, size, 16);
-ABI_AT(struct xen_domctl_vcpuextstate, buffer, 24);
 
 /* XEN_DOMCTL_getvcpuinfo. 0; -ESRCH for no such vCPU. */
 struct xen_domctl_getvcpuinfo {
@@ -322,7 +273,7 @@ ABI_AT(struct xen_domctl_getvcpuinfo, pad2, 20);
 
 /*
  * XEN_DOMCTL_setnodeaffinity, XEN_DOMCTL_getnodeaffinity: there is one node,
- * number 0. 0; -EINVAL for a set without it.
+ * number 0, whatever is set. 0.
  */
 struct xen_domctl_nodeaffinity {
     struct xenctl_bitmap nodemap;
@@ -500,13 +451,13 @@ enum {
     XEN_TSC_MODE_NEVER_EMULATE = 2   /* the processor's */
 };
 
-/* XEN_DOMCTL_settscinfo, get. 0; -EOPNOTSUPP to emulate it. */
+/* XEN_DOMCTL_settscinfo: it is never emulated. 0; -EOPNOTSUPP to do so. */
 struct xen_domctl_tsc_info {
-    uint32_t tsc_mode;    /* in, out: XEN_TSC_MODE_* */
-    uint32_t gtsc_khz;    /* out */
-    uint32_t incarnation; /* in, out */
+    uint32_t tsc_mode;    /* in:  XEN_TSC_MODE_* */
+    uint32_t gtsc_khz;    /* ignored */
+    uint32_t incarnation; /* ignored */
     uint32_t pad;
-    uint64_t elapsed_nsec; /* out: system time */
+    uint64_t elapsed_nsec; /* ignored */
 };
 ABI_SIZE(struct xen_domctl_tsc_info, 24);
 ABI_AT(struct xen_domctl_tsc_info, gtsc_khz, 4);
@@ -534,7 +485,7 @@ ABI_AT(struct xen_domctl_gdbsx_memio, pad, 29);
 ABI_AT(struct xen_domctl_gdbsx_memio, remain, 32);
 ABI_AT(struct xen_domctl_gdbsx_memio, pad2, 36);
 
-/* XEN_DOMCTL_gdbsx_pausevcpu, XEN_DOMCTL_gdbsx_unpausevcpu. 0; -EINVAL. */
+/* XEN_DOMCTL_gdbsx_pausevcpu, unpausevcpu. 0; -EINVAL, -ESRCH. */
 struct xen_domctl_gdbsx_pauseunp_vcpu {
     uint32_t vcpu; /* in */
 };
@@ -551,42 +502,6 @@ ABI_SIZE(struct xen_domctl_gdbsx_domstatus, 12);
 ABI_AT(struct xen_domctl_gdbsx_domstatus, pad, 1);
 ABI_AT(struct xen_domctl_gdbsx_domstatus, vcpu_id, 4);
 ABI_AT(struct xen_domctl_gdbsx_domstatus, vcpu_ev, 8);
-
-/* XEN_DOMCTL_set_virq_handler: `domain` gets a global virtual interrupt. */
-struct xen_domctl_set_virq_handler {
-    uint32_t virq; /* in:  VIRQ_* */
-};
-ABI_SIZE(struct xen_domctl_set_virq_handler, 4);
-
-/* XEN_DOMCTL_cacheflush: nothing to do on this machine. 0. */
-struct xen_domctl_cacheflush {
-    uint64_t start_pfn; /* in */
-    uint64_t nr_pfns;   /* in */
-};
-ABI_SIZE(struct xen_domctl_cacheflush, 16);
-ABI_AT(struct xen_domctl_cacheflush, nr_pfns, 8);
-
-struct xen_domctl_vcpu_msr {
-    uint32_t index;
-    uint32_t reserved; /* in:  must be 0 */
-    uint64_t value;
-};
-ABI_SIZE(struct xen_domctl_vcpu_msr, 16);
-ABI_AT(struct xen_domctl_vcpu_msr, reserved, 4);
-ABI_AT(struct xen_domctl_vcpu_msr, value, 8);
-
-/*
- * XEN_DOMCTL_set_vcpu_msrs, get: machine registers of a vCPU. There are none:
- * a get finds 0 of them, to set one is -EINVAL.
- */
-struct xen_domctl_vcpu_msrs {
-    uint32_t vcpu;      /* in */
-    uint32_t msr_count; /* in, out */
-    guest_va msrs;      /* in:  struct xen_domctl_vcpu_msr[] */
-};
-ABI_SIZE(struct xen_domctl_vcpu_msrs, 16);
-ABI_AT(struct xen_domctl_vcpu_msrs, msr_count, 4);
-ABI_AT(struct xen_domctl_vcpu_msrs, msrs, 8);
 
 #define XEN_CPUID_NO_SUBLEAF 0xffffffffu
 #define XEN_CPUID_INPUT_UNUSED 0xffffffffu
@@ -617,19 +532,17 @@ ABI_AT(struct xen_msr_entry, flags, 4);
 ABI_AT(struct xen_msr_entry, val, 8);
 
 /*
- * XEN_DOMCTL_get_cpu_policy: what the domain sees of the processor; address 0
- * asks for the count. XEN_DOMCTL_set_cpu_policy. 0; -ENOBUFS, -EINVAL for a
- * set that asks for more than there is, and err_* says where; -EBUSY once the
- * domain has run.
+ * XEN_DOMCTL_get_cpu_policy: what guests see of the processor; address 0 asks
+ * for the count. 0; -ENOBUFS. XEN_DOMCTL_set_cpu_policy: changes nothing. 0.
  */
 struct xen_domctl_cpu_policy {
     uint32_t nr_leaves;   /* in, out */
     uint32_t nr_msrs;     /* in, out */
     guest_va leaves;      /* in:  struct xen_cpuid_leaf[] */
     guest_va msrs;        /* in:  struct xen_msr_entry[] */
-    uint32_t err_leaf;    /* out: set */
-    uint32_t err_subleaf; /* out: set */
-    uint32_t err_msr;     /* out: set */
+    uint32_t err_leaf;    /* not used */
+    uint32_t err_subleaf; /* not used */
+    uint32_t err_msr;     /* not used */
     uint32_t pad;
 };
 ABI_SIZE(struct xen_domctl_cpu_policy, 40);
@@ -679,8 +592,6 @@ struct xen_domctl {
         struct xen_domctl_vcpuaffinity vcpuaffinity;
         struct xen_domctl_max_mem max_mem;
         struct xen_domctl_vcpucontext vcpucontext;
-        struct xen_domctl_ext_vcpucontext ext_vcpucontext;
-        struct xen_domctl_vcpuextstate vcpuextstate;
         struct xen_domctl_getvcpuinfo getvcpuinfo;
         struct xen_domctl_max_vcpus max_vcpus;
         struct xen_domctl_scheduler_op scheduler_op;
@@ -696,9 +607,6 @@ struct xen_domctl {
         struct xen_domctl_gdbsx_memio gdbsx_guest_memio;
         struct xen_domctl_gdbsx_pauseunp_vcpu gdbsx_pauseunp_vcpu;
         struct xen_domctl_gdbsx_domstatus gdbsx_domstatus;
-        struct xen_domctl_set_virq_handler set_virq_handler;
-        struct xen_domctl_cacheflush cacheflush;
-        struct xen_domctl_vcpu_msrs vcpu_msrs;
         struct xen_domctl_cpu_policy cpu_policy;
         struct mica_domctl_set_kernel mica_set_kernel;
         struct mica_domctl_activity mica_activity;

@@ -12,13 +12,13 @@
 #define XENPF_INTERFACE_VERSION 0x03000001u
 
 enum {
-    XENPF_settime32 = 17,
+    XENPF_settime32 = 17,        /* not served */
     XENPF_add_memtype = 31,      /* not served: no MTRRs */
     XENPF_del_memtype = 32,      /* not served */
     XENPF_read_memtype = 33,     /* not served */
     XENPF_microcode_update = 35, /* not served */
     XENPF_platform_quirk = 39,   /* not served */
-    XENPF_get_cpu_version = 48,
+    XENPF_get_cpu_version = 48,  /* not served */
     XENPF_efi_runtime_call = 49, /* not served */
     XENPF_firmware_info = 50,
     XENPF_enter_acpi_sleep = 51,
@@ -36,16 +36,7 @@ enum {
     XENPF_get_symbol = 63 /* not served */
 };
 
-/* XENPF_settime32, XENPF_settime64: UTC at a system time. -EINVAL. */
-struct xenpf_settime32_args {
-    uint32_t secs;        /* in:  since 1970 */
-    uint32_t nsecs;       /* in:  0..999999999 */
-    uint64_t system_time; /* in:  nanoseconds, when that was true */
-};
-ABI_SIZE(struct xenpf_settime32_args, 16);
-ABI_AT(struct xenpf_settime32_args, nsecs, 4);
-ABI_AT(struct xenpf_settime32_args, system_time, 8);
-
+/* XENPF_settime64: UTC at a system time. -EINVAL. */
 struct xenpf_settime64_args {
     uint64_t secs;        /* in:  since 1970 */
     uint32_t nsecs;       /* in:  0..999999999 */
@@ -214,22 +205,6 @@ ABI_AT(struct xenpf_get_cpuinfo_args, flags, 8);
 ABI_AT(struct xenpf_get_cpuinfo_args, apic_id, 12);
 ABI_AT(struct xenpf_get_cpuinfo_args, acpi_id, 16);
 
-/* XENPF_get_cpu_version. 0; vendor_id all zero for a pCPU that is offline. */
-struct xenpf_get_cpu_version_args {
-    uint32_t xen_cpuid;   /* in:  pCPU */
-    uint32_t max_present; /* out: the highest pCPU */
-    char vendor_id[12];   /* out: as CPUID spells it, no terminator */
-    uint32_t family;      /* out */
-    uint32_t model;       /* out */
-    uint32_t stepping;    /* out */
-};
-ABI_SIZE(struct xenpf_get_cpu_version_args, 32);
-ABI_AT(struct xenpf_get_cpu_version_args, max_present, 4);
-ABI_AT(struct xenpf_get_cpu_version_args, vendor_id, 8);
-ABI_AT(struct xenpf_get_cpu_version_args, family, 20);
-ABI_AT(struct xenpf_get_cpu_version_args, model, 24);
-ABI_AT(struct xenpf_get_cpu_version_args, stepping, 28);
-
 /* XENPF_cpu_online, XENPF_cpu_offline. 0; -EINVAL, -EBUSY, -ENOSYS. */
 struct xenpf_cpu_ol_args {
     uint32_t cpuid; /* in:  pCPU */
@@ -240,13 +215,11 @@ struct xen_platform_op {
     uint32_t cmd;               /* in:  XENPF_* */
     uint32_t interface_version; /* in:  XENPF_INTERFACE_VERSION */
     union {
-        struct xenpf_settime32_args settime32;
         struct xenpf_settime64_args settime64;
         struct xenpf_firmware_info_args firmware_info;
         struct xenpf_enter_acpi_sleep_args enter_acpi_sleep;
         struct xenpf_set_processor_pminfo_args set_pminfo;
         struct xenpf_get_cpuinfo_args pcpu_info;
-        struct xenpf_get_cpu_version_args pcpu_version;
         struct xenpf_cpu_ol_args cpu_ol;
         uint64_t pad[16];
     } u; /* by cmd */

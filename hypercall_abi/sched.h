@@ -13,7 +13,7 @@ enum {
     SCHEDOP_shutdown = 2,
     SCHEDOP_poll = 3,
     SCHEDOP_remote_shutdown = 4,
-    SCHEDOP_shutdown_code = 5,
+    SCHEDOP_shutdown_code = 5, /* not served */
     SCHEDOP_watchdog = 6,
     SCHEDOP_pin_override = 7
 };
@@ -31,10 +31,9 @@ enum {
 #define SCHED_POLL_MAX_PORTS 128
 
 /*
- * SCHEDOP_shutdown and SCHEDOP_shutdown_code. The first ends the domain and
- * comes back only from a suspend: 0 when resumed, 1 when cancelled; its third
- * argument, in rdx, is then the frame of start_info. The second just records
- * the reason for a later end: 0. -EINVAL for an unknown reason.
+ * SCHEDOP_shutdown ends the domain, and comes back only from a suspend that is
+ * cancelled: 1; its third argument, in rdx, is then the frame of start_info.
+ * -EINVAL for an unknown reason.
  */
 struct sched_shutdown_args {
     uint32_t reason; /* in:  SHUTDOWN_* */

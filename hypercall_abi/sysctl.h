@@ -18,27 +18,27 @@
 
 enum {
     XEN_SYSCTL_readconsole = 1,
-    XEN_SYSCTL_tbuf_op = 2, /* refused: there is no trace buffer */
+    XEN_SYSCTL_tbuf_op = 2, /* not served */
     XEN_SYSCTL_physinfo = 3,
     XEN_SYSCTL_sched_id = 4,
-    XEN_SYSCTL_perfc_op = 5, /* refused */
+    XEN_SYSCTL_perfc_op = 5, /* not served */
     XEN_SYSCTL_getdomaininfolist = 6,
     XEN_SYSCTL_debug_keys = 7,
     XEN_SYSCTL_getcpuinfo = 8,
-    XEN_SYSCTL_availheap = 9,
-    XEN_SYSCTL_get_pmstat = 10,      /* refused: -ENODEV */
-    XEN_SYSCTL_cpu_hotplug = 11,     /* refused */
-    XEN_SYSCTL_pm_op = 12,           /* refused: -ENODEV */
-    XEN_SYSCTL_page_offline_op = 14, /* refused */
-    XEN_SYSCTL_lockprof_op = 15,     /* refused */
+    XEN_SYSCTL_availheap = 9,        /* not served */
+    XEN_SYSCTL_get_pmstat = 10,      /* not served */
+    XEN_SYSCTL_cpu_hotplug = 11,     /* not served */
+    XEN_SYSCTL_pm_op = 12,           /* not served */
+    XEN_SYSCTL_page_offline_op = 14, /* not served */
+    XEN_SYSCTL_lockprof_op = 15,     /* not served */
     XEN_SYSCTL_cputopoinfo = 16,
     XEN_SYSCTL_numainfo = 17,
     XEN_SYSCTL_cpupool_op = 18,
     XEN_SYSCTL_scheduler_op = 19,
-    XEN_SYSCTL_coverage_op = 20, /* refused */
-    XEN_SYSCTL_psr_cmt_op = 21,  /* refused: -ENODEV */
+    XEN_SYSCTL_coverage_op = 20, /* not served */
+    XEN_SYSCTL_psr_cmt_op = 21,  /* not served */
     XEN_SYSCTL_pcitopoinfo = 22,
-    XEN_SYSCTL_psr_alloc = 23, /* refused: -ENODEV */
+    XEN_SYSCTL_psr_alloc = 23, /* not served */
     XEN_SYSCTL_get_cpu_levelling_caps = 25,
     XEN_SYSCTL_get_cpu_featureset = 26,
     XEN_SYSCTL_livepatch_op = 27, /* not served */
@@ -168,23 +168,6 @@ ABI_AT(struct xen_sysctl_getcpuinfo, info, 8);
 ABI_AT(struct xen_sysctl_getcpuinfo, nr_cpus, 16);
 ABI_AT(struct xen_sysctl_getcpuinfo, pad2, 20);
 
-/*
- * XEN_SYSCTL_availheap: free memory. 0; -EOPNOTSUPP when only addresses of
- * some widths are meant.
- */
-struct xen_sysctl_availheap {
-    uint32_t min_bitwidth; /* in:  must be 0 */
-    uint32_t max_bitwidth; /* in:  must be 0 */
-    int32_t node;          /* in:  0, or -1 for all */
-    uint32_t pad;
-    uint64_t avail_bytes; /* out */
-};
-ABI_SIZE(struct xen_sysctl_availheap, 24);
-ABI_AT(struct xen_sysctl_availheap, max_bitwidth, 4);
-ABI_AT(struct xen_sysctl_availheap, node, 8);
-ABI_AT(struct xen_sysctl_availheap, pad, 12);
-ABI_AT(struct xen_sysctl_availheap, avail_bytes, 16);
-
 #define XEN_INVALID_CORE_ID (~0u)
 #define XEN_INVALID_SOCKET_ID (~0u)
 #define XEN_INVALID_NODE_ID (~0u)
@@ -255,8 +238,8 @@ enum {
 
 /*
  * XEN_SYSCTL_cpupool_op: all pCPUs and all domains are in pool 0. INFO tells
- * of the first pool from cpupool_id up, FREEINFO which pCPUs are in none,
- * MOVEDOMAIN knows one place. 0; -ENOENT beyond pool 0.
+ * of it, FREEINFO which pCPUs are in none, MOVEDOMAIN knows one place. 0;
+ * -ENOENT beyond pool 0, -EOPNOTSUPP for the others.
  */
 struct xen_sysctl_cpupool_op {
     uint32_t op;                 /* in:  XEN_SYSCTL_CPUPOOL_OP_* */
@@ -317,9 +300,9 @@ enum {
     XEN_SYSCTL_cpu_featureset_raw = 0,
     XEN_SYSCTL_cpu_featureset_host = 1,
     XEN_SYSCTL_cpu_featureset_pv = 2,
-    XEN_SYSCTL_cpu_featureset_hvm = 3, /* zeros */
+    XEN_SYSCTL_cpu_featureset_hvm = 3, /* -EOPNOTSUPP */
     XEN_SYSCTL_cpu_featureset_pv_max = 4,
-    XEN_SYSCTL_cpu_featureset_hvm_max = 5 /* zeros */
+    XEN_SYSCTL_cpu_featureset_hvm_max = 5 /* -EOPNOTSUPP */
 };
 
 /*
@@ -394,7 +377,6 @@ struct xen_sysctl {
         struct xen_sysctl_getdomaininfolist getdomaininfolist;
         struct xen_sysctl_debug_keys debug_keys;
         struct xen_sysctl_getcpuinfo getcpuinfo;
-        struct xen_sysctl_availheap availheap;
         struct xen_sysctl_cputopoinfo cputopoinfo;
         struct xen_sysctl_numainfo numainfo;
         struct xen_sysctl_pcitopoinfo pcitopoinfo;

@@ -30,7 +30,7 @@ enum {
     VCPUOP_register_vcpu_info = 10,
     /* No argument. 0. */
     VCPUOP_send_nmi = 11,
-    VCPUOP_get_physid = 12,
+    VCPUOP_get_physid = 12, /* not served */
     VCPUOP_register_vcpu_time_memory_area = 13
 };
 
@@ -220,14 +220,6 @@ struct vcpu_register_vcpu_info_args {
 ABI_SIZE(struct vcpu_register_vcpu_info_args, 16);
 ABI_AT(struct vcpu_register_vcpu_info_args, offset, 8);
 ABI_AT(struct vcpu_register_vcpu_info_args, rsvd, 12);
-
-/*
- * VCPUOP_get_physid: dom0, a vCPU tied to one pCPU. 0; -EINVAL otherwise.
- */
-struct vcpu_get_physid_args {
-    uint64_t phys_id; /* out: APIC id | ACPI id << 32 */
-};
-ABI_SIZE(struct vcpu_get_physid_args, 8);
 
 /*
  * VCPUOP_register_vcpu_time_memory_area: a second struct vcpu_time_info that

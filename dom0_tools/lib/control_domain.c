@@ -109,12 +109,6 @@ int control_domain_unpause(struct control *c, domid_t domain, struct error *e)
 }
 
 /* See control_domain.h. */
-int control_domain_resume(struct control *c, domid_t domain, struct error *e)
-{
-    return finish(c, begin(c, XEN_DOMCTL_resumedomain, domain), "resume", e);
-}
-
-/* See control_domain.h. */
 int control_domain_shutdown(struct control *c, domid_t domain, unsigned code,
                             struct error *e)
 {

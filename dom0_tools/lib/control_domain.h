@@ -79,9 +79,6 @@ int control_domain_destroy(struct control *c, domid_t domain, struct error *e);
 int control_domain_pause(struct control *c, domid_t domain, struct error *e);
 int control_domain_unpause(struct control *c, domid_t domain, struct error *e);
 
-/* Lets a domain that has shut down for a suspension go on where it was. */
-int control_domain_resume(struct control *c, domid_t domain, struct error *e);
-
 /* Makes a domain shut down with a SHUTDOWN_* code, whether it wants or not. */
 int control_domain_shutdown(struct control *c, domid_t domain, unsigned code,
                             struct error *e);

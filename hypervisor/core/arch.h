@@ -15,7 +15,6 @@ struct hc_args;
 struct pcpu;
 struct vcpu;
 struct vcpu_guest_context;
-struct xen_domctl_ext_vcpucontext;
 
 /* --- this processor ------------------------------------------------------ */
 
@@ -122,31 +121,6 @@ must_check int arch_vcpu_set_context(struct vcpu *v,
  */
 void arch_vcpu_get_context(const struct vcpu *v,
                            struct vcpu_guest_context *context);
-
-/*
- * Where 32-bit applications enter the kernel of `v`, which runs nowhere; the
- * addresses are canonical.
- */
-void arch_vcpu_get_entries(const struct vcpu *v,
-                           struct xen_domctl_ext_vcpucontext *out);
-void arch_vcpu_set_entries(struct vcpu *v,
-                           const struct xen_domctl_ext_vcpucontext *in);
-
-/*
- * The features of XCR0 that guests may have, 0 without XSAVE, and the bytes of
- * an area for all of them in XSAVE's standard format.
- */
-uint64_t arch_xstate_features(void);
-uint32_t arch_xstate_size(void);
-
-/*
- * XCR0 of `v`, which runs nowhere, and its registers, an area of
- * arch_xstate_size() bytes. A set may have less, and the rest is as after
- * power-on; -EINVAL for what the processor would refuse.
- */
-void arch_vcpu_get_xstate(const struct vcpu *v, uint64_t *xcr0, void *area);
-must_check int arch_vcpu_set_xstate(struct vcpu *v, uint64_t xcr0,
-                                    const void *area, size_t size);
 
 /* Gives up all guest frames that the machine's part of `v` refers to. */
 void arch_vcpu_release_frames(struct vcpu *v);

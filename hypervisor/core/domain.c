@@ -11,7 +11,6 @@
 #include "hypercall_abi/sched.h"
 
 #include "core/arch.h"
-#include "core/cpu_policy.h"
 #include "core/evtchn.h"
 #include "core/frame.h"
 #include "core/grant.h"
@@ -21,14 +20,9 @@
 #include "core/sched.h"
 #include "core/vcpu.h"
 
-#define HASH_SIZE 1024u
-
-/*
- * The list is a hash of the domains and a map of the ids they have. Its lock
- * nests inside any lock and holds none inside.
- */
+/* By id. The lock nests inside any lock and holds none inside. */
 static struct spinlock list_lock;
-static struct list domain_hash[HASH_SIZE]; /* next NULL: empty */
+static struct domain *domains[DOMID_FIRST_RESERVED];
 static uint64_t ids_in_use[BITMAP_WORDS(DOMID_FIRST_RESERVED)];
 static unsigned domains_in_list;
 
@@ -36,31 +30,14 @@ struct domain *dom0;
 
 /* --- the list ------------------------------------------------------------ */
 
-static struct list *hash_chain(domid_t id)
-{
-    struct list *chain = &domain_hash[id % HASH_SIZE];
-
-    if (!chain->next)
-        list_init(chain);
-    return chain;
-}
-
-static struct domain *find_locked(domid_t id)
-{
-    struct domain *d;
-
-    list_for_each(d, hash_chain(id), hash_link) if (d->id == id) return d;
-    return NULL;
-}
-
 static bool add_to_list(struct domain *d)
 {
     bool is_new;
 
     spin_lock(&list_lock);
-    is_new = !bit_test(ids_in_use, d->id);
+    is_new = !domains[d->id];
     if (is_new) {
-        list_add(&d->hash_link, hash_chain(d->id));
+        domains[d->id] = d;
         bit_set(ids_in_use, d->id);
         domains_in_list++;
     }
@@ -68,25 +45,26 @@ static bool add_to_list(struct domain *d)
     return is_new;
 }
 
-static domid_t virq_handlers[NR_VIRQS]; /* atomic: 0 unless the tools say */
-
-/*
- * Nobody finds `d` by its number any more, and that means nothing any more.
- * The list's reference stays.
- */
+/* Nobody finds `d` by its number any more. The list's reference stays. */
 void domain_leave_list(struct domain *d)
 {
-    for (unsigned i = 0; i < NR_VIRQS; i++) {
-        domid_t id = d->id;
-
-        __atomic_compare_exchange_n(&virq_handlers[i], &id, 0, false,
-                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-    }
     spin_lock(&list_lock);
-    list_del(&d->hash_link);
+    domains[d->id] = NULL;
     bit_clear(ids_in_use, d->id);
     domains_in_list--;
     spin_unlock(&list_lock);
+}
+
+/* With list_lock. */
+static struct domain *get(uint64_t id)
+{
+    struct domain *d = NULL;
+
+    if (id < DOMID_FIRST_RESERVED)
+        d = domains[index_clamp(id, DOMID_FIRST_RESERVED)];
+    if (d)
+        domain_get(d);
+    return d;
 }
 
 /* The domain with this id, with a reference, or NULL. */
@@ -95,14 +73,35 @@ struct domain *domain_find_get(domid_t id)
     struct domain *d;
 
     spin_lock(&list_lock);
-    d = find_locked(id);
-    if (d)
-        domain_get(d);
+    d = get(id);
     spin_unlock(&list_lock);
     return d;
 }
 
-/* The same, where DOMID_SELF means the domain of the current vCPU. */
+/* The domain with the lowest id from `from` up, with a reference, or NULL. */
+struct domain *domain_next_get(domid_t from)
+{
+    struct domain *d;
+
+    spin_lock(&list_lock);
+    d = get(bitmap_next(ids_in_use, DOMID_FIRST_RESERVED, from));
+    spin_unlock(&list_lock);
+    return d;
+}
+
+/* Whether an id, below DOMID_FIRST_RESERVED, is in use. */
+bool domain_exists(domid_t id)
+{
+    return __atomic_load_n(&domains[id], __ATOMIC_RELAXED);
+}
+
+/* How many domains there are, dying ones included. */
+unsigned domain_count(void)
+{
+    return __atomic_load_n(&domains_in_list, __ATOMIC_RELAXED);
+}
+
+/* As domain_find_get, where DOMID_SELF means the domain of the current vCPU. */
 struct domain *domain_resolve_get(domid_t id)
 {
     struct domain *self = current_vcpu()->domain;
@@ -114,40 +113,16 @@ struct domain *domain_resolve_get(domid_t id)
 }
 
 /*
- * The domain that `id` names for `caller`: itself, or any if it may administer
- * Mica, with a reference. 0, -ESRCH, or -EPERM, also where there is none.
+ * The domain that `id` names for `caller`, the current one: itself, or any if
+ * it may administer Mica, with a reference. 0, -ESRCH, or -EPERM, also where
+ * there is none.
  */
 int domain_get_subject(struct domain *caller, domid_t id, struct domain **out)
 {
-    if (id == DOMID_SELF || id == caller->id) {
-        domain_get(caller);
-        *out = caller;
-        return 0;
-    }
-    if (!caller->is_privileged)
+    if (id != DOMID_SELF && id != caller->id && !caller->is_privileged)
         return refuse(-EPERM, "domain %u is another", id);
-    *out = domain_find_get(id);
+    *out = domain_resolve_get(id);
     return *out ? 0 : refuse(-ESRCH, "no domain %u", id);
-}
-
-/* The domain with the lowest id from `from` up, with a reference, or NULL. */
-struct domain *domain_next_get(domid_t from)
-{
-    struct domain *d;
-
-    spin_lock(&list_lock);
-    d = find_locked(
-        (domid_t)bitmap_next(ids_in_use, DOMID_FIRST_RESERVED, from));
-    if (d)
-        domain_get(d);
-    spin_unlock(&list_lock);
-    return d;
-}
-
-/* How many domains there are, dying ones included. */
-unsigned domain_count(void)
-{
-    return __atomic_load_n(&domains_in_list, __ATOMIC_RELAXED);
 }
 
 /* --- creation and its reverse -------------------------------------------- */
@@ -155,7 +130,7 @@ unsigned domain_count(void)
 static void watchdog_fires(struct timer *t, nsec_t now)
 {
     (void)now;
-    domain_shut_down(container_of(t, struct watchdog, timer)->domain,
+    domain_shut_down(container_of(t, struct domain, watchdog),
                      SHUTDOWN_watchdog);
 }
 
@@ -202,21 +177,15 @@ static void free_domain(struct domain *d)
             vcpu_destroy(d->vcpus[i]);
     if (d->arch)
         arch_domain_destroy(d);
-    for (unsigned i = 0; i < WATCHDOGS; i++)
-        timer_cancel_sync(&d->watchdogs[i].timer);
+    timer_cancel_sync(&d->watchdog);
     evtchn_destroy(d);
     grant_destroy(d);
     free_shared_info(d);
     frame_domain_destroy(d);
-    cpu_policy_destroy(d);
-    if (d->irqs)
-        rangeset_destroy(d->irqs);
-    if (d->io_frames)
-        rangeset_destroy(d->io_frames);
-    if (d->e820)
-        heap_zfree(d->e820, d->e820_count * sizeof(struct e820_entry));
-    if (d->vcpus)
-        heap_zfree(d->vcpus, d->max_vcpus * sizeof(*d->vcpus));
+    rangeset_destroy(d->irqs);
+    rangeset_destroy(d->io_frames);
+    heap_zfree(d->e820, d->e820_count * sizeof(struct e820_entry));
+    heap_zfree(d->vcpus, d->max_vcpus * sizeof(*d->vcpus));
     heap_zfree(d, sizeof(*d));
 }
 
@@ -228,14 +197,10 @@ static void init_members(struct domain *d, domid_t id, unsigned max_vcpus)
     d->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
     d->max_vcpus = max_vcpus;
     d->refs = 1;
-    d->shutdown_reason = d->shutdown_code = NO_SHUTDOWN_CODE;
+    d->shutdown_reason = NO_SHUTDOWN_CODE;
     d->sched_weight = SCHED_WEIGHT_DEFAULT;
     sched_cap_init(&d->cap);
-    list_init(&d->hash_link);
-    for (unsigned i = 0; i < WATCHDOGS; i++) {
-        d->watchdogs[i].domain = d;
-        timer_init(&d->watchdogs[i].timer, this_pcpu()->id, watchdog_fires);
-    }
+    timer_init(&d->watchdog, this_pcpu()->id, watchdog_fires);
 }
 
 /*
@@ -320,38 +285,6 @@ void domain_unpause(struct domain *d)
     spin_unlock(&d->state_lock);
 }
 
-/* --- global virtual interrupts ------------------------------------------- */
-
-/* Has domain `id` get global virtual interrupt `virq` in place of dom0. */
-void domain_set_virq_handler(unsigned virq, domid_t id)
-{
-    __atomic_store_n(&virq_handlers[virq], id, __ATOMIC_RELAXED);
-}
-
-/* Whether `d` may bind global virtual interrupt `virq`. */
-bool domain_may_handle_virq(const struct domain *d, unsigned virq)
-{
-    return d->is_privileged ||
-           d->id == __atomic_load_n(&virq_handlers[virq], __ATOMIC_RELAXED);
-}
-
-/*
- * Raises a global virtual interrupt in the domain that handles it, or in dom0
- * if that domain is no more. With any of a domain's locks.
- */
-void domain_raise_virq(unsigned virq)
-{
-    domid_t id = __atomic_load_n(&virq_handlers[virq], __ATOMIC_RELAXED);
-    struct domain *d = id ? domain_find_get(id) : NULL;
-
-    if (d && !domain_is_dying(d))
-        evtchn_raise_global_virq(d, virq);
-    else if (dom0)
-        evtchn_raise_global_virq(dom0, virq);
-    if (d)
-        domain_put(d);
-}
-
 /* --- the end ------------------------------------------------------------- */
 
 static const char *const reason_names[] = {
@@ -400,30 +333,13 @@ void domain_shut_down(struct domain *d, uint32_t reason)
     spin_unlock(&d->state_lock);
     if (was_alive && dom0) {
         log_info("domain %u %s", d->id, reason_name(reason));
-        domain_raise_virq(VIRQ_DOM_EXC);
+        evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
     }
-}
-
-/* Lets a domain that shut down go on. 0, or -EINVAL if it has not. */
-int domain_resume(struct domain *d)
-{
-    int error = -EINVAL;
-
-    spin_lock(&d->state_lock);
-    if (d->state == DOMAIN_SHUT_DOWN) {
-        d->shutdown_reason = NO_SHUTDOWN_CODE;
-        __atomic_store_n(&d->state, DOMAIN_ALIVE, __ATOMIC_RELEASE);
-        domain_for_each_vcpu(d, sched_unpause);
-        error = 0;
-    }
-    spin_unlock(&d->state_lock);
-    return error;
 }
 
 /* Ends a domain that did what it must not, and says what in the log. */
 void domain_crash(struct domain *d, const char *fmt, ...)
 {
-    uint32_t reason = __atomic_load_n(&d->shutdown_code, __ATOMIC_RELAXED);
     char why[160];
     va_list args;
 
@@ -431,68 +347,27 @@ void domain_crash(struct domain *d, const char *fmt, ...)
     format_va(why, sizeof(why), fmt, args);
     va_end(args);
     log_error("domain %u crashed: %s", d->id, why);
-    domain_shut_down(d, reason == NO_SHUTDOWN_CODE ? SHUTDOWN_crash : reason);
-}
-
-/* The reason that a later crash will give. 0, -EINVAL, or -EBUSY: too late. */
-int domain_set_shutdown_code(struct domain *d, uint32_t reason)
-{
-    int error = -EBUSY;
-
-    if (reason > SHUTDOWN_MAX)
-        return refuse(-EINVAL, "shutdown reason %u", reason);
-    spin_lock(&d->state_lock);
-    if (d->state == DOMAIN_ALIVE) {
-        __atomic_store_n(&d->shutdown_code, reason, __ATOMIC_RELAXED);
-        error = 0;
-    }
-    spin_unlock(&d->state_lock);
-    return error;
-}
-
-static int free_watchdog(const struct domain *d)
-{
-    for (unsigned i = 0; i < WATCHDOGS; i++)
-        if (!d->watchdogs[i].in_use)
-            return (int)i;
-    return -ENOSPC;
-}
-
-static void set_watchdog(struct watchdog *w, uint32_t seconds)
-{
-    w->in_use = seconds != 0;
-    if (seconds)
-        timer_arm(&w->timer, arch_now() + seconds * NSEC_PER_SEC);
-    else
-        timer_cancel(&w->timer);
+    domain_shut_down(d, SHUTDOWN_crash);
 }
 
 /*
- * Starts watchdog `id` anew, or a free one if that is 0, or stops it for 0
- * seconds. The id of a new one, else 0; -EINVAL, -ENOSPC.
+ * Starts the watchdog anew, or for the first time if `id` is 0, or stops it
+ * for 0 seconds. Its id when it is first set, else 0; -EINVAL, -ENOSPC.
  */
 int domain_set_watchdog(struct domain *d, uint32_t id, uint32_t seconds)
 {
-    int index = (int)id - 1, result = 0;
+    int result = id ? 0 : (int)WATCHDOG_ID;
 
-    if (id > WATCHDOGS || (!id && !seconds))
+    if (id > WATCHDOG_ID || (!id && !seconds))
         return refuse(-EINVAL, "watchdog %u", id);
     spin_lock(&d->state_lock);
-    if (!id) {
-        index = free_watchdog(d);
-        result = index < 0 ? index : index + 1;
-    } else if (!d->watchdogs[index].in_use) {
-        result = -EINVAL;
+    if (d->watchdog_is_set != (id != 0)) {
+        result = id ? -EINVAL : -ENOSPC;
+    } else {
+        d->watchdog_is_set = seconds != 0;
+        timer_arm(&d->watchdog,
+                  seconds ? arch_now() + seconds * NSEC_PER_SEC : NSEC_NEVER);
     }
-    if (result >= 0)
-        set_watchdog(&d->watchdogs[index], seconds);
     spin_unlock(&d->state_lock);
     return result;
-}
-
-/* All watchdogs of a domain that is ending. With its state_lock. */
-void domain_stop_watchdogs(struct domain *d)
-{
-    for (unsigned i = 0; i < WATCHDOGS; i++)
-        set_watchdog(&d->watchdogs[i], 0);
 }

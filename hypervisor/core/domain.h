@@ -24,7 +24,7 @@
 #include "hypercall_abi/abi.h"
 #include "hypercall_abi/shared_info.h"
 
-#define WATCHDOGS 2u
+#define WATCHDOG_ID 1u
 #define NO_SHUTDOWN_CODE (~0u)
 
 struct arch_domain;
@@ -38,12 +38,6 @@ enum domain_state {
     DOMAIN_DYING,     /* being torn down */
 };
 
-struct watchdog {
-    struct domain *domain; /* const after create */
-    bool in_use;           /* state_lock */
-    struct timer timer;
-};
-
 struct domain {
     domid_t id;               /* const after create */
     uint64_t serial;          /* const after create: no other ever has it */
@@ -53,23 +47,19 @@ struct domain {
                                     its roots have equal lower halves */
     enum domain_state state;  /* atomic, state_lock */
     uint32_t shutdown_reason; /* state_lock: NO_SHUTDOWN_CODE: none yet */
-    uint32_t shutdown_code;   /* state_lock: reason to give for a crash */
     unsigned pause_count;     /* state_lock: pauses by the tools */
     bool is_gone;             /* state_lock: left the list for good */
     bool awaits_end;          /* atomic: torn down but for what others use */
     unsigned teardown_step;   /* domctl lock: where the teardown is */
     uint64_t teardown_cursor; /* domctl lock: and which frame is next */
-    struct watchdog watchdogs[WATCHDOGS];
-    uint32_t refs;         /* atomic */
-    struct list hash_link; /* domain list lock */
-    uint8_t uuid[16];      /* tools change it, as a whole or not */
+    bool watchdog_is_set;     /* state_lock */
+    struct timer watchdog;
+    uint32_t refs;    /* atomic */
+    uint8_t uuid[16]; /* tools change it, as a whole or not */
 
     /* What the tools said and only the tools hear of; domctl lock. */
-    bool is_store;                 /* runs the store */
-    bool is_debugged;              /* by gdbsx */
-    bool was_started;              /* its builder is done with it */
-    uint32_t tsc_incarnation;      /* how often it was restored */
-    struct cpu_policy *cpu_policy; /* const after it starts; NULL: none set */
+    bool is_debugged;     /* by gdbsx */
+    bool was_started;     /* its builder is done with it */
     int64_t clock_offset; /* atomic: seconds, added to its wall clock */
 
     struct spinlock state_lock;
@@ -113,28 +103,23 @@ struct domain *domain_resolve_get(domid_t id);
 must_check int domain_get_subject(struct domain *caller, domid_t id,
                                   struct domain **out);
 struct domain *domain_next_get(domid_t from);
+bool domain_exists(domid_t id);
 unsigned domain_count(void);
 void domain_shut_down(struct domain *d, uint32_t reason);
-must_check int domain_resume(struct domain *d);
 must_check int domain_set_watchdog(struct domain *d, uint32_t id,
                                    uint32_t seconds);
-must_check int domain_set_shutdown_code(struct domain *d, uint32_t reason);
 void domain_crash(struct domain *d, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 struct vcpu *domain_vcpu(const struct domain *d, uint64_t id);
 void domain_for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v));
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);
-void domain_raise_virq(unsigned virq);
-void domain_set_virq_handler(unsigned virq, domid_t id);
-bool domain_may_handle_virq(const struct domain *d, unsigned virq);
-void domain_stop_watchdogs(struct domain *d);
 void domain_leave_list(struct domain *d);
 
 /* version_op.c */
 void domain_set_assists(struct domain *d, uint64_t wanted);
 
-/* domain_info.c */
+/* domctl_domain.c */
 void domain_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *out);
 
 /* domain_teardown.c */

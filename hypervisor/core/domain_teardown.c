@@ -30,7 +30,7 @@
 /* --- nothing runs -------------------------------------------------------- */
 
 /*
- * Starts the end: from now on the domain is dying, its vCPUs and timers don't
+ * Starts the end: from now on the domain is dying, its vCPUs and their timers don't
  * run, and it gets no new ports or frames. The caller, who may repeat it, has
  * no locks and is no vCPU of the domain.
  */
@@ -40,7 +40,6 @@ void domain_begin_death(struct domain *d)
     if (d->state == DOMAIN_ALIVE)
         domain_for_each_vcpu(d, sched_pause);
     __atomic_store_n(&d->state, DOMAIN_DYING, __ATOMIC_RELEASE);
-    domain_stop_watchdogs(d);
     spin_unlock(&d->state_lock);
     domain_for_each_vcpu(d, sched_wait_until_saved);
     domain_for_each_vcpu(d, vcpu_end_timers);
@@ -191,7 +190,13 @@ static int (*const steps[])(struct domain *d) = {
 
 /* --- leaving the list ---------------------------------------------------- */
 
-static int take_back_shared_info(struct domain *d)
+/*
+ * The last step for a dying domain without memory and grants: it leaves the
+ * list, and is freed with the last reference; the caller has one of its own.
+ * 0; -EBUSY while another domain maps its shared_info: come back later;
+ * -ESRCH if somebody else did it.
+ */
+int domain_end_death(struct domain *d)
 {
     int error = -ESRCH;
 
@@ -201,42 +206,23 @@ static int take_back_shared_info(struct domain *d)
     if (!error)
         d->is_gone = true;
     spin_unlock(&d->state_lock);
-    return error;
-}
-
-/*
- * The last step for a dying domain without memory and grants: it leaves the
- * list, and is freed with the last reference; the caller has one of its own.
- * 0; -EBUSY while another domain maps its shared_info: come back later;
- * -ESRCH if somebody else did it.
- */
-int domain_end_death(struct domain *d)
-{
-    int error = take_back_shared_info(d);
-
     if (error)
         return error;
     domain_leave_list(d);
-    domain_raise_virq(VIRQ_DOM_EXC);
+    evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
     domain_put(d);
     return 0;
-}
-
-static bool has_memory(struct domain *d)
-{
-    uint64_t count;
-
-    spin_lock(&d->memory_lock);
-    count = d->page_count;
-    spin_unlock(&d->memory_lock);
-    return count != 0;
 }
 
 /* Whether `d`, all of whose steps are done, is out of the list. */
 static bool try_end(struct domain *d)
 {
-    return !has_memory(d) && !grant_release_all(d) &&
-           domain_end_death(d) != -EBUSY;
+    uint64_t pages;
+
+    spin_lock(&d->memory_lock);
+    pages = d->page_count;
+    spin_unlock(&d->memory_lock);
+    return !pages && !grant_release_all(d) && domain_end_death(d) != -EBUSY;
 }
 
 static void reap(struct timer *t, nsec_t now)
@@ -264,7 +250,7 @@ static void await_end(struct domain *d)
         timer_init(&reaper, this_pcpu()->id, reap);
     __atomic_store_n(&d->awaits_end, true, __ATOMIC_RELEASE);
     timer_arm(&reaper, arch_now() + REAP_PERIOD);
-    domain_raise_virq(VIRQ_DOM_EXC);
+    evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
 }
 
 /*

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * domctl, split by what a command is about. domctl.c has the table of
- * commands, finds the domain, and holds the domctl lock, outermost of all,
- * while a command runs: so the tools change one domain at a time, and what
- * one command has paused no other lets go. Only dom0's vCPUs take it, and no
- * command waits for one of those.
+ * domctl. domctl.c has the table of commands, finds what a command is about,
+ * and holds the domctl lock, outermost of all, while it runs: so the tools
+ * change one domain at a time, and what one command has paused no other lets
+ * go. Only dom0's vCPUs take it, and no command waits for one of those.
  */
 #pragma once
 
@@ -14,10 +13,11 @@
 struct domain;
 struct vcpu;
 
-/* One call: the command, copied in, and the domain that it names. */
+/* One call: the command, copied in, and what it names. */
 struct domctl {
     struct vcpu *caller;
     struct domain *d; /* with a reference; NULL where none is to exist */
+    struct vcpu *v;   /* of a command on one vCPU */
     uint64_t serial;  /* of that domain; on a restart, which it was; else 0 */
     guest_va arg;     /* where *op came from */
     struct xen_domctl op;
@@ -29,27 +29,13 @@ struct domctl {
  */
 typedef long domctl_handler(struct domctl *c);
 
-/* domctl_domain.c: life and memory of a domain */
-domctl_handler domctl_createdomain, domctl_destroydomain, domctl_pausedomain,
-    domctl_unpausedomain, domctl_resumedomain, domctl_getdomaininfo,
-    domctl_max_mem, domctl_max_vcpus, domctl_setdomainhandle,
-    domctl_setdebugging, domctl_settimeoffset, domctl_set_address_size,
-    domctl_get_address_size, domctl_gettscinfo, domctl_settscinfo,
-    domctl_getpageframeinfo3, domctl_setnodeaffinity, domctl_getnodeaffinity,
-    domctl_set_virq_handler, domctl_scheduler_op, domctl_mica_set_kernel,
-    domctl_mica_get_activity;
+/* domctl_domain.c: what a domain has and is */
+domctl_handler domctl_createdomain, domctl_max_vcpus, domctl_getdomaininfo,
+    domctl_getpageframeinfo3, domctl_scheduler_op, domctl_mica_get_activity,
+    domctl_irq_permission, domctl_iomem_permission, domctl_ioport_permission,
+    domctl_hypercall_init;
 
-/* domctl_vcpu.c: its vCPUs */
+/* domctl_vcpu.c: its vCPUs, and debugging it */
 domctl_handler domctl_setvcpucontext, domctl_getvcpucontext, domctl_getvcpuinfo,
-    domctl_setvcpuaffinity, domctl_getvcpuaffinity, domctl_get_vcpu_msrs,
-    domctl_set_vcpu_msrs, domctl_gdbsx_guestmemio, domctl_gdbsx_pausevcpu,
-    domctl_gdbsx_unpausevcpu, domctl_gdbsx_domstatus;
-
-/* domctl_state.c: what is saved of them beside their contexts */
-domctl_handler domctl_set_ext_vcpucontext, domctl_get_ext_vcpucontext,
-    domctl_setvcpuextstate, domctl_getvcpuextstate;
-
-/* domctl_machine.c: what of the machine it may use and see */
-domctl_handler domctl_irq_permission, domctl_iomem_permission,
-    domctl_ioport_permission, domctl_hypercall_init, domctl_get_cpu_policy,
-    domctl_set_cpu_policy;
+    domctl_setvcpuaffinity, domctl_getvcpuaffinity, domctl_gdbsx_guestmemio,
+    domctl_gdbsx_pausevcpu, domctl_gdbsx_unpausevcpu;

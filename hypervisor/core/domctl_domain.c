@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* domctl: the life of a domain, and what it has and is (domctl.h). */
+/* domctl: what a domain has and is, and may use of the machine (domctl.h). */
 #include "core/domctl.h"
 
 #include "core/arch.h"
@@ -7,7 +7,6 @@
 #include "core/evtchn.h"
 #include "core/frame.h"
 #include "core/grant.h"
-#include "core/guest_bitmap.h"
 #include "core/guest_copy.h"
 #include "core/hypercall.h"
 #include "core/log.h"
@@ -15,41 +14,25 @@
 #include "core/vcpu.h"
 
 #define GRANT_VERSION_MAX 1u
-#define KERNEL_BITS 64u
 #define MAX_PAGE_QUERY 1024u
 #define PAGES_PER_COPY 64u
-#define NODE_WORDS 1u
+#define IO_PORTS 65536u
+#define MAX_FRAME (1ull << 40)
 
 /* --- birth --------------------------------------------------------------- */
 
-/* Flags of createdomain: those that mean something here, and all there are. */
-#define FLAGS_SERVED (XEN_DOMCTL_CDF_oos_off | XEN_DOMCTL_CDF_xs_domain)
-#define FLAGS_KNOWN 0xffu
-
 static int check_creation(const struct xen_domctl_createdomain *op)
 {
-    if (op->flags & ~FLAGS_KNOWN)
-        return refuse(-EINVAL, "createdomain: flags %#x", op->flags);
-    if (op->flags & ~FLAGS_SERVED)
-        return refuse(-EOPNOTSUPP, "createdomain: only paravirtual domains "
-                                   "without devices of their own");
+    if (op->flags & ~XEN_DOMCTL_CDF_oos_off || op->iommu_opts ||
+        op->vmtrace_size || op->cpupool_id || op->arch.emulation_flags ||
+        op->arch.misc_flags)
+        return refuse(-EINVAL, "createdomain: only paravirtual domains "
+                               "without devices of their own");
     if (op->max_vcpus < 1 || op->max_vcpus > MAX_VCPUS)
         return refuse(-EINVAL, "createdomain: %u vCPUs", op->max_vcpus);
     if ((op->grant_opts & XEN_DOMCTL_GRANT_version_mask) > GRANT_VERSION_MAX)
         return refuse(-EINVAL, "createdomain: grant tables of version 1 only");
-    if (op->iommu_opts || op->vmtrace_size || op->cpupool_id ||
-        op->arch.emulation_flags || op->arch.misc_flags)
-        return refuse(-EINVAL, "createdomain: an option is not served");
     return 0;
-}
-
-static bool is_taken(domid_t id)
-{
-    struct domain *d = domain_find_get(id);
-
-    if (d)
-        domain_put(d);
-    return d;
 }
 
 /* A free id, not one that was used a moment ago; 0 when there is none. */
@@ -59,32 +42,28 @@ static domid_t choose_id(void)
 
     for (unsigned i = 1; i < DOMID_FIRST_RESERVED; i++) {
         last = last + 1 < (int)DOMID_FIRST_RESERVED ? last + 1 : 1;
-        if (!is_taken(last))
+        if (!domain_exists(last))
             return last;
     }
     return 0;
 }
 
-/* A limit as the tools say it: negative for Mica's own, and no more. */
-static uint32_t grant_limit(int32_t wanted, uint32_t own, uint32_t most)
+/* Limits may be negative for Mica's own, and are no more than that. */
+static void configure(struct domain *d,
+                      const struct xen_domctl_createdomain *op)
 {
-    return wanted < 0 ? own : (uint32_t)min_u64((uint32_t)wanted, most);
-}
+    uint64_t frames = op->max_grant_frames < 0 ? GRANT_FRAMES_DEFAULT
+                                               : (uint32_t)op->max_grant_frames;
+    uint64_t mappings = (uint32_t)op->max_maptrack_frames;
+    int error = grant_set_limits(
+        d, (uint32_t)max_u64(min_u64(frames, GRANT_FRAMES_LIMIT), 1),
+        (uint32_t)min_u64(mappings, GRANT_MAP_PAGES_LIMIT));
 
-static int configure(struct domain *d, const struct xen_domctl_createdomain *op)
-{
-    uint32_t frames = grant_limit(op->max_grant_frames, GRANT_FRAMES_DEFAULT,
-                                  GRANT_FRAMES_LIMIT);
-
+    ASSERT(!error);
     memcpy(d->uuid, op->handle, sizeof(d->uuid));
-    d->is_store = op->flags & XEN_DOMCTL_CDF_xs_domain;
     evtchn_set_limit(d, op->max_evtchn_port);
     arch_domain_publish_clock(d);
     domain_pause(d); /* until the tools let it go */
-    return grant_set_limits(d, (uint32_t)max_u64(frames, 1),
-                            grant_limit(op->max_maptrack_frames,
-                                        GRANT_MAP_PAGES_LIMIT,
-                                        GRANT_MAP_PAGES_LIMIT));
 }
 
 /* The id goes out first: after that nothing can fail that is to be undone. */
@@ -99,7 +78,7 @@ long domctl_createdomain(struct domctl *c)
         return error;
     if (!id || id >= DOMID_FIRST_RESERVED)
         id = choose_id();
-    else if (is_taken(id))
+    else if (domain_exists(id))
         return refuse(-EEXIST, "domain %u exists", id);
     if (!id)
         return refuse(-ENOSPC, "no domain id is free");
@@ -109,9 +88,8 @@ long domctl_createdomain(struct domctl *c)
     d = domain_create(id, op->max_vcpus);
     if (!d)
         return -ENOMEM;
-    error = configure(d, op);
-    ASSERT(!error);
-    return error;
+    configure(d, op);
+    return 0;
 }
 
 /* A vCPU more at a time: a call that is cut short finds those it made. */
@@ -133,42 +111,71 @@ long domctl_max_vcpus(struct domctl *c)
     return 0;
 }
 
-/* XEN_DOMCTL_destroydomain: 0 or -ERESTART; -EINVAL for dom0. */
-long domctl_destroydomain(struct domctl *c)
-{
-    if (c->d->is_privileged)
-        return refuse(-EINVAL, "domain %u can't be destroyed", c->d->id);
-    return domain_destroy(c->d);
-}
-
-/* --- pauses -------------------------------------------------------------- */
-
-/* XEN_DOMCTL_pausedomain: one pause more; no vCPU runs afterwards. */
-long domctl_pausedomain(struct domctl *c)
-{
-    domain_pause(c->d);
-    return 0;
-}
-
-/* XEN_DOMCTL_unpausedomain: one less, or -EINVAL. */
-long domctl_unpausedomain(struct domctl *c)
-{
-    if (!c->d->pause_count)
-        return refuse(-EINVAL, "domain %u is not paused", c->d->id);
-    c->d->was_started = true;
-    domain_unpause(c->d);
-    return 0;
-}
-
-/* Also for a domain that has not shut down: then there is nothing to do. */
-long domctl_resumedomain(struct domctl *c)
-{
-    int error = domain_resume(c->d);
-
-    return error == -EINVAL ? 0 : error;
-}
-
 /* --- what it is ---------------------------------------------------------- */
+
+/* What the vCPUs add to a domain's record. */
+static void add_vcpus(struct domain *d, struct xen_domctl_getdomaininfo *out)
+{
+    bool all_blocked = true;
+
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = domain_vcpu(d, i);
+        struct vcpu_runstate_info times;
+
+        if (!v)
+            continue;
+        out->max_vcpu_id = i;
+        vcpu_get_runstate(v, &times);
+        out->cpu_time += times.time[RUNSTATE_running];
+        if (!vcpu_is_up(v))
+            continue;
+        out->nr_online_vcpus++;
+        if (times.state == RUNSTATE_running)
+            out->flags |= XEN_DOMINF_running;
+        if (__atomic_load_n(&v->state, __ATOMIC_RELAXED) != VCPU_BLOCKED)
+            all_blocked = false;
+    }
+    if (all_blocked)
+        out->flags |= XEN_DOMINF_blocked;
+}
+
+static uint32_t state_flags(struct domain *d)
+{
+    uint32_t flags = 0;
+
+    spin_lock(&d->state_lock);
+    if (d->state == DOMAIN_DYING)
+        flags |= XEN_DOMINF_dying;
+    if (d->shutdown_reason != NO_SHUTDOWN_CODE)
+        flags |=
+            XEN_DOMINF_shutdown | (d->shutdown_reason & XEN_DOMINF_shutdownmask)
+                                      << XEN_DOMINF_shutdownshift;
+    if (d->pause_count)
+        flags |= XEN_DOMINF_paused;
+    if (d->is_debugged)
+        flags |= XEN_DOMINF_debugged;
+    spin_unlock(&d->state_lock);
+    return flags;
+}
+
+/* Fills *out with what there is to say of `d` at this moment. */
+void domain_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *out)
+{
+    *out = (struct xen_domctl_getdomaininfo){
+        .domain = d->id,
+        .flags = state_flags(d),
+        .shared_info_frame = arch_frame_of(d->shared_info).n,
+        .max_vcpu_id = XEN_INVALID_MAX_VCPU_ID,
+        .gpaddr_bits =
+            (uint8_t)(PAGE_SHIFT + 64 - __builtin_clzll(frame_table_end - 1)),
+    };
+    spin_lock(&d->memory_lock);
+    out->tot_pages = d->page_count;
+    out->max_pages = d->max_pages;
+    spin_unlock(&d->memory_lock);
+    memcpy(out->handle, d->uuid, sizeof(out->handle));
+    add_vcpus(d, out);
+}
 
 /* The domain named, or the next there is. */
 long domctl_getdomaininfo(struct domctl *c)
@@ -180,95 +187,6 @@ long domctl_getdomaininfo(struct domctl *c)
         return -ESRCH;
     c->op.domain = c->d->id;
     domain_fill_info(c->d, &c->op.u.getdomaininfo);
-    return 0;
-}
-
-/* XEN_DOMCTL_setdomainhandle: its UUID. */
-long domctl_setdomainhandle(struct domctl *c)
-{
-    memcpy(c->d->uuid, c->op.u.setdomainhandle.handle, sizeof(c->d->uuid));
-    return 0;
-}
-
-/* XEN_DOMCTL_setdebugging: whether a debugger is at it. */
-long domctl_setdebugging(struct domctl *c)
-{
-    c->d->is_debugged = c->op.u.setdebugging.enable;
-    return 0;
-}
-
-/* XEN_DOMCTL_settimeoffset: seconds that its clock is ahead of UTC. */
-long domctl_settimeoffset(struct domctl *c)
-{
-    __atomic_store_n(&c->d->clock_offset,
-                     c->op.u.settimeoffset.time_offset_seconds,
-                     __ATOMIC_RELAXED);
-    arch_domain_publish_clock(c->d);
-    return 0;
-}
-
-/* XEN_DOMCTL_set_address_size: 64, or -EINVAL. */
-long domctl_set_address_size(struct domctl *c)
-{
-    if (c->op.u.address_size.size != KERNEL_BITS)
-        return refuse(-EINVAL, "a kernel of %u bits",
-                      c->op.u.address_size.size);
-    return 0;
-}
-
-/* XEN_DOMCTL_get_address_size: 64. */
-long domctl_get_address_size(struct domctl *c)
-{
-    c->op.u.address_size.size = KERNEL_BITS;
-    return 0;
-}
-
-/* XEN_DOMCTL_gettscinfo: the processor's own, whatever was asked for. */
-long domctl_gettscinfo(struct domctl *c)
-{
-    c->op.u.tsc_info = (struct xen_domctl_tsc_info){
-        .tsc_mode = XEN_TSC_MODE_NEVER_EMULATE,
-        .gtsc_khz = arch_tsc_khz(),
-        .incarnation = c->d->tsc_incarnation,
-        .elapsed_nsec = arch_now(),
-    };
-    return 0;
-}
-
-/* XEN_DOMCTL_settscinfo: -EOPNOTSUPP for a counter to be emulated. */
-long domctl_settscinfo(struct domctl *c)
-{
-    const struct xen_domctl_tsc_info *op = &c->op.u.tsc_info;
-
-    if (op->tsc_mode != XEN_TSC_MODE_DEFAULT &&
-        op->tsc_mode != XEN_TSC_MODE_NEVER_EMULATE)
-        return refuse(-EOPNOTSUPP, "TSC mode %u: it is never emulated",
-                      op->tsc_mode);
-    c->d->tsc_incarnation = op->incarnation;
-    return 0;
-}
-
-/* XEN_DOMCTL_set_virq_handler: -EINVAL unless it is a global one. */
-long domctl_set_virq_handler(struct domctl *c)
-{
-    uint32_t virq = c->op.u.set_virq_handler.virq;
-
-    if (virq >= NR_VIRQS || !evtchn_virq_is_global(virq))
-        return refuse(-EINVAL, "VIRQ %u is not a global one", virq);
-    domain_set_virq_handler((unsigned)index_clamp(virq, NR_VIRQS), c->d->id);
-    return 0;
-}
-
-/* Only before the domain first runs: nothing looks at it at the same time. */
-long domctl_mica_set_kernel(struct domctl *c)
-{
-    const struct mica_domctl_set_kernel *op = &c->op.u.mica_set_kernel;
-
-    if (op->flags & ~MICA_KERNEL_SHARES_LOWER_HALF || op->pad)
-        return refuse(-EINVAL, "set_kernel: flags %#x", op->flags);
-    if (c->d->was_started)
-        return refuse(-EBUSY, "domain %u has been started", c->d->id);
-    c->d->shares_lower_half = op->flags & MICA_KERNEL_SHARES_LOWER_HALF;
     return 0;
 }
 
@@ -286,17 +204,6 @@ long domctl_mica_get_activity(struct domctl *c)
         op->hypercalls += __atomic_load_n(&v->hypercalls, __ATOMIC_RELAXED);
         op->events += __atomic_load_n(&v->events, __ATOMIC_RELAXED);
     }
-    return 0;
-}
-
-/* --- its memory ---------------------------------------------------------- */
-
-/* XEN_DOMCTL_max_mem: how many frames it may have, also below what it has. */
-long domctl_max_mem(struct domctl *c)
-{
-    spin_lock(&c->d->memory_lock);
-    c->d->max_pages = c->op.u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
-    spin_unlock(&c->d->memory_lock);
     return 0;
 }
 
@@ -324,8 +231,7 @@ long domctl_getpageframeinfo3(struct domctl *c)
     uint64_t frames[PAGES_PER_COPY];
 
     if (op->num > MAX_PAGE_QUERY)
-        return refuse(-E2BIG, "getpageframeinfo3 of %llu frames",
-                      (unsigned long long)op->num);
+        return refuse(-E2BIG, "getpageframeinfo3 of %lu frames", op->num);
     for (uint64_t done = 0; done < op->num; done += PAGES_PER_COPY) {
         guest_va at = guest_va_add(op->array, done * sizeof(*frames));
         uint64_t n = min_u64(op->num - done, PAGES_PER_COPY);
@@ -340,25 +246,22 @@ long domctl_getpageframeinfo3(struct domctl *c)
     return 0;
 }
 
-/* XEN_DOMCTL_setnodeaffinity: -EINVAL for a set without the one node. */
-long domctl_setnodeaffinity(struct domctl *c)
+/* XEN_DOMCTL_hypercall_init: -EINVAL for another's frame, -EBUSY. */
+long domctl_hypercall_init(struct domctl *c)
 {
-    uint64_t nodes[NODE_WORDS];
-    int error = guest_bitmap_read(nodes, NODE_WORDS * 64,
-                                  &c->op.u.nodeaffinity.nodemap);
+    mfn_t mfn = MFN(c->op.u.hypercall_init.gmfn);
+    struct frame *f = frame_get(mfn, c->d);
+    int error;
 
+    if (!f)
+        return refuse(-EINVAL, "frame %#lx is not d%u's", mfn.n, c->d->id);
+    error = frame_get_writable(f);
+    frame_put(f);
     if (error)
         return error;
-    return nodes[0] & 1 ? 0 : refuse(-EINVAL, "there is node 0 alone");
-}
-
-/* XEN_DOMCTL_getnodeaffinity: the one node. */
-long domctl_getnodeaffinity(struct domctl *c)
-{
-    static const uint64_t nodes[NODE_WORDS] = {1};
-
-    return guest_bitmap_write(&c->op.u.nodeaffinity.nodemap, nodes,
-                              NODE_WORDS * 64);
+    arch_hypercall_page_fill(arch_frame_ptr(mfn));
+    frame_put_writable(f);
+    return 0;
 }
 
 /* --- its share of the processors ----------------------------------------- */
@@ -393,19 +296,76 @@ long domctl_scheduler_op(struct domctl *c)
 
     if (op->sched_id != XEN_SCHEDULER_CREDIT2)
         return refuse(-EINVAL, "scheduler %u", op->sched_id);
-    switch (op->cmd) {
-    case XEN_DOMCTL_SCHEDOP_putinfo:
+    if (op->cmd == XEN_DOMCTL_SCHEDOP_putinfo)
         return set_share(c->d, &op->u.credit2);
-    case XEN_DOMCTL_SCHEDOP_getinfo:
-        op->u.credit2 = (struct xen_domctl_sched_credit2){
-            .weight = (uint16_t)c->d->sched_weight,
-            .cap = (uint16_t)c->d->cap.percent,
-        };
-        return 0;
-    case XEN_DOMCTL_SCHEDOP_putvcpuinfo:
-    case XEN_DOMCTL_SCHEDOP_getvcpuinfo:
+    if (op->cmd != XEN_DOMCTL_SCHEDOP_getinfo)
         return refuse(-EINVAL, "shares are whole domains'");
-    default:
-        return -EINVAL;
-    }
+    op->u.credit2 = (struct xen_domctl_sched_credit2){
+        .weight = (uint16_t)c->d->sched_weight,
+        .cap = (uint16_t)c->d->cap.percent,
+    };
+    return 0;
+}
+
+/* --- its rights ---------------------------------------------------------- */
+
+static int change_range(struct rangeset *set, bool is_allowed, uint64_t first,
+                        uint64_t last)
+{
+    return is_allowed ? rangeset_add(set, first, last)
+                      : rangeset_remove(set, first, last);
+}
+
+/* XEN_DOMCTL_irq_permission: whether it may bind a pirq. */
+long domctl_irq_permission(struct domctl *c)
+{
+    const struct xen_domctl_irq_permission *op = &c->op.u.irq_permission;
+    int error;
+
+    if (op->pirq >= MAX_PIRQS)
+        return refuse(-EINVAL, "pirq %u", op->pirq);
+    spin_lock(&c->d->event_lock);
+    error = change_range(c->d->irqs, op->allow_access, op->pirq, op->pirq);
+    spin_unlock(&c->d->event_lock);
+    return error;
+}
+
+/* Mappings that the domain has made already stay. */
+long domctl_iomem_permission(struct domctl *c)
+{
+    const struct xen_domctl_iomem_permission *op = &c->op.u.iomem_permission;
+    uint64_t last;
+    int error;
+
+    if (!op->nr_mfns || add_overflows(op->first_mfn, op->nr_mfns - 1, &last) ||
+        last >= MAX_FRAME)
+        return refuse(-EINVAL, "device frames %#lx, %lu of them", op->first_mfn,
+                      op->nr_mfns);
+    if (!rangeset_contains(c->caller->domain->io_frames, op->first_mfn, last))
+        return refuse(-EPERM, "device frames %#lx to %#lx", op->first_mfn,
+                      last);
+    spin_lock(&c->d->pt_lock);
+    error =
+        change_range(c->d->io_frames, op->allow_access, op->first_mfn, last);
+    spin_unlock(&c->d->pt_lock);
+    return error;
+}
+
+/* XEN_DOMCTL_ioport_permission: of ports that the caller has, or -EPERM. */
+long domctl_ioport_permission(struct domctl *c)
+{
+    const struct xen_domctl_ioport_permission *op = &c->op.u.ioport_permission;
+    unsigned last = op->first_port + op->nr_ports - 1;
+
+    if (op->first_port >= IO_PORTS || op->nr_ports > IO_PORTS - op->first_port)
+        return refuse(-EINVAL, "ports %#x, %u of them", op->first_port,
+                      op->nr_ports);
+    if (!op->nr_ports)
+        return 0;
+    if (!arch_domain_has_ports(c->caller->domain, op->first_port, last))
+        return refuse(-EPERM, "ports %#x to %#x", op->first_port, last);
+    if (op->allow_access)
+        return arch_domain_give_ports(c->d, op->first_port, last);
+    arch_domain_take_ports(c->d, op->first_port, last);
+    return 0;
 }

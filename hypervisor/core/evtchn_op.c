@@ -80,8 +80,7 @@ static long evtchnop_bind_virq(struct sub_call *c, void *arg)
         return refuse(-ENOENT, "no vCPU %u", op->vcpu);
     if (evtchn_virq_is_global(op->virq) && op->vcpu)
         return refuse(-EINVAL, "VIRQ %u is vCPU 0's", op->virq);
-    if (evtchn_virq_is_global(op->virq) &&
-        !domain_may_handle_virq(c->d, what.irq))
+    if (evtchn_virq_is_global(op->virq) && !c->d->is_privileged)
         return refuse(-EPERM, "VIRQ %u is not this domain's", op->virq);
     return bind(c, &op->port, &what);
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control ABI's bitmaps in dom0's memory: of pCPUs, of nodes. They may be
- * shorter or longer than Mica's own; what one lacks counts as clear.
+ * The control ABI's bitmaps in dom0's memory, with a bit for each pCPU. They
+ * may be shorter or longer than Mica's own; what one lacks counts as clear.
  */
 #pragma once
 
-#include "core/types.h"
+#include "core/bitmap.h"
+#include "core/pcpu.h"
 #include "hypercall_abi/domctl.h"
 
-must_check int guest_bitmap_read(uint64_t *bits, unsigned count,
+#define PCPU_WORDS BITMAP_WORDS(MAX_PCPUS)
+
+must_check int guest_bitmap_read(uint64_t bits[PCPU_WORDS],
                                  const struct xenctl_bitmap *from);
 must_check int guest_bitmap_write(const struct xenctl_bitmap *to,
-                                  const uint64_t *bits, unsigned count);
+                                  const uint64_t bits[PCPU_WORDS]);

@@ -62,14 +62,8 @@ void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time);
 must_check int machine_acpi_sleep(unsigned state, uint16_t pm1a_control,
                                   uint16_t pm1b_control);
 
-struct machine_cpu {
-    uint32_t apic_id, acpi_id; /* all ones: not known */
-    char vendor[12];           /* as CPUID spells it */
-    uint32_t family, model, stepping;
-};
-
-/* Fills *out for pCPU `cpu`, which is below pcpu_count. */
-void machine_cpu_info(unsigned cpu, struct machine_cpu *out);
+/* Of pCPU `cpu`, which is below pcpu_count; all ones: not known. */
+void machine_cpu_ids(unsigned cpu, uint32_t *apic_id, uint32_t *acpi_id);
 
 /* Where pCPU `cpu` is; the numbers of cores count within their socket. */
 struct machine_place {
@@ -77,7 +71,10 @@ struct machine_place {
 };
 struct machine_place machine_cpu_place(unsigned cpu);
 
-/* What CPUID says: to Mica, or to a guest that uses all extended registers. */
+/*
+ * What CPUID says: to Mica, or to a guest that uses all extended registers. A
+ * leaf beyond the highest of its half is zero.
+ */
 enum machine_cpuid_view { MACHINE_CPUID_HOST, MACHINE_CPUID_GUEST };
 
 struct machine_cpuid {
@@ -85,13 +82,6 @@ struct machine_cpuid {
 };
 struct machine_cpuid machine_cpuid(enum machine_cpuid_view view, uint32_t leaf,
                                    uint32_t subleaf);
-
-/*
- * The same for a guest that may enable those features in `allowed` of XCR0
- * which there are, and has enabled `enabled`.
- */
-struct machine_cpuid machine_guest_cpuid(uint64_t allowed, uint64_t enabled,
-                                         uint32_t leaf, uint32_t subleaf);
 
 /* Does what `key` does on Mica's own side of the console. */
 void machine_press_key(char key);

@@ -48,14 +48,6 @@ static long schedop_shutdown(struct sub_call *c, void *arg)
     return shut_down(c->d, op->reason);
 }
 
-/* SCHEDOP_shutdown_code: the reason to give should the domain crash. */
-static long schedop_shutdown_code(struct sub_call *c, void *arg)
-{
-    const struct sched_shutdown_args *op = arg;
-
-    return domain_set_shutdown_code(c->d, op->reason);
-}
-
 static bool is_over(const struct vcpu *v, const evtchn_port_t *ports,
                     uint32_t count)
 {
@@ -130,7 +122,6 @@ static const struct sub_op ops[] = {
     OP(shutdown, shutdown, 0),
     OP(poll, poll, 0),
     OP(remote_shutdown, remote_shutdown, OP_DOM0 | OP_SUBJECT),
-    OP(shutdown_code, shutdown, 0),
     OP(watchdog, watchdog, 0),
 };
 static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_sched_op};
@@ -146,19 +137,5 @@ long hc_sched_op(struct vcpu *v, const struct hc_args *args)
         return schedop_block(v);
     default:
         return sub_op_run(&table, v, args->a[0], HC_ARG_VA(args, 1));
-    }
-}
-
-/* sched_op_compat(cmd, arg): three commands, of which shutdown's arg is it. */
-long hc_sched_op_compat(struct vcpu *v, const struct hc_args *args)
-{
-    switch ((uint32_t)args->a[0]) {
-    case SCHEDOP_yield:
-    case SCHEDOP_block:
-        return hc_sched_op(v, args);
-    case SCHEDOP_shutdown:
-        return shut_down(v->domain, (uint32_t)min_u64(args->a[1], UINT32_MAX));
-    default:
-        return -ENOSYS;
     }
 }

@@ -150,20 +150,11 @@ static int getcpuinfo(struct xen_sysctl_getcpuinfo *op)
     return 0;
 }
 
-static int availheap(struct xen_sysctl_availheap *op)
-{
-    if (op->min_bitwidth || op->max_bitwidth)
-        return refuse(-EOPNOTSUPP, "free memory by address");
-    if (op->node > 0)
-        return refuse(-EINVAL, "node %d", op->node);
-    op->avail_bytes = heap_free_frames() << PAGE_SHIFT;
-    return 0;
-}
-
 static int cputopoinfo(struct xen_sysctl_cputopoinfo *op)
 {
-    for (uint32_t cpu = 0;
-         op->cputopo.va && cpu < pcpu_count && cpu < op->num_cpus; cpu++) {
+    uint32_t room = op->cputopo.va ? op->num_cpus : 0;
+
+    for (uint32_t cpu = 0; cpu < pcpu_count && cpu < room; cpu++) {
         struct machine_place place = machine_cpu_place(cpu);
         struct xen_sysctl_cputopo topo = {place.core, place.socket, 0};
 
@@ -184,76 +175,66 @@ static int numainfo(struct xen_sysctl_numainfo *op)
         .memsize = ram_pages() << PAGE_SHIFT,
         .memfree = heap_free_frames() << PAGE_SHIFT,
     };
-    uint32_t distance = LOCAL_DISTANCE;
-    bool has_room = op->num_nodes > 0;
+    uint32_t distance = LOCAL_DISTANCE, room = op->num_nodes;
 
-    if (has_room && op->meminfo.va &&
+    op->num_nodes = 1;
+    if (room && op->meminfo.va &&
         put_element(op->meminfo, 0, &memory, sizeof(memory)))
         return -EFAULT;
-    if (has_room && op->distance.va &&
-        put_element(op->distance, 0, &distance, sizeof(distance)))
-        return -EFAULT;
-    op->num_nodes = 1;
+    if (room && op->distance.va)
+        return put_element(op->distance, 0, &distance, sizeof(distance));
     return 0;
 }
 
 /* One call answers for some devices; the tools ask again for the rest. */
 static int pcitopoinfo(struct xen_sysctl_pcitopoinfo *op)
 {
-    uint32_t node = 0;
-
     op->num_devs = (uint32_t)min_u64(op->num_devs, MAX_PCI_DEVICES);
-    for (uint32_t i = 0; i < op->num_devs; i++)
-        if (put_element(op->nodes, i, &node, sizeof(node)))
-            return -EFAULT;
-    return 0;
+    return clear_out(op->nodes, op->num_devs * sizeof(uint32_t)) ? -EFAULT : 0;
 }
 
 /* --- the processor ------------------------------------------------------- */
 
+/*
+ * Featuresets and policies come in the same order: raw, host, then for
+ * paravirtual and other guests by turns.
+ */
+static int find_view(uint32_t index, enum machine_cpuid_view *view)
+{
+    if (index > XEN_SYSCTL_cpu_policy_hvm_default)
+        return refuse(-EINVAL, "policy %u", index);
+    if (index > XEN_SYSCTL_cpu_policy_host && index % 2)
+        return -EOPNOTSUPP;
+    *view = index > XEN_SYSCTL_cpu_policy_host ? MACHINE_CPUID_GUEST
+                                               : MACHINE_CPUID_HOST;
+    return 0;
+}
+
 static int get_cpu_featureset(struct xen_sysctl_cpu_featureset *op)
 {
-    bool is_host = op->index == XEN_SYSCTL_cpu_featureset_raw ||
-                   op->index == XEN_SYSCTL_cpu_featureset_host;
-    bool is_hvm = op->index == XEN_SYSCTL_cpu_featureset_hvm ||
-                  op->index == XEN_SYSCTL_cpu_featureset_hvm_max;
     uint32_t room = op->features.va ? op->nr_features : XEN_FEATURESET_WORDS;
+    uint32_t words[XEN_FEATURESET_WORDS];
+    enum machine_cpuid_view view;
+    int error = find_view(op->index, &view);
 
-    if (op->index > XEN_SYSCTL_cpu_featureset_hvm_max)
-        return refuse(-EINVAL, "featureset %u", op->index);
+    if (error)
+        return error;
+    for (uint32_t i = 0; i < XEN_FEATURESET_WORDS; i++)
+        words[i] = cpu_policy_feature(view, i);
     op->nr_features = (uint32_t)min_u64(room, XEN_FEATURESET_WORDS);
-    for (uint32_t i = 0; op->features.va && i < op->nr_features; i++) {
-        uint32_t word =
-            is_hvm ? 0
-                   : cpu_policy_feature(
-                         is_host ? MACHINE_CPUID_HOST : MACHINE_CPUID_GUEST, i);
-
-        if (put_element(op->features, i, &word, sizeof(word)))
-            return -EFAULT;
-    }
+    if (op->features.va &&
+        copy_out(op->features, words, op->nr_features * sizeof(*words)))
+        return -EFAULT;
     return room < XEN_FEATURESET_WORDS ? -ENOBUFS : 0;
 }
 
 static int get_cpu_policy(struct xen_sysctl_cpu_policy *op)
 {
-    enum machine_cpuid_view view = MACHINE_CPUID_GUEST;
+    enum machine_cpuid_view view;
+    int error = op->rsvd ? -EINVAL : find_view(op->index, &view);
 
-    if (op->rsvd)
-        return -EINVAL;
-    switch (op->index) {
-    case XEN_SYSCTL_cpu_policy_raw:
-    case XEN_SYSCTL_cpu_policy_host:
-        view = MACHINE_CPUID_HOST;
-        break;
-    case XEN_SYSCTL_cpu_policy_pv_max:
-    case XEN_SYSCTL_cpu_policy_pv_default:
-        break;
-    case XEN_SYSCTL_cpu_policy_hvm_max:
-    case XEN_SYSCTL_cpu_policy_hvm_default:
-        return -EOPNOTSUPP;
-    default:
-        return refuse(-EINVAL, "policy %u", op->index);
-    }
+    if (error)
+        return error;
     op->nr_msrs = op->msrs.va ? 0 : CPU_POLICY_MAX_MSRS;
     return cpu_policy_put(view, op->leaves, &op->nr_leaves);
 }
@@ -266,19 +247,6 @@ struct progress {
     uint32_t done; /* elements */
 };
 
-static int add_domain(struct xen_sysctl_getdomaininfolist *op, struct domain *d,
-                      struct progress *p)
-{
-    struct xen_domctl_getdomaininfo info;
-
-    domain_fill_info(d, &info);
-    if (put_element(op->buffer, p->done, &info, sizeof(info)))
-        return -EFAULT;
-    p->next = d->id + 1u;
-    p->done++;
-    return 0;
-}
-
 static int getdomaininfolist(struct xen_sysctl_getdomaininfolist *op,
                              struct progress *p)
 {
@@ -288,11 +256,13 @@ static int getdomaininfolist(struct xen_sysctl_getdomaininfolist *op,
     p->done = (uint32_t)min_u64(p->done, op->max_domains);
     while (p->done < op->max_domains && p->next < DOMID_FIRST_RESERVED &&
            (d = domain_next_get((domid_t)p->next))) {
-        int error = add_domain(op, d, p);
+        struct xen_domctl_getdomaininfo info;
 
+        domain_fill_info(d, &info);
+        p->next = d->id + 1u;
         domain_put(d);
-        if (error)
-            return error;
+        if (put_element(op->buffer, p->done++, &info, sizeof(info)))
+            return -EFAULT;
         if (hypercall_should_restart())
             return -ERESTART;
     }
@@ -300,85 +270,49 @@ static int getdomaininfolist(struct xen_sysctl_getdomaininfolist *op,
     return 0;
 }
 
-/* INFO and FREEINFO: the pCPUs, which are in the pool, or else none. */
-static int put_pcpus(const struct xenctl_bitmap *to, bool in_pool)
-{
-    uint64_t pcpus_map[BITMAP_WORDS(MAX_PCPUS)] = {0};
-
-    for (unsigned cpu = 0; in_pool && cpu < pcpu_count; cpu++)
-        if (pcpu_is_online(cpu))
-            bit_set(pcpus_map, cpu);
-    return guest_bitmap_write(to, pcpus_map, align_up(MAX_PCPUS, 64));
-}
-
-static int cpupool_info(struct xen_sysctl_cpupool_op *op)
-{
-    if (op->cpupool_id)
-        return -ENOENT;
-    op->sched_id = XEN_SCHEDULER_CREDIT2;
-    op->n_dom = domain_count();
-    return put_pcpus(&op->cpumap, true);
-}
-
-static int cpupool_move_domain(const struct xen_sysctl_cpupool_op *op)
-{
-    struct domain *d;
-
-    if (op->cpupool_id)
-        return -ENOENT;
-    if (op->domid >= DOMID_FIRST_RESERVED)
-        return -EINVAL;
-    d = domain_find_get((domid_t)op->domid);
-    if (!d)
-        return -EINVAL;
-    domain_put(d);
-    return 0;
-}
-
+/* One pool, which all domains are in and all pCPUs. */
 static int cpupool_op(struct xen_sysctl_cpupool_op *op)
 {
+    uint64_t pcpus_map[PCPU_WORDS] = {0};
+
     switch (op->op) {
-    case XEN_SYSCTL_CPUPOOL_OP_INFO:
-        return cpupool_info(op);
-    case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
-        return put_pcpus(&op->cpumap, false);
     case XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN:
-        return cpupool_move_domain(op);
-    case XEN_SYSCTL_CPUPOOL_OP_CREATE:
-    case XEN_SYSCTL_CPUPOOL_OP_DESTROY:
-    case XEN_SYSCTL_CPUPOOL_OP_ADDCPU:
-    case XEN_SYSCTL_CPUPOOL_OP_RMCPU:
-        return refuse(-EOPNOTSUPP, "there is one pool of pCPUs");
+        return op->cpupool_id ? -ENOENT : 0;
+    case XEN_SYSCTL_CPUPOOL_OP_INFO:
+        if (op->cpupool_id)
+            return -ENOENT;
+        op->sched_id = XEN_SCHEDULER_CREDIT2;
+        op->n_dom = domain_count();
+        for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
+            if (pcpu_is_online(cpu))
+                bit_set(pcpus_map, cpu);
+        break;
+    case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
+        break;
     default:
-        return -ENOSYS;
+        return refuse(-EOPNOTSUPP, "there is one pool of pCPUs");
     }
+    return guest_bitmap_write(&op->cpumap, pcpus_map);
 }
 
-static int set_rate_limit(uint32_t us)
-{
-    if (us && (us < XEN_SYSCTL_SCHED_RATELIMIT_MIN ||
-               us > XEN_SYSCTL_SCHED_RATELIMIT_MAX))
-        return refuse(-EINVAL, "a rate limit of %u us", us);
-    sched_set_rate_limit(us * NSEC_PER_US);
-    return 0;
-}
-
+/* The rate limit, in the words of credit2. */
 static int scheduler_op(struct xen_sysctl_scheduler_op *op)
 {
+    uint32_t *us = &op->u.sched_credit2.ratelimit_us;
+
     if (op->cpupool_id)
         return -ESRCH;
-    if (op->sched_id != XEN_SCHEDULER_CREDIT2)
+    if (op->sched_id != XEN_SCHEDULER_CREDIT2 ||
+        op->cmd > XEN_SYSCTL_SCHEDOP_getinfo)
         return refuse(-EINVAL, "scheduler %u", op->sched_id);
-    switch (op->cmd) {
-    case XEN_SYSCTL_SCHEDOP_putinfo:
-        return set_rate_limit(op->u.sched_credit2.ratelimit_us);
-    case XEN_SYSCTL_SCHEDOP_getinfo:
-        op->u.sched_credit2.ratelimit_us =
-            (uint32_t)(sched_rate_limit() / NSEC_PER_US);
-        return 0;
-    default:
-        return -EINVAL;
-    }
+    if (op->cmd == XEN_SYSCTL_SCHEDOP_getinfo)
+        *us = (uint32_t)(sched_rate_limit() / NSEC_PER_US);
+    else if (*us && (*us < XEN_SYSCTL_SCHED_RATELIMIT_MIN ||
+                     *us > XEN_SYSCTL_SCHED_RATELIMIT_MAX))
+        return refuse(-EINVAL, "a rate limit of %u us", *us);
+    else
+        sched_set_rate_limit(*us * NSEC_PER_US);
+    return 0;
 }
 
 /* --- dispatch ------------------------------------------------------------ */
@@ -399,8 +333,6 @@ static int run(struct xen_sysctl *op, struct progress *p)
         return debug_keys(&op->u.debug_keys);
     case XEN_SYSCTL_getcpuinfo:
         return getcpuinfo(&op->u.getcpuinfo);
-    case XEN_SYSCTL_availheap:
-        return availheap(&op->u.availheap);
     case XEN_SYSCTL_cputopoinfo:
         return cputopoinfo(&op->u.cputopoinfo);
     case XEN_SYSCTL_numainfo:
@@ -418,18 +350,6 @@ static int run(struct xen_sysctl *op, struct progress *p)
         return get_cpu_featureset(&op->u.cpu_featureset);
     case XEN_SYSCTL_get_cpu_policy:
         return get_cpu_policy(&op->u.cpu_policy);
-    case XEN_SYSCTL_get_pmstat:
-    case XEN_SYSCTL_pm_op:
-    case XEN_SYSCTL_psr_cmt_op:
-    case XEN_SYSCTL_psr_alloc:
-        return -ENODEV;
-    case XEN_SYSCTL_tbuf_op:
-    case XEN_SYSCTL_perfc_op:
-    case XEN_SYSCTL_cpu_hotplug:
-    case XEN_SYSCTL_page_offline_op:
-    case XEN_SYSCTL_lockprof_op:
-    case XEN_SYSCTL_coverage_op:
-        return -EOPNOTSUPP;
     default:
         return refuse(-ENOSYS, "sysctl %u is not served", op->cmd);
     }

@@ -183,12 +183,6 @@ void vcpu_down(struct vcpu *v)
 
 /* --- vcpu_info ----------------------------------------------------------- */
 
-static bool info_place_is_good(unsigned offset)
-{
-    return offset % _Alignof(struct vcpu_info) == 0 &&
-           offset <= PAGE_SIZE - sizeof(struct vcpu_info);
-}
-
 /*
  * Switches to the new place. Events that arrive in between are marked in the
  * old one, so afterwards all count as pending.
@@ -222,7 +216,8 @@ int vcpu_register_info(struct vcpu *v, mfn_t frame, unsigned offset)
     struct frame *f;
     int error;
 
-    if (!info_place_is_good(offset))
+    if (offset % _Alignof(struct vcpu_info) ||
+        offset > PAGE_SIZE - sizeof(struct vcpu_info))
         return refuse(-EINVAL, "vcpu_info at offset %u", offset);
     if (v != current_vcpu() && vcpu_is_up(v))
         return refuse(-EINVAL, "vCPU %u is running", v->id);
@@ -275,32 +270,36 @@ void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
 }
 
 /*
- * With the flag on, a reader waits until the record is whole again: its time of
- * entry is marked before anything else changes and set right at last.
+ * Copies a record to the guest. Its part at `mark` says meanwhile that it is
+ * not whole, and is *done at last: readers, also on other pCPUs, wait for that.
  */
+static bool write_marked(guest_va area, const void *record, size_t size,
+                         size_t mark, const void *done, size_t mark_size)
+{
+    guest_va mark_at = guest_va_add(area, mark);
+    bool is_copied;
+
+    if (copy_out(mark_at, (const char *)record + mark, mark_size))
+        return false;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    is_copied = !copy_out(area, record, size);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    return !copy_out(mark_at, done, mark_size) && is_copied;
+}
+
+/* The mark is the guest's choice. */
 static bool write_area(struct vcpu *v, guest_va area)
 {
-    bool is_flagged =
-        domain_has_assist(v->domain, VMASST_TYPE_runstate_update_flag);
-    guest_va time_at = guest_va_add(
-        area, offsetof(struct vcpu_runstate_info, state_entry_time));
     struct vcpu_runstate_info r;
     uint64_t entered_at;
-    bool done;
 
     snapshot(v, &r);
     entered_at = r.state_entry_time;
-    if (is_flagged) {
+    if (domain_has_assist(v->domain, VMASST_TYPE_runstate_update_flag))
         r.state_entry_time |= XEN_RUNSTATE_UPDATE;
-        if (copy_out(time_at, &r.state_entry_time, sizeof(entered_at)))
-            return false;
-    }
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    done = !copy_out(area, &r, sizeof(r));
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    if (is_flagged && copy_out(time_at, &entered_at, sizeof(entered_at)))
-        return false;
-    return done;
+    return write_marked(area, &r, sizeof(r),
+                        offsetof(struct vcpu_runstate_info, state_entry_time),
+                        &entered_at, sizeof(entered_at));
 }
 
 /*
@@ -316,8 +315,8 @@ int vcpu_set_runstate_area(struct vcpu *v, uint64_t va)
 }
 
 /*
- * A copy of the clock that applications may read, on other pCPUs and while it
- * is written: of the versions only even ones come with a clock that is whole.
+ * A copy of the clock that applications may read: of the versions only even
+ * ones come with a clock that is whole.
  */
 static bool write_time_area(const struct vcpu *v, guest_va area)
 {
@@ -327,13 +326,9 @@ static bool write_time_area(const struct vcpu *v, guest_va area)
     memcpy(&t, &vcpu_info_of(v)->time, sizeof(t));
     version = t.version & ~1u;
     t.version = version - 1;
-    if (copy_out(area, &t.version, sizeof(t.version)))
-        return false;
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    if (copy_out(area, &t, sizeof(t)))
-        return false;
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    return !copy_out(area, &version, sizeof(version));
+    return write_marked(area, &t, sizeof(t),
+                        offsetof(struct vcpu_time_info, version), &version,
+                        sizeof(version));
 }
 
 /*
@@ -362,8 +357,7 @@ void vcpu_runstate_publish(struct vcpu *v)
     if (!__atomic_exchange_n(&v->runstate_stale, false, __ATOMIC_RELAXED))
         return;
     if (area && !write_area(v, (guest_va){area}))
-        log_debug("d%uv%u: no runstate area at %#lx", v->domain->id, v->id,
-                  area);
+        log_debug("d%uv%u: no place at %#lx", v->domain->id, v->id, area);
     if (time_area && !write_time_area(v, (guest_va){time_area}))
-        log_debug("d%uv%u: no clock at %#lx", v->domain->id, v->id, time_area);
+        log_debug("d%uv%u: no place at %#lx", v->domain->id, v->id, time_area);
 }

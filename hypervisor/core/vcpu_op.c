@@ -155,8 +155,6 @@ long hc_vcpu_op(struct vcpu *v, const struct hc_args *args)
     case VCPUOP_send_nmi:
         arch_vcpu_nmi(target);
         return 0;
-    case VCPUOP_get_physid:
-        return refuse(-EINVAL, "vCPU %u is tied to no processor", target->id);
     default:
         return sub_op_run(&table, target, args->a[0], HC_ARG_VA(args, 2));
     }

@@ -29,6 +29,16 @@
      ASSIST(writable_pagetables) | ASSIST(pae_extended_cr3) |                  \
      ASSIST(architectural_iopl) | ASSIST(runstate_update_flag))
 
+/* Who and when is left out: the same source gives the same bits. */
+static const struct xenver_compile_info_args compile_info = {
+    .compiler = __VERSION__,
+    .compile_by = "mica",
+};
+
+static const struct xenver_platform_parameters_args platform_parameters = {
+    .virt_start = HYPERVISOR_VIRT_START,
+};
+
 static long put(guest_va arg, const void *data, size_t size)
 {
     return copy_out(arg, data, size) ? -EFAULT : 0;
@@ -43,24 +53,6 @@ static long put_text(guest_va arg, const char *text, size_t size)
         clear_out(guest_va_add(arg, length), size - length))
         return -EFAULT;
     return 0;
-}
-
-static long xenver_compile_info(guest_va arg)
-{
-    struct xenver_compile_info_args info = {.compile_by = "mica"};
-
-    /* Who and when is left out: the same source gives the same bits. */
-    format(info.compiler, sizeof(info.compiler), "%s", __VERSION__);
-    return put(arg, &info, sizeof(info));
-}
-
-static long xenver_platform_parameters(guest_va arg)
-{
-    static const struct xenver_platform_parameters_args parameters = {
-        .virt_start = HYPERVISOR_VIRT_START,
-    };
-
-    return put(arg, &parameters, sizeof(parameters));
 }
 
 static long xenver_get_features(const struct domain *d, guest_va arg)
@@ -90,13 +82,10 @@ static long xenver_build_id(const struct domain *d, guest_va arg)
         return (long)size;
     if (copy_in(&op, arg, sizeof(op)))
         return -EFAULT;
-    if (!op.len)
-        return -EINVAL;
     if (op.len < size)
-        return -ENOBUFS;
-    if (copy_out(guest_va_add(arg, sizeof(op)), id, size))
-        return -EFAULT;
-    return (long)size;
+        return op.len ? -ENOBUFS : -EINVAL;
+    return copy_out(guest_va_add(arg, sizeof(op)), id, size) ? -EFAULT
+                                                             : (long)size;
 }
 
 /* xen_version(cmd, arg) */
@@ -111,13 +100,13 @@ long hc_xen_version(struct vcpu *v, const struct hc_args *args)
     case XENVER_extraversion:
         return put_text(arg, "-mica", XENVER_EXTRAVERSION_LEN);
     case XENVER_compile_info:
-        return xenver_compile_info(arg);
+        return put(arg, &compile_info, sizeof(compile_info));
     case XENVER_capabilities:
         return put_text(arg, "xen-3.0-x86_64 ", XENVER_CAPABILITIES_LEN);
     case XENVER_changeset:
         return put_text(arg, "unavailable", XENVER_CHANGESET_LEN);
     case XENVER_platform_parameters:
-        return xenver_platform_parameters(arg);
+        return put(arg, &platform_parameters, sizeof(platform_parameters));
     case XENVER_get_features:
         return xenver_get_features(d, arg);
     case XENVER_pagesize:

@@ -188,7 +188,7 @@ static void fill_constants(struct cpu *c)
         .entry_trap = (uint64_t)entry_trap,
         .full_cr3 = idle_cr3(),
         .exception_stack = (uint64_t)info,
-        .refill_returns = cpu_features()->rsb_needs_refill,
+        .refill_returns = !cpu_features()->smep, /* which the guest filled */
     };
 }
 

@@ -18,7 +18,6 @@
 #define XCR0_SSE (1ul << 1)
 #define XCR0_AVX (1ul << 2)
 #define XCR0_AVX512 (7ul << 5)
-#define XCR0_PKRU (1ul << 9)
 #define FXSAVE_SIZE 512
 
 static struct cpu_features features;
@@ -26,7 +25,10 @@ static bool has_arch_capabilities, has_md_clear, has_rtm;
 
 enum cpuid_register { EBX, ECX, EDX };
 
-/* A feature that Mica needs, or (with a flag) uses where it is. */
+/*
+ * A feature that Mica needs, though it may be turned off, or (with a flag)
+ * uses where it is. What every processor with 64-bit mode has is not asked.
+ */
 static const struct feature {
     uint32_t leaf;
     enum cpuid_register where;
@@ -34,20 +36,9 @@ static const struct feature {
     const char *name;
     bool *flag;
 } feature_table[] = {
-    {1, EDX, 3, "4 MiB pages (PSE)", NULL},
-    {1, EDX, 4, "the time stamp counter (TSC)", NULL},
-    {1, EDX, 5, "model specific registers (MSR)", NULL},
-    {1, EDX, 6, "physical address extension (PAE)", NULL},
-    {1, EDX, 8, "CMPXCHG8B", NULL},
     {1, EDX, 9, "a local APIC", NULL},
     {1, EDX, 13, "global pages (PGE)", NULL},
-    {1, EDX, 15, "conditional moves (CMOV)", NULL},
-    {1, EDX, 24, "FXSAVE and FXRSTOR", NULL},
-    {1, EDX, 25, "SSE", NULL},
-    {1, EDX, 26, "SSE2", NULL},
-    {0x80000001, EDX, 11, "SYSCALL and SYSRET", NULL},
     {0x80000001, EDX, 20, "no-execute pages (NX)", NULL},
-    {0x80000001, EDX, 29, "64-bit mode", NULL},
 
     {1, ECX, 31, "virtual", &features.hypervisor},
     {1, ECX, 21, "x2apic", &features.x2apic},
@@ -63,8 +54,8 @@ static const struct feature {
     {0x80000008, EBX, 12, "ibpb", &features.ibpb},
 };
 
-/* A leaf beyond the highest one reads as zeros, whatever CPUID says. */
-static struct cpuid_leaf leaf_or_zero(uint32_t leaf, uint32_t subleaf)
+/* What CPUID says; a leaf beyond the highest of its half is zero. */
+struct cpuid_leaf cpu_leaf(uint32_t leaf, uint32_t subleaf)
 {
     if (leaf > cpuid(leaf & 0x80000000, 0).eax)
         return (struct cpuid_leaf){0, 0, 0, 0};
@@ -78,7 +69,7 @@ static void detect_table(void)
 
     for (size_t i = 0; i < ARRAY_LEN(feature_table); i++) {
         const struct feature *f = &feature_table[i];
-        struct cpuid_leaf l = leaf_or_zero(f->leaf, 0);
+        struct cpuid_leaf l = cpu_leaf(f->leaf, 0);
         uint32_t bits = f->where == EBX   ? l.ebx
                         : f->where == ECX ? l.ecx
                                           : l.edx;
@@ -98,25 +89,13 @@ static void detect_table(void)
 static void detect_identity(void)
 {
     struct cpuid_leaf vendor = cpuid(0, 0);
-    struct cpuid_leaf one = cpuid(1, 0);
-    uint32_t family = one.eax >> 8 & 0xf;
-    uint32_t model = one.eax >> 4 & 0xf;
 
-    if (family == 6 || family == 15)
-        model |= one.eax >> 12 & 0xf0;
-    if (family == 15)
-        family += one.eax >> 20 & 0xff;
-    features.family = (uint8_t)family;
-    features.model = (uint8_t)model;
-    features.stepping = one.eax & 0xf;
     features.is_intel = vendor.ebx == 0x756e6547; /* Genu */
     features.is_amd = vendor.ebx == 0x68747541 || /* Auth */
                       vendor.ebx == 0x6f677948;   /* Hygo */
-    features.physical_bits = leaf_or_zero(0x80000008, 0).eax & 0xff;
-    if (!features.physical_bits)
-        features.physical_bits = 36;
-    log_info("Processor: family %u model %u stepping %u", features.family,
-             features.model, features.stepping);
+    features.physical_bits = cpu_leaf(0x80000008, 0).eax & 0xff;
+    log_info("Processor: %.4s%.4s%.4s, signature %#x", (char *)&vendor.ebx,
+             (char *)&vendor.edx, (char *)&vendor.ecx, cpuid(1, 0).eax);
 }
 
 /*
@@ -125,41 +104,15 @@ static void detect_identity(void)
  */
 static void detect_xsave(void)
 {
-    struct cpuid_leaf d;
-    uint64_t supported;
+    struct cpuid_leaf d = cpu_leaf(0xd, 0); /* ecx: bytes for all there is */
 
     features.xcr0 = XCR0_X87 | XCR0_SSE;
-    features.xsave_size = FXSAVE_SIZE;
-    features.xsave &= cpuid(0, 0).eax >= 0xd;
-    if (!features.xsave)
-        return;
-    d = cpuid(0xd, 0);
-    supported = (uint64_t)d.edx << 32 | d.eax;
-    features.xsave_size = FXSAVE_SIZE + 64;
-    features.xcr0 |= supported & XCR0_AVX;
-    if (supported & XCR0_AVX && (supported & XCR0_AVX512) == XCR0_AVX512)
+    features.xsave &= d.ecx != 0;
+    features.xsave_size = features.xsave ? d.ecx : FXSAVE_SIZE;
+    if (features.xsave)
+        features.xcr0 |= d.eax & XCR0_AVX;
+    if (features.xcr0 & XCR0_AVX && (d.eax & XCR0_AVX512) == XCR0_AVX512)
         features.xcr0 |= XCR0_AVX512;
-    features.xcr0 |= supported & XCR0_PKRU;
-    for (unsigned i = 2; i < 63; i++) {
-        struct cpuid_leaf part = cpuid(0xd, i); /* eax: size, ebx: offset */
-
-        if (features.xcr0 >> i & 1)
-            features.xsave_size =
-                (uint32_t)max_u64(features.xsave_size, part.ebx + part.eax);
-    }
-}
-
-/* Models of Intel's family 6 that do not speculate past a fault or at all. */
-static bool intel_is_immune(void)
-{
-    static const uint8_t in_order_atoms[] = {0x1c, 0x26, 0x27, 0x35, 0x36};
-
-    if (features.family < 6)
-        return true;
-    for (size_t i = 0; i < ARRAY_LEN(in_order_atoms); i++)
-        if (features.family == 6 && features.model == in_order_atoms[i])
-            return true;
-    return false;
 }
 
 static void detect_flaws(void)
@@ -169,10 +122,8 @@ static void detect_flaws(void)
     if (has_arch_capabilities &&
         rdmsr_safe(MSR_ARCH_CAPABILITIES, &capabilities))
         capabilities = 0;
-    features.meltdown = features.is_intel && !intel_is_immune() &&
-                        !(capabilities & ARCH_CAP_RDCL_NO);
+    features.meltdown = features.is_intel && !(capabilities & ARCH_CAP_RDCL_NO);
     features.l1tf = features.meltdown;
-    features.rsb_needs_refill = !features.smep;
     features.clear_buffers =
         (has_md_clear && (!(capabilities & ARCH_CAP_MDS_NO) ||
                           (has_rtm && !(capabilities & ARCH_CAP_TAA_NO)))) ||

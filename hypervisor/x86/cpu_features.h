@@ -7,21 +7,22 @@
 
 #include "core/types.h"
 
+#include "x86/insn.h"
+
 struct cpu_features {
     bool is_intel, is_amd; /* AMD includes Hygon */
     bool hypervisor;       /* Mica runs in a virtual machine */
     uint8_t physical_bits;
-    uint8_t family, model, stepping;
 
     bool x2apic, tsc_deadline, invariant_tsc, rdtscp, smep, ibpb, xsave;
     uint64_t xcr0;       /* features XSAVE may keep; x87 and SSE at least */
-    uint32_t xsave_size; /* bytes for all of them, FXSAVE's 512 without */
+    uint32_t xsave_size; /* bytes for all and more, FXSAVE's 512 without */
 
-    bool meltdown;         /* user code may read what is mapped supervisor */
-    bool l1tf;             /* not-present entries may leak the L1 cache */
-    bool rsb_needs_refill; /* SMEP absent: the return stack must be filled */
-    bool clear_buffers;    /* VERW before a guest: MDS, TAA, MMIO stale data */
+    bool meltdown;      /* user code may read what is mapped supervisor */
+    bool l1tf;          /* not-present entries may leak the L1 cache */
+    bool clear_buffers; /* VERW before a guest: MDS, TAA, MMIO stale data */
 };
 
 void cpu_features_detect(void);
+struct cpuid_leaf cpu_leaf(uint32_t leaf, uint32_t subleaf);
 const struct cpu_features *cpu_features(void);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine's side of cpuid_policy.c. */
-#include "x86/cpu_policy.h"
+/* What guests and tools are told of the processors, and where each one is. */
+#include "x86/cpuid_policy.h"
 
+#include "core/machine.h"
+
+#include "x86/apic.h"
 #include "x86/cpu_features.h"
 #include "x86/fpu.h"
 #include "x86/paging.h"
 #include "x86/time.h"
+#include "x86/topology.h"
 
 /* The bits of the highest machine address. */
 static unsigned address_width(void)
@@ -15,19 +19,36 @@ static unsigned address_width(void)
     return 64 - (unsigned)__builtin_clzll(last);
 }
 
-static uint64_t xcr0_allowed(void)
+/* What CPUID says to a guest that has enabled the features `xcr0`. */
+struct cpuid_leaf cpu_guest_leaf(uint64_t xcr0, uint32_t leaf, uint32_t subleaf)
 {
-    return cpu_features()->xsave ? fpu_xcr0_allowed() : 0;
-}
-
-struct cpuid_view cpu_policy_view(uint64_t xcr0)
-{
-    return (struct cpuid_view){
-        .host = cpuid,
-        .xcr0_allowed = xcr0_allowed(),
+    struct cpuid_view view = {
+        .host = cpu_leaf,
+        .xcr0_allowed = cpu_features()->xsave ? fpu_xcr0_allowed() : 0,
         .xcr0 = xcr0,
         .tsc_khz = time_tsc_khz(),
         .tsc_is_stable = time_tsc_is_stable(),
         .address_width = address_width(),
     };
+
+    return cpuid_policy_leaf(&view, leaf, subleaf);
+}
+
+struct machine_cpuid machine_cpuid(enum machine_cpuid_view view, uint32_t leaf,
+                                   uint32_t subleaf)
+{
+    struct cpuid_leaf l = view == MACHINE_CPUID_GUEST
+                              ? cpu_guest_leaf(~0ull, leaf, subleaf)
+                              : cpu_leaf(leaf, subleaf);
+
+    return (struct machine_cpuid){l.eax, l.ebx, l.ecx, l.edx};
+}
+
+struct machine_place machine_cpu_place(unsigned cpu)
+{
+    struct topology t = topology_detect(cpuid);
+    uint32_t apic_id = apic_id_of_cpu(cpu);
+
+    return (struct machine_place){topology_core(t, apic_id),
+                                  topology_socket(t, apic_id)};
 }

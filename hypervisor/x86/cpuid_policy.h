@@ -14,6 +14,7 @@
 #define GUEST_VISIBLE_VERSION (4u << 16 | 17u)
 
 struct cpuid_view {
+    /* The processor; zeros for a leaf that it does not have. */
     struct cpuid_leaf (*host)(uint32_t leaf, uint32_t subleaf);
     uint64_t xcr0_allowed; /* features the guest may enable; 0: no XSAVE */
     uint64_t xcr0;         /* those it has enabled */
@@ -24,3 +25,7 @@ struct cpuid_view {
 
 struct cpuid_leaf cpuid_policy_leaf(const struct cpuid_view *view,
                                     uint32_t leaf, uint32_t subleaf);
+
+/* cpu_policy.c: on this machine */
+struct cpuid_leaf cpu_guest_leaf(uint64_t xcr0, uint32_t leaf,
+                                 uint32_t subleaf);

@@ -6,11 +6,11 @@
  */
 #include "x86/emulate.h"
 
-#include "core/cpu_policy.h"
 #include "core/guest_copy.h"
 
 #include "x86/context.h"
 #include "x86/cpu_features.h"
+#include "x86/cpuid_policy.h"
 #include "x86/debug_regs.h"
 #include "x86/fpu.h"
 #include "x86/insn.h"
@@ -114,13 +114,13 @@ int emulate_fetch(const struct vcpu *v, const struct regs *r, struct insn *out)
 
 static void do_cpuid(const struct vcpu *v, struct regs *r)
 {
-    struct machine_cpuid out = cpu_policy_read(
-        v->domain, v->arch->xcr0, (uint32_t)r->rax, (uint32_t)r->rcx);
+    struct cpuid_leaf out =
+        cpu_guest_leaf(v->arch->xcr0, (uint32_t)r->rax, (uint32_t)r->rcx);
 
-    r->rax = out.a;
-    r->rbx = out.b;
-    r->rcx = out.c;
-    r->rdx = out.d;
+    r->rax = out.eax;
+    r->rbx = out.ebx;
+    r->rcx = out.ecx;
+    r->rdx = out.edx;
 }
 
 /* --- registers ----------------------------------------------------------- */

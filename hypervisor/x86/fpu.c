@@ -162,37 +162,6 @@ static bool xcr0_is_valid(uint64_t value)
     return !avx512 || (avx512 == XCR0_AVX512 && value & XCR0_AVX);
 }
 
-/* Whether XRSTOR takes the area without a fault (Intel SDM 1, 13.8). */
-static bool header_is_valid(const struct fpu_area *area)
-{
-    for (unsigned i = 0; i < ARRAY_LEN(area->reserved1); i++)
-        if (area->reserved1[i])
-            return false;
-    return !area->xcomp_bv && !(area->xstate_bv & ~fpu_xcr0_allowed());
-}
-
-/*
- * Takes over XCR0 and the first `size` bytes of an area in XSAVE's standard
- * format, for a vCPU that is loaded nowhere; the rest is as after power-on.
- * CR0.TS stays. 0, or -EINVAL for what would make the restore fault.
- */
-int fpu_set_xsave_area(struct vcpu *v, uint64_t xcr0, const void *area,
-                       size_t size)
-{
-    bool was_switched = v->arch->cr0_ts;
-    struct fpu_area *to = v->arch->fpu;
-
-    if (!xcr0_is_valid(xcr0) || size < sizeof(*to) ||
-        size > cpu_features()->xsave_size || !header_is_valid(area))
-        return -EINVAL;
-    fpu_reset(v);
-    memcpy(to, area, size);
-    to->mxcsr &= mxcsr_mask;
-    v->arch->xcr0 = xcr0;
-    v->arch->cr0_ts = was_switched;
-    return 0;
-}
-
 /* Writing XCR0 leaves a virtual machine, reading it does not. */
 static void use_xcr0(uint64_t value)
 {

@@ -32,8 +32,6 @@ void fpu_destroy(struct vcpu *v);
 void fpu_reset(struct vcpu *v);
 void fpu_set_image(struct vcpu *v, const void *fxsave_image);
 void fpu_get_image(const struct vcpu *v, void *fxsave_image);
-must_check int fpu_set_xsave_area(struct vcpu *v, uint64_t xcr0,
-                                  const void *area, size_t size);
 
 void fpu_save(struct vcpu *v);
 void fpu_restore(struct vcpu *v);

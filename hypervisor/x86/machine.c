@@ -155,23 +155,12 @@ void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time)
     }
 }
 
-void machine_cpu_info(unsigned cpu, struct machine_cpu *out)
+void machine_cpu_ids(unsigned cpu, uint32_t *apic_id, uint32_t *acpi_id)
 {
-    struct cpuid_leaf vendor = cpuid(0, 0);
-    const struct cpu_features *f = cpu_features();
-    uint32_t apic_id = apic_id_of_cpu(cpu);
-    const struct acpi_cpu *found = acpi_find_cpu(apic_id);
+    const struct acpi_cpu *found = acpi_find_cpu(apic_id_of_cpu(cpu));
 
-    *out = (struct machine_cpu){
-        .apic_id = apic_id,
-        .acpi_id = found ? found->acpi_id : ~0u,
-        .family = f->family,
-        .model = f->model,
-        .stepping = f->stepping,
-    };
-    memcpy(out->vendor, &vendor.ebx, 4);
-    memcpy(out->vendor + 4, &vendor.edx, 4);
-    memcpy(out->vendor + 8, &vendor.ecx, 4);
+    *apic_id = apic_id_of_cpu(cpu);
+    *acpi_id = found ? found->acpi_id : ~0u;
 }
 
 static int efi_info(struct xenpf_firmware_info_args *info)

@@ -8,10 +8,7 @@
 
 #include "core/guest_copy.h"
 
-#include "hypercall_abi/cpuid.h"
-
 #include "x86/cpu_features.h"
-#include "x86/hypercall_page.h"
 #include "x86/insn.h"
 #include "x86/vcpu.h"
 
@@ -25,34 +22,25 @@
 /* Fast strings; neither branch trace nor event-based sampling. */
 #define MISC_ENABLE_VALUE (1ull << 0 | 1ull << 11 | 1ull << 12)
 
-struct constant_msr {
+static const struct constant_msr {
     uint32_t first, last;
-    bool intel, amd; /* where it exists */
     uint64_t value;
-};
-
-static const struct constant_msr constants[] = {
-    {0x179, 0x17b, true, true, 0},  /* MCG_CAP: no banks; STATUS; CTL */
-    {0x400, 0x47f, true, true, 0},  /* banks of machine checks */
-    {0xce, 0xce, true, false, 0},   /* PLATFORM_INFO */
-    {0x140, 0x140, true, false, 0}, /* MISC_FEATURES_ENABLES */
-    {MSR_MISC_ENABLE, MSR_MISC_ENABLE, true, false, MISC_ENABLE_VALUE},
-    {0xc0010015, 0xc0010015, false, true, 0}, /* HWCR */
-    {0xc0010055, 0xc0010055, false, true, 0}, /* INT_PENDING */
-    {0xc0011029, 0xc0011029, false, true, 0}, /* DE_CFG */
+} constants[] = {
+    {0x179, 0x17b, 0}, /* MCG_CAP: no banks; STATUS; CTL */
+    {0x400, 0x47f, 0}, /* banks of machine checks */
+    {0xce, 0xce, 0},   /* PLATFORM_INFO */
+    {0x140, 0x140, 0}, /* MISC_FEATURES_ENABLES */
+    {MSR_MISC_ENABLE, MSR_MISC_ENABLE, MISC_ENABLE_VALUE},
+    {0xc0010015, 0xc0010015, 0}, /* HWCR */
+    {0xc0010055, 0xc0010055, 0}, /* INT_PENDING */
+    {0xc0011029, 0xc0011029, 0}, /* DE_CFG */
 };
 
 static const struct constant_msr *find_constant(uint32_t msr)
 {
-    const struct cpu_features *f = cpu_features();
-
-    for (size_t i = 0; i < ARRAY_LEN(constants); i++) {
-        const struct constant_msr *c = &constants[i];
-
-        if (msr >= c->first && msr <= c->last &&
-            ((c->intel && f->is_intel) || (c->amd && f->is_amd)))
-            return c;
-    }
+    for (size_t i = 0; i < ARRAY_LEN(constants); i++)
+        if (msr >= constants[i].first && msr <= constants[i].last)
+            return &constants[i];
     return NULL;
 }
 
@@ -77,9 +65,6 @@ int msr_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
         if (rdmsr_safe(MSR_MICROCODE_REVISION, value))
             *value = 0;
         return 0;
-    case XEN_CPUID_HYPERCALL_MSR:
-        *value = 0;
-        return 0;
     case MSR_EFER:
         *value = rdmsr(MSR_EFER) & EFER_SHOWN;
         return 0;
@@ -95,31 +80,6 @@ int msr_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
     return c ? 0 : -EPERM;
 }
 
-static int write_base(uint32_t msr, uint64_t value)
-{
-    if (!va_is_canonical(value))
-        return -EPERM;
-    wrmsr(msr, value);
-    return 0;
-}
-
-static int write_tsc_aux(struct vcpu *v, uint64_t value)
-{
-    if (!cpu_features()->rdtscp || value >> 32)
-        return -EPERM;
-    v->arch->tsc_aux = (uint32_t)value;
-    wrmsr(MSR_TSC_AUX, value);
-    return 0;
-}
-
-/* The low 12 bits number the page of the hypercall code; there is one. */
-static int write_hypercall_page(struct vcpu *v, uint64_t value)
-{
-    if (value & (PAGE_SIZE - 1))
-        return -EPERM;
-    return hypercall_page_install(v->domain, MFN(value >> PAGE_SHIFT));
-}
-
 /*
  * WRMSR: 0, or an error when it is to fault. What changes nothing, or nothing
  * a guest could notice, is swallowed.
@@ -132,15 +92,20 @@ int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
     case MSR_FS_BASE:
     case MSR_GS_BASE:
     case MSR_KERNEL_GS_BASE:
-        return write_base(msr, value);
+        if (!va_is_canonical(value))
+            return -EPERM;
+        wrmsr(msr, value);
+        return 0;
     case MSR_TSC:
         return -EPERM;
     case MSR_TSC_AUX:
-        return write_tsc_aux(v, value);
+        if (!cpu_features()->rdtscp || value >> 32)
+            return -EPERM;
+        v->arch->tsc_aux = (uint32_t)value;
+        wrmsr(MSR_TSC_AUX, value);
+        return 0;
     case MSR_MICROCODE_REVISION:
         return value ? -EPERM : 0; /* asks for the revision to be shown */
-    case XEN_CPUID_HYPERCALL_MSR:
-        return write_hypercall_page(v, value);
     }
     if (find_constant(msr))
         return 0;

@@ -2,7 +2,6 @@
 /* The machine's part of vCPUs and domains: birth, contexts, kicks. */
 #include "core/arch.h"
 #include "core/domain.h"
-#include "core/frame.h"
 #include "core/guest_copy.h"
 #include "core/heap.h"
 #include "core/hypercall.h"
@@ -16,7 +15,6 @@
 #include "x86/debug_regs.h"
 #include "x86/desc.h"
 #include "x86/fpu.h"
-#include "x86/hypercall_page.h"
 #include "x86/insn.h"
 #include "x86/ioport.h"
 
@@ -331,20 +329,4 @@ void arch_hypercall_page_fill(void *page)
     }
     memcpy(stubs + HC_IRET * STUB_BYTES, iret_stub, sizeof(iret_stub));
     stubs[HC_IRET * STUB_BYTES + 5] = HC_IRET;
-}
-
-int hypercall_page_install(struct domain *d, mfn_t frame)
-{
-    struct frame *f = frame_get(frame, d);
-    int error;
-
-    if (!f)
-        return -EINVAL;
-    error = frame_get_writable(f);
-    frame_put(f);
-    if (error)
-        return -EINVAL;
-    arch_hypercall_page_fill(arch_frame_ptr(frame));
-    frame_put_writable(f);
-    return 0;
 }

@@ -19,9 +19,6 @@ struct arch_vcpu {
     mfn_t descriptors; /* a frame of type FRAME_SEGDESC; 0: none */
     unsigned nmis;
     struct vcpu_guest_context context; /* the last that was set */
-    uint64_t entries[2];               /* SYSCALL in 32-bit mode, SYSENTER */
-    uint64_t xcr0;
-    uint8_t xstate[FAKE_XSTATE_SIZE];
 };
 
 struct arch_domain {
@@ -294,47 +291,6 @@ void arch_vcpu_get_context(const struct vcpu *v,
 {
     *context = v->arch->context;
     context->flags &= ~(uint64_t)VGCF_online;
-}
-
-void arch_vcpu_get_entries(const struct vcpu *v,
-                           struct xen_domctl_ext_vcpucontext *out)
-{
-    out->syscall32_callback_eip = v->arch->entries[0];
-    out->sysenter_callback_eip = v->arch->entries[1];
-}
-
-void arch_vcpu_set_entries(struct vcpu *v,
-                           const struct xen_domctl_ext_vcpucontext *in)
-{
-    v->arch->entries[0] = in->syscall32_callback_eip;
-    v->arch->entries[1] = in->sysenter_callback_eip;
-}
-
-uint64_t arch_xstate_features(void)
-{
-    return fake.xstate_features;
-}
-
-uint32_t arch_xstate_size(void)
-{
-    return FAKE_XSTATE_SIZE;
-}
-
-void arch_vcpu_get_xstate(const struct vcpu *v, uint64_t *xcr0, void *area)
-{
-    *xcr0 = v->arch->xcr0;
-    memcpy(area, v->arch->xstate, FAKE_XSTATE_SIZE);
-}
-
-int arch_vcpu_set_xstate(struct vcpu *v, uint64_t xcr0, const void *area,
-                         size_t size)
-{
-    if (xcr0 & ~fake.xstate_features)
-        return -EINVAL;
-    v->arch->xcr0 = xcr0;
-    memset(v->arch->xstate, 0, FAKE_XSTATE_SIZE);
-    memcpy(v->arch->xstate, area, size);
-    return 0;
 }
 
 void arch_vcpu_release_frames(struct vcpu *v)

@@ -25,7 +25,7 @@
 #define FAKE_FIRST_FRAME 0x1000u
 #define FAKE_LAST_FRAME (FAKE_FIRST_FRAME + FAKE_FRAMES - 1)
 #define FAKE_PIRQS 1024u
-#define FAKE_XSTATE_SIZE 640u
+
 /* In the slots of an L4 table that are Mica's: a frame that no guest has. */
 #define FAKE_OWN_SLOT (0x77ull << 12 | 1)
 
@@ -64,7 +64,6 @@ struct fake {
     int fail_domain_create;
     int set_context_result;
     unsigned contexts_set;
-    uint64_t xstate_features; /* 0: no XSAVE */
     unsigned clocks_published;
     bool pirq_unmasked[FAKE_PIRQS];
     bool io_forbidden; /* every device frame is */

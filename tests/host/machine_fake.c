@@ -5,7 +5,6 @@
 #include <string.h>
 
 char fake_keys[FAKE_KEYS + 1];
-uint32_t fake_cpuid_1c;
 
 static const struct {
     uint32_t leaf, subleaf;
@@ -17,7 +16,6 @@ static const struct {
     {0x4, 1, {0x122, 0, 0, 0}},
     {0x7, 0, {1, FAKE_CPUID_7B, 4, 5}},
     {0x7, 1, {0x1c00, 0, 0, 0}},
-    {0x7, 2, {9, 9, 9, 9}}, /* beyond what subleaf 0 says there is */
     {0xb, 0, {1, 2, 0x100, 0}},
     {0xb, 1, {3, 8, 0x201, 0}},
     {0xd, 0, {7, 576, 832, 0}},
@@ -28,7 +26,6 @@ static const struct {
     {0x80000001, 0, {0, 0, 0x121, 0x20100800}},
     {0x80000007, 0, {0, 0, 0, 0x100}},
     {0x80000008, 0, {0x3028, 0, 0, 0}},
-    {0x80000021, 0, {7, 7, 7, 7}}, /* beyond the last */
 };
 
 struct machine_cpuid machine_cpuid(enum machine_cpuid_view view, uint32_t leaf,
@@ -39,24 +36,10 @@ struct machine_cpuid machine_cpuid(enum machine_cpuid_view view, uint32_t leaf,
     for (size_t i = 0; i < ARRAY_LEN(leaves); i++)
         if (leaves[i].leaf == leaf && leaves[i].subleaf == subleaf)
             r = leaves[i].r;
-    if (leaf == 0x1 && !subleaf && fake_cpuid_1c)
-        r.c = fake_cpuid_1c;
     if (view == MACHINE_CPUID_GUEST && leaf == 0x1)
         r.d &= ~FAKE_CPUID_HIDDEN;
     if (view == MACHINE_CPUID_GUEST && leaf == 0x7 && !subleaf)
         r.b &= ~FAKE_CPUID_HIDDEN;
-    return r;
-}
-
-struct machine_cpuid machine_guest_cpuid(uint64_t allowed, uint64_t enabled,
-                                         uint32_t leaf, uint32_t subleaf)
-{
-    struct machine_cpuid r = machine_cpuid(MACHINE_CPUID_GUEST, leaf, subleaf);
-
-    if (leaf == 0xd && !subleaf) {
-        r.a &= (uint32_t)allowed;
-        r.b &= (uint32_t)enabled;
-    }
     return r;
 }
 

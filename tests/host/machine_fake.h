@@ -18,5 +18,4 @@
 
 #define FAKE_KEYS 16u
 
-extern uint32_t fake_cpuid_1c; /* leaf 1 ecx, when it is not 0 */
 extern char fake_keys[FAKE_KEYS + 1];

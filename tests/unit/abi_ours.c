@@ -9,7 +9,6 @@
 #include "hypercall_abi/event_channel.h"
 #include "hypercall_abi/grant_table.h"
 #include "hypercall_abi/hypercall.h"
-#include "hypercall_abi/mca.h"
 #include "hypercall_abi/memory.h"
 #include "hypercall_abi/mmu.h"
 #include "hypercall_abi/multicall.h"
@@ -24,7 +23,6 @@
 #include "hypercall_abi/vcpu.h"
 #include "hypercall_abi/version.h"
 #include "hypercall_abi/vm_assist.h"
-#include "hypercall_abi/xenpmu.h"
 #include "ring_buffers/console.h"
 
 #include "abi_facts.h"

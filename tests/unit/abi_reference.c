@@ -26,7 +26,6 @@
 #include <xen/nmi.h>
 #include <xen/physdev.h>
 #include <xen/platform.h>
-#include <xen/pmu.h>
 #include <xen/sched.h>
 #include <xen/sysctl.h>
 #include <xen/vcpu.h>

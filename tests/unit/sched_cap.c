@@ -314,6 +314,7 @@ START_TEST(test_sched_cap_domain_destroyed_while_parked)
     int result;
 
     fake_boot(2);
+    dom0 = fake_domain(0, 1);
     d = fake_domain(3, 2);
     sched_set_cap(d, 10);
     ck_assert_int_eq(vcpu_up(d->vcpus[0]), 0);

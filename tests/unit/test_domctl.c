@@ -212,18 +212,6 @@ START_TEST(test_domctl_on_caller_itself_is_refused)
 }
 END_TEST
 
-START_TEST(test_domctl_what_has_no_meaning_is_refused)
-{
-    clear();
-    create(GUEST_ID);
-    ck_assert_int_eq(RUN(shadow_op, GUEST_ID), -EOPNOTSUPP);
-    ck_assert_int_eq(RUN(sendtrigger, GUEST_ID), -EOPNOTSUPP);
-    ck_assert_int_eq(RUN(soft_reset, GUEST_ID), -EOPNOTSUPP);
-    ck_assert_int_eq(RUN(get_paging_mempool_size, GUEST_ID), -EOPNOTSUPP);
-    ck_assert_int_eq(RUN(cacheflush, GUEST_ID), 0);
-}
-END_TEST
-
 START_TEST(test_domctl_on_dying_domain_changes_nothing)
 {
     struct domain *d = create(GUEST_ID);
@@ -298,7 +286,7 @@ START_TEST(test_domctl_createdomain_makes_what_was_asked_for)
 
     describe_new();
     op.u.createdomain.max_grant_frames = 4;
-    op.u.createdomain.flags = XEN_DOMCTL_CDF_xs_domain;
+    op.u.createdomain.flags = XEN_DOMCTL_CDF_oos_off;
     ck_assert_int_eq(RUN(createdomain, GUEST_ID), 0);
     d = domain_find_get(GUEST_ID);
     ck_assert_ptr_nonnull(d);
@@ -306,7 +294,7 @@ START_TEST(test_domctl_createdomain_makes_what_was_asked_for)
     ck_assert_uint_eq(d->max_vcpus, 2);
     ck_assert_ptr_null(domain_vcpu(d, 0));
     ck_assert_uint_eq(d->uuid[2], 3);
-    ck_assert(d->is_store && !d->is_privileged && !d->shares_lower_half);
+    ck_assert(!d->is_privileged && !d->shares_lower_half);
     ck_assert_uint_eq(d->pause_count, 1);
     ck_assert_uint_eq(d->refs, 1);
     grant_size(d, &frames, &max_frames);
@@ -378,7 +366,7 @@ START_TEST(test_domctl_createdomain_of_other_kinds_is_refused)
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         describe_new();
         op.u.createdomain.flags = kinds[i];
-        ck_assert_int_eq(RUN(createdomain, 0), -EOPNOTSUPP);
+        ck_assert_int_eq(RUN(createdomain, 0), -EINVAL);
     }
     op.u.createdomain.flags = 0x100;
     ck_assert_int_eq(RUN(createdomain, 0), -EINVAL);
@@ -501,10 +489,6 @@ START_TEST(test_domctl_info_tells_why_a_domain_shut_down)
     ck_assert_uint_eq(flags >> XEN_DOMINF_shutdownshift &
                           XEN_DOMINF_shutdownmask,
                       SHUTDOWN_crash);
-    ck_assert_int_eq(RUN(resumedomain, GUEST_ID), 0);
-    ck_assert_int_eq(RUN(resumedomain, GUEST_ID), 0);
-    ck_assert_int_eq(RUN(getdomaininfo, GUEST_ID), 0);
-    ck_assert(!(op.u.getdomaininfo.flags & XEN_DOMINF_shutdown));
 }
 END_TEST
 
@@ -547,12 +531,7 @@ START_TEST(test_domctl_tsc_is_never_emulated)
     op.u.tsc_info.tsc_mode = XEN_TSC_MODE_ALWAYS_EMULATE;
     ck_assert_int_eq(RUN(settscinfo, GUEST_ID), -EOPNOTSUPP);
     op.u.tsc_info.tsc_mode = XEN_TSC_MODE_DEFAULT;
-    op.u.tsc_info.incarnation = 4;
     ck_assert_int_eq(RUN(settscinfo, GUEST_ID), 0);
-    ck_assert_int_eq(RUN(gettscinfo, GUEST_ID), 0);
-    ck_assert_uint_eq(op.u.tsc_info.tsc_mode, XEN_TSC_MODE_NEVER_EMULATE);
-    ck_assert_uint_eq(op.u.tsc_info.gtsc_khz, 2000000);
-    ck_assert_uint_eq(op.u.tsc_info.incarnation, 4);
 }
 END_TEST
 
@@ -564,49 +543,10 @@ START_TEST(test_domctl_node_affinity_is_node_0)
     op.u.nodeaffinity.nodemap =
         (struct xenctl_bitmap){.bitmap = {BUFFER_VA}, .nr_bits = 64};
     put_buffer(&nodes, sizeof(nodes));
-    ck_assert_int_eq(RUN(setnodeaffinity, GUEST_ID), -EINVAL);
     ck_assert_int_eq(RUN(getnodeaffinity, GUEST_ID), 0);
     get_buffer(&nodes, sizeof(nodes));
     ck_assert_uint_eq(nodes, 1);
     ck_assert_int_eq(RUN(setnodeaffinity, GUEST_ID), 0);
-}
-END_TEST
-
-/* The domain's first vCPU, on dom0's page tables, binds VIRQ_DOM_EXC. */
-static long bind_dom_exc(struct domain *d, evtchn_port_t *port)
-{
-    struct evtchn_bind_virq_args bind = {.virq = VIRQ_DOM_EXC};
-    struct vcpu *caller = current_vcpu(), *v = d->vcpus[0];
-    mfn_t root = v->kernel_root;
-    long result;
-
-    v->kernel_root = caller->kernel_root;
-    this_pcpu()->current = v;
-    result = fake_call_with(hc_event_channel_op, EVTCHNOP_bind_virq, &bind);
-    this_pcpu()->current = caller;
-    v->kernel_root = root;
-    *port = bind.port;
-    return result;
-}
-
-START_TEST(test_domctl_virq_handler_hears_in_place_of_dom0)
-{
-    struct domain *d = create(GUEST_ID);
-    evtchn_port_t here, there;
-
-    ck_assert_int_eq(bind_dom_exc(dom0, &here), 0);
-    ck_assert_int_eq(bind_dom_exc(d, &there), -EPERM);
-    op.u.set_virq_handler.virq = VIRQ_TIMER;
-    ck_assert_int_eq(RUN(set_virq_handler, GUEST_ID), -EINVAL);
-    op.u.set_virq_handler.virq = NR_VIRQS;
-    ck_assert_int_eq(RUN(set_virq_handler, GUEST_ID), -EINVAL);
-    op.u.set_virq_handler.virq = VIRQ_DOM_EXC;
-    ck_assert_int_eq(RUN(set_virq_handler, GUEST_ID), 0);
-    ck_assert_int_eq(bind_dom_exc(d, &there), 0);
-    domain_raise_virq(VIRQ_DOM_EXC);
-    ck_assert(evtchn_is_pending(d, there) && !evtchn_is_pending(dom0, here));
-    ck_assert_int_eq(RUN(destroydomain, GUEST_ID), 0);
-    ck_assert(evtchn_is_pending(dom0, here));
 }
 END_TEST
 
@@ -749,7 +689,7 @@ START_TEST(test_domctl_setvcpucontext_refused_leaves_vcpu_alone)
     struct domain *d = create(GUEST_ID);
 
     describe_vcpu(2, VGCF_online);
-    ck_assert_int_eq(RUN(setvcpucontext, GUEST_ID), -EINVAL);
+    ck_assert_int_eq(RUN(setvcpucontext, GUEST_ID), -ESRCH);
     describe_vcpu(0, VGCF_online);
     op.u.vcpucontext.ctxt.va = FAKE_BAD_VA;
     ck_assert_int_eq(RUN(setvcpucontext, GUEST_ID), -EFAULT);
@@ -779,104 +719,10 @@ START_TEST(test_domctl_getvcpucontext_gives_back_what_was_set)
     ck_assert_uint_eq(back.user_regs.rip, 0x1234);
     ck_assert_uint_ne(back.vm_assist, 0);
     op.u.vcpucontext.vcpu = 2;
-    ck_assert_int_eq(RUN(getvcpucontext, GUEST_ID), -EINVAL);
+    ck_assert_int_eq(RUN(getvcpucontext, GUEST_ID), -ESRCH);
     op.u.vcpucontext.vcpu = 0;
     op.u.vcpucontext.ctxt.va = FAKE_BAD_VA;
     ck_assert_int_eq(RUN(getvcpucontext, GUEST_ID), -EFAULT);
-}
-END_TEST
-
-START_TEST(test_domctl_entry_points_are_kept)
-{
-    struct xen_domctl_ext_vcpucontext *e = &op.u.ext_vcpucontext;
-    struct domain *d = create(GUEST_ID);
-
-    ck_assert_int_eq(RUN(get_ext_vcpucontext, GUEST_ID), -ENODATA);
-    domain_vcpu(d, 0)->initialised = true;
-    *e = (struct xen_domctl_ext_vcpucontext){
-        .size = offsetof(struct xen_domctl_ext_vcpucontext, mce),
-        .syscall32_callback_eip = 0xffffffff81000000,
-        .sysenter_callback_eip = 0x1000,
-    };
-    ck_assert_int_eq(RUN(set_ext_vcpucontext, GUEST_ID), 0);
-    clear();
-    e->mce[3] = 7;
-    ck_assert_int_eq(RUN(get_ext_vcpucontext, GUEST_ID), 0);
-    ck_assert_uint_eq(e->size, 64);
-    ck_assert_uint_eq(e->syscall32_callback_eip, 0xffffffff81000000);
-    ck_assert_uint_eq(e->sysenter_callback_eip, 0x1000);
-    ck_assert_uint_eq(e->mce[3], 0);
-    e->sysenter_callback_eip = 1ull << 47;
-    ck_assert_int_eq(RUN(set_ext_vcpucontext, GUEST_ID), -EINVAL);
-    e->sysenter_callback_eip = 0;
-    e->size = 31;
-    ck_assert_int_eq(RUN(set_ext_vcpucontext, GUEST_ID), -EINVAL);
-    e->size = 64;
-    e->vcpu = 2;
-    ck_assert_int_eq(RUN(set_ext_vcpucontext, GUEST_ID), -EINVAL);
-    ck_assert_int_eq(RUN(get_ext_vcpucontext, GUEST_ID), -EINVAL);
-    ck_assert_uint_eq(d->pause_count, 1);
-}
-END_TEST
-
-#define XSTATE_BYTES (16 + FAKE_XSTATE_SIZE)
-
-static long set_xstate(uint64_t xcr0, uint64_t size)
-{
-    static uint8_t bytes[XSTATE_BYTES];
-
-    memset(bytes, 0x5a, sizeof(bytes));
-    memcpy(bytes, &xcr0, sizeof(xcr0));
-    put_buffer(bytes, sizeof(bytes));
-    op.u.vcpuextstate =
-        (struct xen_domctl_vcpuextstate){.size = size, .buffer = {BUFFER_VA}};
-    return RUN(setvcpuextstate, GUEST_ID);
-}
-
-START_TEST(test_domctl_extended_registers_are_kept)
-{
-    struct xen_domctl_vcpuextstate *x = &op.u.vcpuextstate;
-    uint8_t bytes[XSTATE_BYTES];
-
-    create(GUEST_ID);
-    fake.xstate_features = 7;
-    ck_assert_int_eq(set_xstate(3, 16 + 600), 0);
-    clear();
-    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), 0);
-    ck_assert_uint_eq(x->size, XSTATE_BYTES);
-    ck_assert_uint_eq(x->xfeature_mask, 7);
-    x->buffer.va = BUFFER_VA;
-    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), 0);
-    get_buffer(bytes, sizeof(bytes));
-    ck_assert_uint_eq(bytes[0], 3);
-    ck_assert_uint_eq(bytes[8], 7);
-    ck_assert_uint_eq(bytes[16 + 599], 0x5a);
-    ck_assert_uint_eq(bytes[16 + 600], 0);
-    x->buffer.va = FAKE_BAD_VA;
-    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), -EFAULT);
-    x->size--;
-    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), -EINVAL);
-    x->size = XSTATE_BYTES;
-    x->vcpu = 2;
-    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), -EINVAL);
-}
-END_TEST
-
-START_TEST(test_domctl_extended_registers_that_make_no_sense_are_refused)
-{
-    create(GUEST_ID);
-    ck_assert_int_eq(RUN(getvcpuextstate, GUEST_ID), 0);
-    ck_assert_uint_eq(op.u.vcpuextstate.xfeature_mask, 0);
-    ck_assert_int_eq(set_xstate(0, 600), -EINVAL);
-    fake.xstate_features = 7;
-    ck_assert_int_eq(set_xstate(8, 600), -EINVAL);
-    ck_assert_int_eq(set_xstate(3, 16), -EINVAL);
-    ck_assert_int_eq(set_xstate(3, 0), -EINVAL);
-    ck_assert_int_eq(set_xstate(3, XSTATE_BYTES + 1), -EINVAL);
-    ck_assert_int_eq(set_xstate(3, ~0ull), -EINVAL);
-    op.u.vcpuextstate.size = XSTATE_BYTES;
-    op.u.vcpuextstate.buffer.va = FAKE_BAD_VA;
-    ck_assert_int_eq(RUN(setvcpuextstate, GUEST_ID), -EFAULT);
 }
 END_TEST
 
@@ -896,19 +742,6 @@ START_TEST(test_domctl_getvcpuinfo_follows_the_vcpu)
     op.u.getvcpuinfo.vcpu = 0;
     ck_assert_int_eq(RUN(getvcpuinfo, 0), 0);
     ck_assert(op.u.getvcpuinfo.running);
-}
-END_TEST
-
-START_TEST(test_domctl_vcpu_msrs_are_none)
-{
-    create(GUEST_ID);
-    op.u.vcpu_msrs.msr_count = 3;
-    ck_assert_int_eq(RUN(set_vcpu_msrs, GUEST_ID), -EINVAL);
-    ck_assert_int_eq(RUN(get_vcpu_msrs, GUEST_ID), 0);
-    ck_assert_uint_eq(op.u.vcpu_msrs.msr_count, 0);
-    ck_assert_int_eq(RUN(set_vcpu_msrs, GUEST_ID), 0);
-    op.u.vcpu_msrs.vcpu = 2;
-    ck_assert_int_eq(RUN(get_vcpu_msrs, GUEST_ID), -EINVAL);
 }
 END_TEST
 
@@ -1109,7 +942,7 @@ START_TEST(test_domctl_ioport_permission_within_the_callers)
 }
 END_TEST
 
-START_TEST(test_domctl_cpu_policy_is_given_out_and_taken_back)
+START_TEST(test_domctl_cpu_policy_is_one_for_all)
 {
     struct xen_domctl_cpu_policy *p = &op.u.cpu_policy;
     struct xen_cpuid_leaf *leaves = (struct xen_cpuid_leaf *)buffers[0];
@@ -1120,19 +953,14 @@ START_TEST(test_domctl_cpu_policy_is_given_out_and_taken_back)
     ck_assert_uint_eq(p->nr_msrs, 0);
     p->leaves.va = BUFFER_VA;
     ck_assert_int_eq(RUN(get_cpu_policy, GUEST_ID), 0);
-    ck_assert_int_eq(RUN(set_cpu_policy, GUEST_ID), 0);
     ck_assert_uint_eq(leaves[1].leaf, 1);
-    leaves[1].c |= 1u << 2;
-    ck_assert_int_eq(RUN(set_cpu_policy, GUEST_ID), -EINVAL);
-    ck_assert_uint_eq(p->err_leaf, 1);
-    ck_assert_uint_eq(p->err_msr, XEN_CPUID_INPUT_UNUSED);
+    ck_assert_uint_ne(leaves[1].c, 0);
+    leaves[1].c = 0;
+    ck_assert_int_eq(RUN(set_cpu_policy, GUEST_ID), 0);
+    ck_assert_int_eq(RUN(get_cpu_policy, GUEST_ID), 0);
+    ck_assert_uint_ne(leaves[1].c, 0);
     p->nr_leaves = 1;
     ck_assert_int_eq(RUN(get_cpu_policy, GUEST_ID), -ENOBUFS);
-    p->nr_msrs = 1;
-    ck_assert_int_eq(RUN(set_cpu_policy, GUEST_ID), -EINVAL);
-    p->nr_msrs = 0;
-    ck_assert_int_eq(RUN(unpausedomain, GUEST_ID), 0);
-    ck_assert_int_eq(RUN(set_cpu_policy, GUEST_ID), -EBUSY);
 }
 END_TEST
 
@@ -1180,7 +1008,7 @@ START_TEST(test_domctl_gdbsx_pauses_one_vcpu)
     ck_assert_int_eq(RUN(gdbsx_unpausevcpu, GUEST_ID), 0);
     ck_assert_int_eq(RUN(gdbsx_unpausevcpu, GUEST_ID), -EINVAL);
     op.u.gdbsx_pauseunp_vcpu.vcpu = 2;
-    ck_assert_int_eq(RUN(gdbsx_pausevcpu, GUEST_ID), -EINVAL);
+    ck_assert_int_eq(RUN(gdbsx_pausevcpu, GUEST_ID), -ESRCH);
     ck_assert_int_eq(RUN(gdbsx_domstatus, GUEST_ID), 0);
     ck_assert_uint_eq(op.u.gdbsx_domstatus.paused, 1);
     ck_assert_uint_eq(op.u.gdbsx_domstatus.vcpu_id, ~0u);
@@ -1283,7 +1111,6 @@ static Suite *domctl_suite(void)
     ADD(test_domctl_unknown_commands_are_not_served);
     ADD(test_domctl_on_no_domain_is_refused);
     ADD(test_domctl_on_caller_itself_is_refused);
-    ADD(test_domctl_what_has_no_meaning_is_refused);
     ADD(test_domctl_on_dying_domain_changes_nothing);
     ADD(test_domctl_that_goes_on_means_the_same_domain);
     ADD(test_domctl_with_forged_restart_harms_nobody);
@@ -1304,7 +1131,6 @@ static Suite *domctl_suite(void)
     ADD(test_domctl_small_settings_are_kept);
     ADD(test_domctl_tsc_is_never_emulated);
     ADD(test_domctl_node_affinity_is_node_0);
-    ADD(test_domctl_virq_handler_hears_in_place_of_dom0);
     ADD(test_domctl_set_kernel_only_before_the_start);
     ADD(test_domctl_activity_counts_what_all_vcpus_do);
     ADD(test_domctl_max_mem_limits_what_is_assigned);
@@ -1313,11 +1139,7 @@ static Suite *domctl_suite(void)
     ADD(test_domctl_setvcpucontext_brings_a_vcpu_up);
     ADD(test_domctl_setvcpucontext_refused_leaves_vcpu_alone);
     ADD(test_domctl_getvcpucontext_gives_back_what_was_set);
-    ADD(test_domctl_entry_points_are_kept);
-    ADD(test_domctl_extended_registers_are_kept);
-    ADD(test_domctl_extended_registers_that_make_no_sense_are_refused);
     ADD(test_domctl_getvcpuinfo_follows_the_vcpu);
-    ADD(test_domctl_vcpu_msrs_are_none);
     ADD(test_domctl_affinity_has_effect_and_is_remembered);
     ADD(test_domctl_affinity_that_makes_no_sense_is_refused);
     ADD(test_domctl_affinity_map_is_filled_to_its_end);
@@ -1326,7 +1148,7 @@ static Suite *domctl_suite(void)
     ADD(test_domctl_irq_permission);
     ADD(test_domctl_iomem_permission_within_the_callers);
     ADD(test_domctl_ioport_permission_within_the_callers);
-    ADD(test_domctl_cpu_policy_is_given_out_and_taken_back);
+    ADD(test_domctl_cpu_policy_is_one_for_all);
     ADD(test_domctl_gdbsx_reads_and_writes_the_guest);
     ADD(test_domctl_gdbsx_pauses_one_vcpu);
     ADD(test_domctl_random_calls_do_no_harm);

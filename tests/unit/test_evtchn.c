@@ -819,7 +819,7 @@ START_TEST(test_evtchn_block_with_pending_event_does_not_sleep)
     ck_assert_int_eq(bind_ipi(0, &port), 0);
     ck_assert_int_eq(send(port), 0);
     ck_assert_uint_eq(info_of(a, 0)->evtchn_upcall_mask, 1);
-    ck_assert_int_eq(fake_call(hc_sched_op_compat, SCHEDOP_block, 0, 0), 0);
+    ck_assert_int_eq(fake_call(hc_sched_op, SCHEDOP_block, 0, 0), 0);
     ck_assert_uint_eq(info_of(a, 0)->evtchn_upcall_mask, 0);
     ck_assert_int_eq(a->vcpus[0]->state, VCPU_RUNNING);
     ck_assert_ptr_eq(fake_pick(), a->vcpus[0]);

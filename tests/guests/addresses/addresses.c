@@ -91,7 +91,6 @@ static const struct call readers[] = {
     {HC_sched_op, {SCHEDOP_shutdown, AT}},
     {HC_sched_op, {SCHEDOP_poll, AT}},
     {HC_sched_op, {SCHEDOP_remote_shutdown, AT}},
-    {HC_sched_op, {SCHEDOP_shutdown_code, AT}},
     {HC_sched_op, {SCHEDOP_watchdog, AT}},
     {HC_callback_op, {0, AT}},
     {HC_callback_op, {1, AT}},
@@ -362,7 +361,6 @@ static bool is_deadly(uint64_t nr, uint64_t cmd)
     case HC_multicall: /* may contain any of these */
         return true;
     case HC_sched_op:
-    case HC_sched_op_compat:
         return cmd >= SCHEDOP_block && cmd <= SCHEDOP_watchdog;
     case HC_vcpu_op:
         return cmd == VCPUOP_down || cmd == VCPUOP_register_vcpu_info;

@@ -21,21 +21,6 @@ child_ends:
         syscall
         jmp     child_ends
 
-/* Asks Mica for leaf 1 of CPUID, and the processor, then powers off. */
-        .globl  child_asks
-child_asks:
-        mov     $1, %eax
-        xor     %ecx, %ecx
-        cpuid
-        mov     %ecx, child_word + 8(%rip)
-        mov     $1, %eax
-        xor     %ecx, %ecx
-        ud2
-        .ascii  "xen"
-        cpuid
-        mov     %ecx, child_word + 4(%rip)
-        jmp     child_ends
-
 /* Counts for ever. */
         .globl  child_counts
 child_counts:
@@ -45,7 +30,7 @@ child_counts:
         .balign 8
         .globl  child_word
 child_word:
-        .long   0, 0, 0
+        .long   0
 reason: .long   0
 
         .balign 4096

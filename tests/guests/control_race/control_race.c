@@ -325,21 +325,6 @@ static void debug(struct tool *t)
            some_id(t));
 }
 
-static void set_registers(struct tool *t)
-{
-    struct xen_domctl_vcpuextstate *x = &t->op.u.vcpuextstate;
-
-    *x = (struct xen_domctl_vcpuextstate){.vcpu = (uint32_t)random(t) % 2};
-    if (domctl(t, XEN_DOMCTL_getvcpuextstate, some_id(t)))
-        return;
-    x->buffer.va = ARG(t->bytes);
-    if (domctl(t, XEN_DOMCTL_getvcpuextstate, some_id(t)))
-        return;
-    if (random(t) % 2)
-        t->bytes[16 + 512 + random(t) % 64] ^= (uint8_t)random(t);
-    domctl(t, XEN_DOMCTL_setvcpuextstate, some_id(t));
-}
-
 static void set_policy(struct tool *t)
 {
     struct xen_domctl_cpu_policy *p = &t->op.u.cpu_policy;
@@ -354,7 +339,6 @@ static void pause(struct tool *t)
 {
     domctl(t, random(t) % 3 ? XEN_DOMCTL_unpausedomain : XEN_DOMCTL_pausedomain,
            some_id(t));
-    domctl(t, XEN_DOMCTL_resumedomain, some_id(t));
 }
 
 static void destroy(struct tool *t)
@@ -377,8 +361,8 @@ static void (*const actions[])(struct tool *t) = {
     change_tables, change_tables,  set_context,   set_context,   connect,
     connect,       reset_ports,    grant,         grant,         map_grant,
     map_grant,     acquire_grants, permit,        look,          debug,
-    set_registers, set_policy,     pause,         pause,         pause,
-    let_go,        let_go,         let_go,        destroy,
+    set_policy,    pause,          pause,         pause,         let_go,
+    let_go,        let_go,         destroy,
 };
 
 /* ---- the campaign ------------------------------------------------------- */

@@ -487,18 +487,6 @@ TEST(block_with_an_event_pending)
     EXPECT_EQ(close_port(port), 0);
 }
 
-TEST(block_by_the_old_call)
-{
-    clear_all();
-    upcalls = 0;
-    trap_hook = count_upcall;
-    EXPECT_EQ(set_timer(system_time() + 2 * MS, 0), 0);
-    EXPECT_EQ(hc_sched_op_compat(SCHEDOP_block, 0), 0);
-    EXPECT_EQ(upcalls, 1);
-    mask_events();
-    EXPECT_EQ(hc_sched_op_compat(SCHEDOP_yield, 0), 0);
-}
-
 TEST(yield)
 {
     EXPECT_EQ(hc_sched_op(SCHEDOP_yield, 0), 0);
