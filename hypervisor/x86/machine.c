@@ -24,7 +24,6 @@
 #include "x86/msi.h"
 #include "x86/paging.h"
 #include "x86/vcpu.h"
-#include "x86/wallclock.h"
 
 #define M2P_CHUNK_SHIFT 21
 #define BIOS_SHIFT_FLAGS_AT 0x417u
@@ -142,17 +141,6 @@ mfn_t machine_m2p_frame(uint64_t index)
         table = phys_to_virt(entry & PTE_FRAME_MASK);
     }
     return frame_of_l1(table);
-}
-
-void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time)
-{
-    struct domain *d = NULL;
-
-    wallclock_set(secs, nsecs, system_time);
-    for (domid_t id = 0; (d = domain_next_get(id)); domain_put(d)) {
-        arch_domain_publish_clock(d);
-        id = (domid_t)(d->id + 1);
-    }
 }
 
 void machine_cpu_info(unsigned cpu, struct machine_cpu *out)

@@ -36,7 +36,6 @@
 #include "x86/smp.h"
 #include "x86/time.h"
 #include "x86/vga.h"
-#include "x86/wallclock.h"
 
 #define VGA_TEXT_COLUMNS 80
 #define VGA_TEXT_ROWS 25

@@ -12,6 +12,7 @@
 #include "core/types.h"
 
 void time_init(void);
+void wallclock_init(void);
 void time_init_cpu(void);
 void time_sync_serve(void);
 void time_sync_join(unsigned cpu);
