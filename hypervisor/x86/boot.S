@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From the Multiboot2 loader to C: checks that the processor can run Mica,
- * builds the first page tables, enters long mode and jumps high. Runs once,
- * on the boot processor, at its load address.
+ * builds the first page tables, enters long mode and jumps high. Runs at its
+ * load address. Secondary processors come in from a page in low memory and go
+ * the last part of the way.
  *
  * The first tables map 4 GiB of physical memory three times: where it is
  * (until paging.c drops that), at IMAGE_BASE (the first GiB), and at
@@ -16,8 +17,9 @@
 #define MULTIBOOT2_HEADER_MAGIC 0xe85250d6
 #define MULTIBOOT2_LOADER_MAGIC 0x36d76289
 #define COM1 0x3f8
-#define PHYS(symbol) ((symbol) - IMAGE_BASE)
 #define BOOT_CODE64 0x08
+#define BOOT_DATA 0x10
+#define BOOT_CODE32 0x18
 
         .section .boot.header, "a"
         .balign 8
@@ -75,30 +77,35 @@ FUNC(boot_entry)
         jnc     boot_refuse
 
         call    build_tables
+        mov     $boot_l4, %ebp
         lgdt    boot_gdt_pointer
-        call    enter_long_mode
-        ljmp    $BOOT_CODE64, $boot_high
+        jmp     boot_long
 END(boot_entry)
 
+/* boot_secondary: from smp_trampoline, with the boot GDT. */
+LOCAL_FUNC(boot_secondary)
+        mov     $BOOT_DATA, %eax
+        mov     %eax, %ds
+        mov     $idle_l4_physical, %ebp
+END(boot_secondary)
+
 /*
- * enter_long_mode: turns on paging with boot_l4. Shared by the start of
- * secondary processors.
- *   out:  still in 32-bit compatibility mode; eax, ecx, edx gone
+ * boot_long: turns on paging; both kinds of processors.
+ *   in:   ebp = top-level table, esi = what start_entry gets
+ *   out:  boot_high
  */
-LOCAL_FUNC(enter_long_mode)
-        mov     %cr4, %eax
-        or      $(1 << 5), %eax                 # PAE
+LOCAL_FUNC(boot_long)
+        mov     $(1 << 5), %eax                 # PAE
         mov     %eax, %cr4
-        mov     $boot_l4, %eax
-        mov     %eax, %cr3
+        mov     %ebp, %cr3
         mov     $0xc0000080, %ecx               # EFER
         rdmsr
         or      $((1 << 0) | (1 << 8) | (1 << 11)), %eax    # SCE LME NXE
         wrmsr
         mov     $0x80010033, %eax               # PG WP NE ET MP PE
         mov     %eax, %cr0
-        ret
-END(enter_long_mode)
+        ljmp    $BOOT_CODE64, $boot_high
+END(boot_long)
 
 /* build_tables: 4 GiB in 2 MiB pages; eax, ecx, edx gone. */
 LOCAL_FUNC(build_tables)
@@ -158,22 +165,21 @@ LOCAL_FUNC(boot_high)
         mov     %eax, %ss
         mov     %eax, %fs
         mov     %eax, %gs
-        movabs  $boot_cpu_stack + STACK_SIZE - STACK_INFO_SIZE, %rsp
+        movabs  start_stack, %rax
+        mov     %rax, %rsp
+        movabs  start_entry, %rax
         xor     %ebp, %ebp
         mov     %esi, %edi
-        movabs  $start, %rax
         call    *%rax
-1:      hlt
-        jmp     1b
 END(boot_high)
 
         .balign 8
 boot_gdt:
         .quad   0
         .quad   0x00af9a000000ffff              # BOOT_CODE64
-        .quad   0x00cf92000000ffff              # data
-        .quad   0x00cf9a000000ffff              # code, 32-bit
-FUNC(boot_gdt_pointer)
+        .quad   0x00cf92000000ffff              # BOOT_DATA
+        .quad   0x00cf9a000000ffff              # BOOT_CODE32
+boot_gdt_pointer:
         .short  . - boot_gdt - 1
         .quad   boot_gdt
 
@@ -192,6 +198,32 @@ boot_l3_image:  .skip 4096
 boot_l2:        .skip 4 * 4096
         .skip   1024
 boot_stack_end:
+
+/*
+ * smp_trampoline: real mode, cs = a page / 16, ip = 0; where it runs it is a
+ * copy, hence the words of its own. smp.c knows the size.
+ */
+        .section .rodata
+        .code16
+FUNC(smp_trampoline)
+        cli
+        mov     %cs, %ax
+        mov     %ax, %ds
+        lgdtl   trampoline_gdt - smp_trampoline
+        mov     $0x11, %eax                     # ET PE
+        mov     %eax, %cr0
+        ljmpl   $BOOT_CODE32, $boot_secondary
+trampoline_gdt:
+        .short  boot_gdt_pointer - boot_gdt - 1
+        .long   boot_gdt
+        .org    smp_trampoline + 64
+END(smp_trampoline)
+
+/* Stack and function of the processor that is on its way. */
+        .data
+        .globl  start_stack, start_entry
+start_stack:    .quad boot_cpu_stack + STACK_SIZE - STACK_INFO_SIZE
+start_entry:    .quad start
 
         .section .bss
         .balign STACK_SIZE

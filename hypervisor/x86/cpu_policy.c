@@ -2,6 +2,8 @@
 /* The machine's side of cpuid_policy.c. */
 #include "x86/cpu_policy.h"
 
+#include "core/arch.h"
+
 #include "x86/cpu_features.h"
 #include "x86/fpu.h"
 #include "x86/paging.h"
@@ -26,7 +28,7 @@ struct cpuid_view cpu_policy_view(uint64_t xcr0)
         .host = cpuid,
         .xcr0_allowed = xcr0_allowed(),
         .xcr0 = xcr0,
-        .tsc_khz = time_tsc_khz(),
+        .tsc_khz = arch_tsc_khz(),
         .tsc_is_stable = time_tsc_is_stable(),
         .address_width = address_width(),
     };
