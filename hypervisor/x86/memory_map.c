@@ -81,16 +81,3 @@ int memory_map_add(struct memory_map *map, uint64_t start, uint64_t size,
     *map = old;
     return -ENOSPC;
 }
-
-/*
- * The type of all of [start, end) when it lies inside one range; reserved
- * when it does not.
- */
-enum memory_type memory_map_type(const struct memory_map *map, uint64_t start,
-                                 uint64_t end)
-{
-    for (unsigned i = 0; i < map->count; i++)
-        if (start >= map->ranges[i].start && end <= map->ranges[i].end)
-            return map->ranges[i].type;
-    return MEMORY_RESERVED;
-}

@@ -31,5 +31,3 @@ struct memory_map {
 
 must_check int memory_map_add(struct memory_map *map, uint64_t start,
                               uint64_t size, uint32_t type);
-enum memory_type memory_map_type(const struct memory_map *map, uint64_t start,
-                                 uint64_t end);
