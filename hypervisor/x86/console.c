@@ -100,7 +100,7 @@ static void receive(char c)
 void console_input_start(void)
 {
     for (unsigned id = 0; id < UART_COUNT; id++) {
-        int error = uart_is_on(id) ? uart_input_start(id, receive) : 0;
+        int error = uart_input_start(id, receive);
 
         if (error)
             log_warning("No input from com%u: error %d", id + 1, -error);
