@@ -13,8 +13,7 @@ static unsigned bits_for(uint32_t count)
 }
 
 /* Leaf 0xb: each level says how many bits lie below the next one's number. */
-static struct topology from_levels(struct cpuid_leaf (*host)(uint32_t leaf,
-                                                             uint32_t subleaf))
+static struct topology from_levels(cpuid_fn *host)
 {
     struct topology t = {0, 0};
 
@@ -31,28 +30,22 @@ static struct topology from_levels(struct cpuid_leaf (*host)(uint32_t leaf,
     return t;
 }
 
-/* How many cores a socket has room for, where there is no leaf 0xb. */
-static uint32_t core_count(struct cpuid_leaf (*host)(uint32_t leaf,
-                                                     uint32_t subleaf))
-{
-    if (host(0x80000000, 0).eax >= 0x80000008 && host(0x80000008, 0).ecx & 0xff)
-        return (host(0x80000008, 0).ecx & 0xff) + 1;
-    return host(0, 0).eax >= 4 ? (host(4, 0).eax >> 26) + 1 : 1;
-}
-
-static struct topology from_counts(struct cpuid_leaf (*host)(uint32_t leaf,
-                                                             uint32_t subleaf))
+/*
+ * Without it a socket's threads and cores are counted, the cores by Intel in
+ * leaf 4 and by AMD in leaf 0x80000008; the other one has zeros there.
+ */
+static struct topology from_counts(cpuid_fn *host)
 {
     struct cpuid_leaf one = host(1, 0);
     unsigned socket = one.edx & HTT ? bits_for(one.ebx >> 16 & 0xff) : 0;
-    unsigned cores = bits_for(core_count(host));
+    unsigned cores =
+        bits_for(1 + (host(4, 0).eax >> 26 | (host(0x80000008, 0).ecx & 0xff)));
 
     return (struct topology){socket > cores ? socket - cores : 0, socket};
 }
 
 /* What CPUID, asked by `host`, says of all processors alike. */
-struct topology topology_detect(struct cpuid_leaf (*host)(uint32_t leaf,
-                                                          uint32_t subleaf))
+struct topology topology_detect(cpuid_fn *host)
 {
     if (host(0, 0).eax >= 0xb && host(0xb, 0).ebx)
         return from_levels(host);

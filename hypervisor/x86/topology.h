@@ -15,7 +15,8 @@ struct topology {
     unsigned socket_shift; /* and below that of the socket */
 };
 
-struct topology topology_detect(struct cpuid_leaf (*host)(uint32_t leaf,
-                                                          uint32_t subleaf));
+typedef struct cpuid_leaf cpuid_fn(uint32_t leaf, uint32_t subleaf);
+
+struct topology topology_detect(cpuid_fn *host);
 uint32_t topology_core(struct topology t, uint32_t apic_id);
 uint32_t topology_socket(struct topology t, uint32_t apic_id);
