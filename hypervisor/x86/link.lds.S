@@ -84,6 +84,13 @@ SECTIONS
     image_end = .;
     idle_l4_physical = idle_l4 - IMAGE_BASE;
 
+    malloc = libc_nothing;
+    calloc = libc_nothing;
+    free = libc_nothing;
+    /* Weak in libzstd; at address 0 it would be out of reach of a call. */
+    ZSTD_trace_decompress_begin = libc_nothing;
+    ZSTD_trace_decompress_end = libc_nothing;
+
     /DISCARD/ : {
         *(.comment .note.GNU-stack .note.gnu.property .eh_frame
           .eh_frame_hdr .gnu.hash .dynamic .interp)
