@@ -26,7 +26,7 @@ struct memory_map_range {
 
 struct memory_map {
     unsigned count;
-    struct memory_map_range ranges[MEMORY_MAP_RANGES];
+    struct memory_map_range ranges[MEMORY_MAP_RANGES + 1]; /* one spare */
 };
 
 must_check int memory_map_add(struct memory_map *map, uint64_t start,
