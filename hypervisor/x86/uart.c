@@ -47,6 +47,7 @@ static struct uart {
     uint16_t port;
     uint8_t irq;   /* 0: none */
     uint8_t burst; /* characters an empty transmitter takes */
+    uint8_t room;  /* and those it takes for sure now */
     bool is_on;
     bool is_stuck; /* timed out: no more waiting until it recovers */
     void (*receive)(char c);
@@ -106,23 +107,25 @@ void uart_init(unsigned id, const struct cmdline_serial *settings)
     reg_write(u, REG_FCR, FCR_ENABLE_CLEAR | FCR_TRIGGER_8);
     reg_write(u, REG_MCR, MCR_DTR_RTS);
     u->burst = (reg_read(u, REG_IIR) & IIR_FIFO) == IIR_FIFO ? FIFO_SIZE : 1;
+    u->room = 0;
     u->is_on = true;
 }
 
-/* Waits, with a bound, for an empty transmitter. */
-static bool transmitter_is_ready(struct uart *u)
+/* Waits, with a bound, for an empty transmitter when its FIFO may be full. */
+static void send(struct uart *u, char c)
 {
     unsigned polls = u->is_stuck ? 1 : MAX_POLLS;
 
-    while (polls--) {
-        if (reg_read(u, REG_LSR) & LSR_EMPTY) {
-            u->is_stuck = false;
-            return true;
-        }
+    while (!u->room && polls--) {
         pause();
+        if (reg_read(u, REG_LSR) & LSR_EMPTY)
+            u->room = u->burst;
     }
-    u->is_stuck = true;
-    return false;
+    u->is_stuck = !u->room;
+    if (u->is_stuck)
+        return;
+    u->room--;
+    reg_write(u, REG_DATA, (unsigned char)c);
 }
 
 /*
@@ -132,20 +135,11 @@ static bool transmitter_is_ready(struct uart *u)
 void uart_write(unsigned id, const char *text, size_t length)
 {
     struct uart *u = &uarts[id];
-    unsigned room = 0;
-    bool returned = false;
 
-    if (!u->is_on)
-        return;
-    for (size_t i = 0; i < length;) {
-        bool wants_return = text[i] == '\n' && !returned;
-
-        if (!room && !transmitter_is_ready(u))
-            return;
-        room = (room ? room : u->burst) - 1;
-        reg_write(u, REG_DATA, wants_return ? '\r' : (unsigned char)text[i]);
-        returned = wants_return;
-        i += !wants_return;
+    for (size_t i = 0; u->is_on && i < length; i++) {
+        if (text[i] == '\n')
+            send(u, '\r');
+        send(u, text[i]);
     }
 }
 
