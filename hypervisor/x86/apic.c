@@ -149,12 +149,6 @@ void apic_eoi(void)
     reg_write(REG_EOI, 0);
 }
 
-/* Whether a processor with this id can be reached as the APICs are driven. */
-bool apic_can_reach(uint32_t apic_id)
-{
-    return use_x2apic || apic_id <= MAX_XAPIC_ID;
-}
-
 /* The physical address of the APIC page, which no guest may map. */
 uint64_t apic_base(void)
 {

@@ -21,7 +21,6 @@
 void apic_init(void);
 void apic_init_cpu(void);
 void apic_eoi(void);
-bool apic_can_reach(uint32_t apic_id);
 uint64_t apic_base(void);
 
 uint32_t apic_id_of_cpu(unsigned cpu);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From the Multiboot2 loader to C: checks that the processor can run Mica,
- * builds the first page tables, enters long mode and jumps high. Runs at its
- * load address. Secondary processors come in from a page in low memory and go
+ * enters long mode and jumps high. Runs at its load address. Secondary processors come in from a page in low memory and go
  * the last part of the way.
  *
  * The first tables map 4 GiB of physical memory three times: where it is
@@ -29,10 +28,6 @@ header_start:
         .long   header_end - header_start
         .long   -(MULTIBOOT2_HEADER_MAGIC + (header_end - header_start))
 
-        .balign 8                               # we want these tags, if any
-        .short  1, 1                            # information request, optional
-        .long   8 + 4 * 8
-        .long   1, 3, 4, 6, 8, 12, 14, 15
         .balign 8
         .short  6, 1                            # modules on page boundaries
         .long   8
@@ -76,7 +71,6 @@ FUNC(boot_entry)
         bt      $20, %edx
         jnc     boot_refuse
 
-        call    build_tables
         mov     $boot_l4, %ebp
         lgdt    boot_gdt_pointer
         jmp     boot_long
@@ -106,29 +100,6 @@ LOCAL_FUNC(boot_long)
         mov     %eax, %cr0
         ljmp    $BOOT_CODE64, $boot_high
 END(boot_long)
-
-/* build_tables: 4 GiB in 2 MiB pages; eax, ecx, edx gone. */
-LOCAL_FUNC(build_tables)
-        movl    $boot_l3_low + 3, boot_l4
-        movl    $boot_l3_image + 3, boot_l4 + 258 * 8
-        movl    $boot_l3_low + 3, boot_l4 + 260 * 8
-        movl    $boot_l2 + 3, boot_l3_image
-        mov     $boot_l2 + 3, %eax
-        xor     %ecx, %ecx
-1:      mov     %eax, boot_l3_low(, %ecx, 8)
-        add     $4096, %eax
-        inc     %ecx
-        cmp     $4, %ecx
-        jne     1b
-        mov     $0x83, %eax
-        xor     %ecx, %ecx
-2:      mov     %eax, boot_l2(, %ecx, 8)
-        add     $0x200000, %eax
-        inc     %ecx
-        cmp     $2048, %ecx
-        jne     2b
-        ret
-END(build_tables)
 
 /*
  * boot_refuse: says why on the serial line and the VGA text screen, stops.
@@ -192,10 +163,24 @@ text_no_nx:
 
         .balign 4096
         .globl  boot_l4
-boot_l4:        .skip 4096
-boot_l3_low:    .skip 4096
-boot_l3_image:  .skip 4096
-boot_l2:        .skip 4 * 4096
+boot_l4:
+        .quad   boot_l3_low + 3
+        .org    boot_l4 + 258 * 8
+        .quad   boot_l3_image + 3, 0, boot_l3_low + 3
+        .org    boot_l4 + 4096
+boot_l3_low:
+        .quad   boot_l2 + 0x0003, boot_l2 + 0x1003
+        .quad   boot_l2 + 0x2003, boot_l2 + 0x3003
+        .org    boot_l3_low + 4096
+boot_l3_image:
+        .quad   boot_l2 + 3
+        .org    boot_l3_image + 4096
+boot_l2:
+        .set    frame, 0
+        .rept   2048
+        .quad   frame * 0x200000 + 0x83         # large, writable, present
+        .set    frame, frame + 1
+        .endr
         .skip   1024
 boot_stack_end:
 

@@ -30,7 +30,6 @@
 #define EFI_REVISION_AT 8u
 #define EFI_TABLE_COUNT_AT 104u
 #define EFI_TABLES_AT 112u
-#define MAX_COMMAND_LINE 4096u
 #define MESSAGES_FIRST 0xfee00u /* frames */
 #define MESSAGES_LAST 0xfeeffu
 #define BUS_COMMANDS_FIRST 0xfd00000u
@@ -44,8 +43,7 @@ unsigned machine_e820_count;
 
 static struct e820_entry e820[MEMORY_MAP_RANGES];
 const struct e820_entry *machine_e820 = e820;
-static char command_line_copy[MAX_COMMAND_LINE];
-const char *machine_command_line = command_line_copy;
+const char *machine_command_line;
 static uint64_t efi_tables; /* 0: not known */
 static uint32_t efi_table_count, efi_revision;
 
@@ -87,13 +85,12 @@ static void read_efi_table(uint64_t address)
 }
 
 /*
- * Takes over, before the loader's memory is reused, what dom0 will ask about.
- * After acpi_init, apic_init and paging_init.
+ * Takes over what dom0 will ask about. After acpi_init, apic_init and
+ * paging_init.
  */
 void machine_describe(struct boot_info *boot)
 {
-    memcpy(command_line_copy, boot->command_line,
-           strnlen(boot->command_line, MAX_COMMAND_LINE - 1));
+    machine_command_line = boot->command_line;
     describe_memory(&boot->map);
     if (boot->efi_system_table)
         read_efi_table(boot->efi_system_table);

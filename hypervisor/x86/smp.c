@@ -24,13 +24,7 @@
 /* The host of a virtual machine may be busy with others for seconds. */
 #define START_TIMEOUT (10 * NSEC_PER_SEC)
 
-enum start_state {
-    START_WAITING, /* for a sign of life */
-    START_ALIVE,   /* the processor set itself up, and compares clocks */
-    START_DONE,    /* it is on its own now */
-};
-
-static enum start_state state; /* atomic: of the processor on its way */
+static bool is_up; /* atomic: the processor on its way is on its own now */
 
 /* boot.S: code to be copied; and where the next processor goes from it. */
 #define SMP_TRAMPOLINE_SIZE 64
@@ -45,24 +39,9 @@ static _Noreturn void ap_main(void)
     cpu_init_this(cpu);
     apic_init_cpu();
     apic_timer_setup();
-    __atomic_store_n(&state, START_ALIVE, __ATOMIC_RELEASE);
     time_sync_join();
-    __atomic_store_n(&state, START_DONE, __ATOMIC_RELEASE);
+    __atomic_store_n(&is_up, true, __ATOMIC_RELEASE);
     idle_loop();
-}
-
-/* Compares clocks meanwhile, when the other processor wants to. */
-static bool wait_for(enum start_state wanted, nsec_t timeout)
-{
-    nsec_t start = arch_now();
-
-    while (__atomic_load_n(&state, __ATOMIC_ACQUIRE) < wanted) {
-        if (arch_now() - start > timeout)
-            return false;
-        time_sync_answer();
-        pause();
-    }
-    return true;
 }
 
 /* Virtual processors need no time to reset; the first ones took 10 ms. */
@@ -72,9 +51,22 @@ static void send_start(uint32_t apic_id, uint32_t page)
     if (!cpu_features()->hypervisor)
         time_delay(INIT_DELAY);
     apic_send_startup(apic_id, page >> PAGE_SHIFT);
-    if (wait_for(START_ALIVE, STARTUP_DELAY))
-        return;
+    time_delay(STARTUP_DELAY);
     apic_send_startup(apic_id, page >> PAGE_SHIFT);
+}
+
+/* Compares clocks when the other processor wants to; false: it is late. */
+static bool wait_until_up(void)
+{
+    nsec_t start = arch_now();
+
+    while (!__atomic_load_n(&is_up, __ATOMIC_ACQUIRE)) {
+        if (arch_now() - start > START_TIMEOUT)
+            return false;
+        time_sync_answer();
+        pause();
+    }
+    return true;
 }
 
 /*
@@ -92,9 +84,9 @@ static bool start_cpu(unsigned cpu, uint32_t apic_id, uint32_t page)
     cpu_init_record(cpu, apic_id, stack);
     start_stack = (uint64_t)stack + STACK_SIZE - STACK_INFO_SIZE;
     start_entry = (uint64_t)ap_main;
-    __atomic_store_n(&state, START_WAITING, __ATOMIC_RELEASE);
+    __atomic_store_n(&is_up, false, __ATOMIC_RELEASE);
     send_start(apic_id, page);
-    if (wait_for(START_DONE, START_TIMEOUT))
+    if (wait_until_up())
         return true;
     log_warning("The processor with APIC id %u does not start", apic_id);
     apic_send_init(apic_id);
@@ -136,7 +128,7 @@ void smp_start(const struct memory_map *map, unsigned max_cpus)
     for (unsigned i = 0; i < acpi->cpu_count && pcpu_count < max_cpus; i++) {
         uint32_t apic_id = acpi->cpus[i].apic_id;
 
-        if (apic_id != apic_id_of_cpu(0) && apic_can_reach(apic_id) &&
+        if (apic_id != apic_id_of_cpu(0) &&
             start_cpu(pcpu_count, apic_id, page))
             pcpu_set_online(pcpu_count++);
     }

@@ -42,7 +42,7 @@ _Noreturn void start(uint32_t information);
 static struct boot_info boot;
 static struct memory_range ram[MEMORY_MAP_RANGES];
 static unsigned ram_count;
-/* All that the loader put into RAM and that is still to be read. */
+/* What the loader put into RAM: modules, and its information, which stays. */
 static struct memory_range busy[BOOT_MODULES + 1];
 
 /* --- the command line ---------------------------------------------------- */
@@ -163,17 +163,6 @@ static void build_dom0(void)
 
 /* --- the order of things ------------------------------------------------- */
 
-/*
- * The unpackers, which come from the distribution, read a stack protector's
- * canary at %fs:0x28.
- */
-static void lend_canary(void)
-{
-    static uint64_t thread_block[8];
-
-    wrmsr(MSR_FS_BASE, (uint64_t)thread_block);
-}
-
 static uint64_t ram_kib(void)
 {
     uint64_t all = 0;
@@ -227,11 +216,12 @@ void start(uint32_t information)
     log_info("Mica, a paravirtualization hypervisor, " MICA_VERSION);
     log_info("command line: %s", boot.command_line);
     start_machine();
-    lend_canary();
+    /* The unpackers read a stack protector's canary at %fs:0x28. */
+    wrmsr(MSR_FS_BASE, (uint64_t)&boot);
     debug_dumps_init();
     console_input_start();
     build_dom0();
-    for (size_t i = 0; i < ARRAY_LEN(busy); i++)
+    for (unsigned i = 0; i < boot.module_count; i++)
         paging_release(busy[i].start, busy[i].end);
     paging_release_init();
     /* What Mica keeps for itself: all RAM that is neither dom0's nor free. */
