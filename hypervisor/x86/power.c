@@ -27,42 +27,31 @@
 static enum power_way preferred; /* const after power_init */
 static bool stays_off;           /* const after power_init: noreboot */
 
-static void reset_by_acpi(void)
-{
-    if (acpi_info()->reset)
-        outb(acpi_info()->reset, acpi_info()->reset_value);
-}
-
-static void reset_by_keyboard(void)
-{
-    unsigned polls = MAX_KEYBOARD_POLLS;
-
-    while (inb(KEYBOARD_STATUS) & KEYBOARD_INPUT_FULL && --polls)
-        pause();
-    outb(KEYBOARD_STATUS, KEYBOARD_RESET);
-}
-
-static void reset_by_chipset(void)
-{
-    outb(RESET_CONTROL, 0x02);
-    outb(RESET_CONTROL, RESET_HARD);
-}
-
-/* An exception without a usable IDT: the processor shuts down, boards reset. */
-static void reset_by_triple_fault(void)
+static void reset(enum power_way way)
 {
     static const struct descriptor_table nothing = {0, 0};
+    unsigned polls = MAX_KEYBOARD_POLLS;
 
-    lidt(&nothing);
-    __builtin_trap();
+    switch (way) {
+    case POWER_ACPI:
+        if (acpi_info()->reset)
+            outb(acpi_info()->reset, acpi_info()->reset_value);
+        break;
+    case POWER_KEYBOARD:
+        while (inb(KEYBOARD_STATUS) & KEYBOARD_INPUT_FULL && --polls)
+            pause();
+        outb(KEYBOARD_STATUS, KEYBOARD_RESET);
+        break;
+    case POWER_CHIPSET:
+        outb(RESET_CONTROL, 0x02);
+        outb(RESET_CONTROL, RESET_HARD);
+        break;
+    case POWER_TRIPLE_FAULT:
+        /* Without a usable IDT the processor shuts down, and boards reset. */
+        lidt(&nothing);
+        __builtin_trap();
+    }
 }
-
-static void (*const ways[])(void) = {
-    [POWER_ACPI] = reset_by_acpi,
-    [POWER_KEYBOARD] = reset_by_keyboard,
-    [POWER_CHIPSET] = reset_by_chipset,
-    [POWER_TRIPLE_FAULT] = reset_by_triple_fault,
-};
 
 /*
  * Takes the way of resetting to try first and whether `noreboot` was given.
@@ -91,11 +80,12 @@ _Noreturn void arch_reboot(void)
         halt_forever();
     }
     log_info("Resetting the machine");
-    for (size_t i = 0; i <= ARRAY_LEN(ways); i++) {
-        ways[i ? i - 1 : preferred]();
+    reset(preferred);
+    /* Nothing comes back from the last one. */
+    for (enum power_way way = POWER_ACPI;; way++) {
         time_delay(WAIT_FOR_RESET);
+        reset(way);
     }
-    halt_forever();
 }
 
 /*
