@@ -2,8 +2,7 @@
 /*
  * How an APIC id is made up: the number of a thread in its core, of the core
  * in its socket, of the socket, from the lowest bit on. After the Intel SDM,
- * volume 3A, 9.9 (Hierarchical Mapping of Shared Resources), and the AMD
- * manual, volume 3, appendix E.4.
+ * volume 3A, 9.9 (Hierarchical Mapping of Shared Resources).
  */
 #pragma once
 
