@@ -34,7 +34,7 @@ enum apic_reg {
 
 #define BASE_ENABLE (1ul << 11)
 #define BASE_X2APIC (1ul << 10)
-#define BASE_ADDRESS 0x000ffffffffff000ul
+#define BASE_FLAGS 0xffful
 
 #define SPURIOUS_ENABLE 0x100u
 #define LVT_MASKED (1u << 16)
@@ -55,7 +55,6 @@ enum apic_reg {
 #define PIC_ALL_LINES 0xff
 
 static bool use_x2apic;              /* const after apic_init */
-static uint64_t base_address;        /* const after apic_init */
 static volatile uint32_t *registers; /* const after apic_init; xAPIC only */
 static bool use_deadline;            /* const after apic_timer_setup */
 
@@ -74,10 +73,11 @@ static void reg_write(enum apic_reg reg, uint32_t value)
         registers[reg * 4] = value;
 }
 
-static bool wants_x2apic(uint64_t base)
+static bool wants_x2apic(void)
 {
     const struct acpi_info *acpi = acpi_info();
-    bool is_wanted = base & BASE_X2APIC || cpu_features()->hypervisor;
+    bool is_wanted =
+        rdmsr(MSR_APIC_BASE) & BASE_X2APIC || cpu_features()->hypervisor;
 
     for (unsigned i = 0; i < acpi->cpu_count; i++)
         is_wanted |= acpi->cpus[i].apic_id > MAX_XAPIC_ID;
@@ -98,23 +98,19 @@ static uint32_t read_id(void)
  */
 void apic_init(void)
 {
-    uint64_t base = rdmsr(MSR_APIC_BASE);
-
     /*
      * While the APIC still passes the PIC's interrupt on, or a request that
      * waits there already would be left hanging.
      */
     outb(PIC1_DATA, PIC_ALL_LINES);
     outb(PIC2_DATA, PIC_ALL_LINES);
-    base_address = base & BASE_ADDRESS;
-    use_x2apic = wants_x2apic(base);
+    use_x2apic = wants_x2apic();
     if (!use_x2apic)
-        registers = map_device(base_address, PAGE_SIZE);
+        registers = map_device(APIC_ADDRESS, PAGE_SIZE);
     apic_init_cpu();
     this_cpu()->apic_id = read_id();
-    log_info("Local APIC: %s at %#llx, boot processor has id %u",
-             use_x2apic ? "x2APIC" : "xAPIC", (unsigned long long)base_address,
-             apic_id_of_cpu(0));
+    log_info("Local APIC: %s, boot processor has id %u",
+             use_x2apic ? "x2APIC" : "xAPIC", apic_id_of_cpu(0));
 }
 
 /*
@@ -124,7 +120,7 @@ void apic_init(void)
 void apic_init_cpu(void)
 {
     uint64_t base =
-        base_address | (rdmsr(MSR_APIC_BASE) & ~BASE_ADDRESS) | BASE_ENABLE;
+        APIC_ADDRESS | (rdmsr(MSR_APIC_BASE) & BASE_FLAGS) | BASE_ENABLE;
 
     /* x2APIC can be entered from the enabled xAPIC only. */
     wrmsr(MSR_APIC_BASE, base);
@@ -136,9 +132,7 @@ void apic_init_cpu(void)
     reg_write(REG_LVT_LINT1, DELIVER_NMI);
     reg_write(REG_LVT_ERROR, VECTOR_ERROR);
     reg_write(REG_ERROR_STATUS, 0);
-    reg_write(REG_ERROR_STATUS, 0);
     reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
-    reg_write(REG_TIMER_INITIAL, 0);
     apic_eoi();
     reg_write(REG_TPR, 0);
 }
@@ -147,12 +141,6 @@ void apic_init_cpu(void)
 void apic_eoi(void)
 {
     reg_write(REG_EOI, 0);
-}
-
-/* The physical address of the APIC page, which no guest may map. */
-uint64_t apic_base(void)
-{
-    return base_address;
 }
 
 /* The APIC id of pCPU `cpu`. */

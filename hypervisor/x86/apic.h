@@ -8,6 +8,8 @@
 
 #include "core/types.h"
 
+#define APIC_ADDRESS 0xfee00000ul /* physical, of its page */
+
 /* Vectors: exceptions to 0x1f, then devices, then Mica's own. */
 #define VECTOR_DEVICE_FIRST 0x30
 #define VECTOR_DEVICE_LAST 0xef
@@ -21,7 +23,6 @@
 void apic_init(void);
 void apic_init_cpu(void);
 void apic_eoi(void);
-uint64_t apic_base(void);
 
 uint32_t apic_id_of_cpu(unsigned cpu);
 

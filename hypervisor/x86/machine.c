@@ -50,7 +50,7 @@ static uint32_t efi_table_count, efi_revision;
 static void describe_memory(struct memory_map *map)
 {
     const struct acpi_info *acpi = acpi_info();
-    int error = memory_map_add(map, apic_base(), PAGE_SIZE, MEMORY_RESERVED);
+    int error = memory_map_add(map, APIC_ADDRESS, PAGE_SIZE, MEMORY_RESERVED);
 
     for (unsigned i = 0; !error && i < acpi->ioapic_count; i++)
         error = memory_map_add(map, acpi->ioapics[i].address & PAGE_MASK,
@@ -162,9 +162,8 @@ bool arch_io_frame_is_forbidden(mfn_t mfn)
         return true;
     if (mfn.n >= MESSAGES_FIRST && mfn.n <= MESSAGES_LAST)
         return true;
-    if (f->is_amd && mfn.n >= BUS_COMMANDS_FIRST && mfn.n <= BUS_COMMANDS_LAST)
-        return true;
-    return mfn.n == apic_base() >> PAGE_SHIFT;
+    return f->is_amd && mfn.n >= BUS_COMMANDS_FIRST &&
+           mfn.n <= BUS_COMMANDS_LAST;
 }
 
 /* Whether a guest may only read: IO-APICs and tables of MSI-X messages. */
