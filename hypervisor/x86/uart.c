@@ -15,7 +15,6 @@
 #define REG_DATA 0
 #define REG_IER 1
 #define REG_FCR 2
-#define REG_IIR 2
 #define REG_LCR 3
 #define REG_MCR 4
 #define REG_LSR 5
@@ -24,7 +23,6 @@
 #define IER_RECEIVE 0x01
 #define FCR_ENABLE_CLEAR 0x07
 #define FCR_TRIGGER_8 0x80
-#define IIR_FIFO 0xc0
 #define LCR_PARITY(n) (0x08u | (unsigned)(n) << 4) /* odd even mark space */
 #define LCR_TWO_STOP_BITS 0x04
 #define LCR_DLAB 0x80
@@ -45,9 +43,8 @@
 
 static struct uart {
     uint16_t port;
-    uint8_t irq;   /* 0: none */
-    uint8_t burst; /* characters an empty transmitter takes */
-    uint8_t room;  /* and those it takes for sure now */
+    uint8_t irq;  /* 0: none */
+    uint8_t room; /* characters the transmitter takes for sure */
     bool is_on;
     bool is_stuck; /* timed out: no more waiting until it recovers */
     void (*receive)(char c);
@@ -93,8 +90,7 @@ void uart_init(unsigned id, const struct cmdline_serial *settings)
     u->is_on = false;
     if (!settings)
         return;
-    u->port = settings->port;
-    u->irq = settings->irq;
+    *u = (struct uart){.port = settings->port, .irq = settings->irq};
     divisor = settings->baud ? UART_CLOCK / settings->baud : 0;
     if (!is_present(u))
         return;
@@ -106,8 +102,6 @@ void uart_init(unsigned id, const struct cmdline_serial *settings)
     reg_write(u, REG_LCR, line_control(settings));
     reg_write(u, REG_FCR, FCR_ENABLE_CLEAR | FCR_TRIGGER_8);
     reg_write(u, REG_MCR, MCR_DTR_RTS);
-    u->burst = (reg_read(u, REG_IIR) & IIR_FIFO) == IIR_FIFO ? FIFO_SIZE : 1;
-    u->room = 0;
     u->is_on = true;
 }
 
@@ -119,7 +113,7 @@ static void send(struct uart *u, char c)
     while (!u->room && polls--) {
         pause();
         if (reg_read(u, REG_LSR) & LSR_EMPTY)
-            u->room = u->burst;
+            u->room = FIFO_SIZE;
     }
     u->is_stuck = !u->room;
     if (u->is_stuck)
