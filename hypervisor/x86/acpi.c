@@ -156,11 +156,17 @@ static struct bytes map_table(uint64_t address)
     return (struct bytes){NULL, 0};
 }
 
-static void parse_table(struct bytes t)
+static void parse_table(uint64_t address)
 {
-    for (size_t i = 0; i < ARRAY_LEN(parsers); i++)
-        if (t.size && !memcmp(t.at, parsers[i].signature, 4))
+    struct bytes t, header = map(address, HEADER_SIZE);
+
+    for (size_t i = 0; i < ARRAY_LEN(parsers); i++) {
+        if (!header.size || memcmp(header.at, parsers[i].signature, 4))
+            continue;
+        t = map_table(address);
+        if (t.size)
             parsers[i].parse(t);
+    }
 }
 
 /*
@@ -179,7 +185,7 @@ void acpi_init(struct bytes rsdp)
         info.isa[i].gsi = i;
     for (size_t at = HEADER_SIZE; at + entry_size <= root.size;
          at += entry_size)
-        parse_table(map_table(bytes_number(root, at, entry_size)));
+        parse_table(bytes_number(root, at, entry_size));
     if (!root.size)
         log_warning("No ACPI tables found: one processor, no IO-APIC");
     log_info("ACPI: %u processors, %u IO-APICs, HPET %s", info.cpu_count,
