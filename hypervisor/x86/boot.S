@@ -28,14 +28,7 @@ header_start:
         .long   header_end - header_start
         .long   -(MULTIBOOT2_HEADER_MAGIC + (header_end - header_start))
 
-        .balign 8
-        .short  6, 1                            # modules on page boundaries
-        .long   8
-        .balign 8
-        .short  4, 1                            # console: text is fine
-        .long   12
-        .long   2
-        .balign 8
+        .balign 8                               # no wishes: GRUB's defaults do
         .short  0, 0
         .long   8
 header_end:

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The machine's counters of known rate, against which the rates of the TSC
- * and of the local APIC's timer are measured: the HPET, else channel 2 of the
- * PIT. A reading is bracketed by two readings of the TSC and repeated; the
- * tightest bracket wins, so that an interruption by a host or by system
- * management does not spoil it.
+ * and of the local APIC's timer are measured: the HPET, else the PIT. A
+ * reading is bracketed by two readings of the TSC and repeated; the tightest
+ * bracket wins, so that an interruption by a host or by system management does
+ * not spoil it.
  */
 #include "core/log.h"
 
@@ -29,13 +29,10 @@
 #define FEMTO_PER_SEC 1000000000000000ull
 
 #define PIT_HZ 1193182u
-#define PIT_CHANNEL2 0x42
+#define PIT_COUNT 0x40
 #define PIT_COMMAND 0x43
-#define PIT_CHANNEL2_ONE_SHOT 0xb0
-#define PIT_LATCH_CHANNEL2 0x80
-#define SPEAKER 0x61
-#define SPEAKER_GATE 0x01
-#define SPEAKER_DATA 0x02
+#define PIT_PERIODIC 0x34 /* of channel 0, whose interrupt is masked */
+#define PIT_LATCH 0x00
 
 struct counter {
     const char *name;
@@ -71,13 +68,12 @@ static uint32_t hpet_read(void)
     return hpet[HPET_COUNTER];
 }
 
-/* Channel 2 counts down from 65535 once, which takes 55 ms. */
+/* Counts down from 65536 again and again, which takes 55 ms. */
 static uint64_t pit_open(void)
 {
-    outb(SPEAKER, (uint8_t)((inb(SPEAKER) & ~SPEAKER_DATA) | SPEAKER_GATE));
-    outb(PIT_COMMAND, PIT_CHANNEL2_ONE_SHOT);
-    outb(PIT_CHANNEL2, 0xff);
-    outb(PIT_CHANNEL2, 0xff);
+    outb(PIT_COMMAND, PIT_PERIODIC);
+    outb(PIT_COUNT, 0);
+    outb(PIT_COUNT, 0);
     return PIT_HZ;
 }
 
@@ -85,9 +81,9 @@ static uint32_t pit_read(void)
 {
     uint32_t low;
 
-    outb(PIT_COMMAND, PIT_LATCH_CHANNEL2);
-    low = inb(PIT_CHANNEL2);
-    return 0xffff - (low | (uint32_t)inb(PIT_CHANNEL2) << 8);
+    outb(PIT_COMMAND, PIT_LATCH);
+    low = inb(PIT_COUNT);
+    return 0 - (low | (uint32_t)inb(PIT_COUNT) << 8);
 }
 
 static const struct counter counters[] = {

@@ -52,12 +52,11 @@ static void take_module(struct bytes t, struct boot_info *out)
 {
     uint32_t start = bytes_32(t, 8);
 
+    if (out->module_count == BOOT_KERNEL)
+        out->kernel_command_line = get_string(t, 16);
     if (out->module_count < BOOT_MODULES)
-        out->modules[out->module_count++] = (struct boot_module){
-            .start = start,
-            .end = max_u64(start, bytes_32(t, 12)),
-            .command_line = get_string(t, 16),
-        };
+        out->modules[out->module_count++] =
+            (struct memory_range){start, max_u64(start, bytes_32(t, 12))};
 }
 
 /* A range that wraps round the end of the address space means nothing. */
@@ -145,7 +144,7 @@ const char *multiboot2_parse(const void *block, size_t size,
     const char *error = NULL;
 
     memset(out, 0, sizeof(*out));
-    out->command_line = "";
+    out->command_line = out->kernel_command_line = "";
     out->screen.video_type = XEN_VGATYPE_TEXT_MODE_3;
     out->screen.u.text_mode_3 = (struct dom0_vga_text_mode_3){
         .font_height = VGA_FONT_HEIGHT,

@@ -7,21 +7,17 @@
  */
 #pragma once
 
+#include "core/dom0_build.h"
 #include "hypercall_abi/start_info.h"
 #include "x86/bytes.h"
 #include "x86/memory_map.h"
 
 enum boot_module_use { BOOT_KERNEL, BOOT_INITRD, BOOT_MODULES };
 
-struct boot_module {
-    uint64_t start, end; /* physical; equal when there is no such module */
-    const char *command_line;
-};
-
 struct boot_info {
-    const char *command_line; /* never NULL */
+    const char *command_line, *kernel_command_line; /* never NULL */
     unsigned module_count;
-    struct boot_module modules[BOOT_MODULES];
+    struct memory_range modules[BOOT_MODULES]; /* empty where there is none */
     struct memory_map map;
 
     struct bytes rsdp; /* a copy of ACPI's root pointer, or empty */

@@ -126,23 +126,21 @@ static void read_information(uint32_t information)
         if (boot.map.ranges[i].type == MEMORY_RAM)
             ram[ram_count++] = (struct memory_range){boot.map.ranges[i].start,
                                                      boot.map.ranges[i].end};
-    for (unsigned i = 0; i < boot.module_count; i++)
-        busy[i] =
-            (struct memory_range){boot.modules[i].start, boot.modules[i].end};
+    memcpy(busy, boot.modules, sizeof(boot.modules));
     busy[BOOT_MODULES].start = information;
     busy[BOOT_MODULES].end = information + multiboot2_size(block);
 }
 
 static void build_dom0(void)
 {
-    const struct boot_module *kernel = &boot.modules[BOOT_KERNEL];
-    const struct boot_module *initrd = &boot.modules[BOOT_INITRD];
+    const struct memory_range *kernel = &boot.modules[BOOT_KERNEL];
+    const struct memory_range *initrd = &boot.modules[BOOT_INITRD];
     struct dom0_options o = {
         .memory = options.dom0_mem,
         .vcpus = options.dom0_vcpus,
         .kernel = phys_to_virt(kernel->start),
         .kernel_size = kernel->end - kernel->start,
-        .command_line = kernel->command_line,
+        .command_line = boot.kernel_command_line,
         .initrd = phys_to_virt(initrd->start),
         .initrd_size = initrd->end - initrd->start,
         .console_info = &boot.screen,
@@ -221,7 +219,7 @@ void start(uint32_t information)
     debug_dumps_init();
     console_input_start();
     build_dom0();
-    for (unsigned i = 0; i < boot.module_count; i++)
+    for (unsigned i = 0; i < BOOT_MODULES; i++)
         paging_release(busy[i].start, busy[i].end);
     paging_release_init();
     /* What Mica keeps for itself: all RAM that is neither dom0's nor free. */

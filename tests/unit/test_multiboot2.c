@@ -122,7 +122,7 @@ START_TEST(test_multiboot2_plain_block_is_understood)
     ck_assert_uint_eq(info.module_count, 1);
     ck_assert_uint_eq(info.modules[0].start, 0x200000);
     ck_assert_uint_eq(info.modules[0].end, 0x200123);
-    ck_assert_str_eq(info.modules[0].command_line, "root=");
+    ck_assert_str_eq(info.kernel_command_line, "root=");
     ck_assert_uint_eq(info.map.count, 2);
     expect_range(0, 0, 0x9fc00, MEMORY_RAM);
 }
