@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From the Multiboot2 loader to C: checks that the processor can run Mica,
- * enters long mode and jumps high. Runs at its load address. Secondary processors come in from a page in low memory and go
- * the last part of the way.
+ * enters long mode and jumps high. Runs at its load address. Secondary
+ * processors come in from a page in low memory and go the last part of the
+ * way. Data segments are left as they are until cpu.c sets them: 64-bit code
+ * has no use for them.
  *
  * The first tables map 4 GiB of physical memory three times: where it is
  * (until paging.c drops that), at IMAGE_BASE (the first GiB), and at
@@ -44,11 +46,9 @@ header_end:
 FUNC(boot_entry)
         cli
         cld
-        mov     %eax, %edi
         mov     %ebx, %esi
-        mov     $boot_stack_end, %esp
-        cmp     $MULTIBOOT2_LOADER_MAGIC, %edi
         mov     $text_no_multiboot, %ebp
+        cmp     $MULTIBOOT2_LOADER_MAGIC, %eax
         jne     boot_refuse
 
         mov     $0x80000000, %eax
@@ -123,12 +123,6 @@ END(boot_refuse)
         .code64
 /* boot_high: 64-bit, low; on to Mica's own addresses and stack. */
 LOCAL_FUNC(boot_high)
-        xor     %eax, %eax
-        mov     %eax, %ds
-        mov     %eax, %es
-        mov     %eax, %ss
-        mov     %eax, %fs
-        mov     %eax, %gs
         movabs  start_stack, %rax
         mov     %rax, %rsp
         movabs  start_entry, %rax
@@ -174,8 +168,6 @@ boot_l2:
         .quad   frame * 0x200000 + 0x83         # large, writable, present
         .set    frame, frame + 1
         .endr
-        .skip   1024
-boot_stack_end:
 
 /*
  * smp_trampoline: real mode, cs = a page / 16, ip = 0; where it runs it is a
