@@ -48,7 +48,7 @@ static uint64_t rdtsc_ordered(void)
  */
 void time_init(void)
 {
-    uint64_t apic_hz, timer_hz;
+    uint64_t apic_hz, timer_hz, start;
     const char *source = clock_source_measure(&tsc_hz, &apic_hz);
 
     has_deadline = cpu_features()->tsc_deadline;
@@ -56,8 +56,9 @@ void time_init(void)
     if (!timer_hz)
         panic("The local APIC's timer does not count");
     ns_to_timer = time_scale_make(NSEC_PER_SEC, timer_hz);
+    start = rdtsc();
     for (unsigned i = 0; i < MAX_PCPUS; i++)
-        tsc_at_start[i] = rdtsc();
+        tsc_at_start[i] = start;
     tsc_to_ns = time_scale_make(tsc_hz, NSEC_PER_SEC);
     apic_timer_setup();
     log_info("Time: TSC at %u.%03u MHz by %s%s, timer %s",
