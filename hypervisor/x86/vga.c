@@ -13,7 +13,7 @@
 #define GREY_ON_BLACK 0x0700u
 
 static volatile uint16_t *screen; /* NULL while off */
-static unsigned column;           /* of the last line, to be written next */
+static unsigned column = COLUMNS; /* of the last line, to be written next */
 
 /* Takes the screen, which must be in a colour text mode of 80 by 25. */
 void vga_init(void)
