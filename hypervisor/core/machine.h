@@ -39,18 +39,11 @@ static inline bool machine_e820_is_ram(unsigned i)
     return machine_e820[i].type == E820_TYPE_RAM;
 }
 
-/* What the linker calls this build, *size bytes; 0 if it has no name. */
+/* What the linker calls this build, *size bytes. */
 const void *machine_build_id(size_t *size);
 
 /* Mica's own command line; never NULL. */
 extern const char *machine_command_line; /* const after boot */
-
-/*
- * The frame that holds the machine-to-physical entries from `index` times
- * 2 MiB of that table on, the first of 512 in a row; MFN_INVALID past its end
- * or when they are not in a row.
- */
-mfn_t machine_m2p_frame(uint64_t index);
 
 /* UTC was `secs` and `nsecs` (below 10^9) at `system_time`. */
 void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time);
@@ -133,10 +126,6 @@ must_check int machine_pci_device(uint16_t segment, uint8_t bus, uint8_t devfn,
 /* Writes the messages of a device again, after it lost power. */
 must_check int machine_msi_restore(uint16_t segment, uint8_t bus,
                                    uint8_t devfn);
-
-/* A configuration window that dom0's firmware tables promise. */
-must_check int machine_pci_window(uint64_t address, uint16_t segment,
-                                  uint8_t first_bus, uint8_t last_bus);
 
 /* The virtual IOPL, 0 to 3, of the running vCPU `v`. */
 void machine_set_iopl(struct vcpu *v, unsigned iopl);

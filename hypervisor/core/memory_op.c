@@ -301,24 +301,6 @@ static long xenmem_machphys_mapping(struct sub_call *c, void *arg)
     return 0;
 }
 
-static long xenmem_machphys_mfn_list(struct sub_call *c, void *arg)
-{
-    struct xenmem_machphys_mfn_list_args *op = arg;
-    uint32_t i;
-
-    (void)c;
-    for (i = 0; i < op->max_extents; i++) {
-        mfn_t first = machine_m2p_frame(i);
-
-        if (mfn_equal(first, MFN_INVALID))
-            break;
-        if (extent_write(op->extent_start, i, first))
-            return -EFAULT;
-    }
-    op->nr_extents = i;
-    return 0;
-}
-
 static int list_grant_frames(struct domain *d,
                              const struct xenmem_acquire_resource_args *op)
 {
@@ -381,7 +363,6 @@ static const struct sub_op ops[] = {
     BARE(maximum_ram_page, xenmem_maximum_ram_page),
     OP(current_reservation, ask_domain, domain, OP_SUBJECT),
     OP(maximum_reservation, ask_domain, domain, OP_SUBJECT),
-    OWN(machphys_mfn_list, OP_DOM0 | OP_ANSWERS),
     BARE(add_to_physmap, refused),
     OWN(memory_map, OP_ANSWERS),
     OP(machine_memory_map, xenmem_machine_memory_map, memory_map,

@@ -331,15 +331,12 @@ static long physdevop_restore_msi(struct sub_call *c, void *arg)
     return machine_msi_restore(0, op->bus, op->devfn);
 }
 
+/* Mica reaches configuration space by ports; windows are dom0's business. */
 static long physdevop_pci_mmcfg_reserved(struct sub_call *c, void *arg)
 {
-    const struct physdev_pci_mmcfg_reserved_args *op = arg;
-
     (void)c;
-    if (!(op->flags & XEN_PCI_MMCFG_RESERVED))
-        return 0;
-    return machine_pci_window(op->address, op->segment, op->start_bus,
-                              op->end_bus);
+    (void)arg;
+    return 0;
 }
 
 /* --- dispatch ------------------------------------------------------------ */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What Mica needs of the firmware's static ACPI tables: processors, interrupt
- * controllers, timers, and the registers for reset and sleep. Tables are read
- * through map_firmware with bounds and checksums; one that is broken is left
- * out. Nothing changes after boot. The tables are described in the ACPI
+ * controllers, the HPET, and the registers for reset and sleep. Tables are
+ * read through map_firmware with bounds and checksums; one that is broken is
+ * left out. Nothing changes after boot. The tables are described in the ACPI
  * specification 6.4, chapter 5.
  */
 #pragma once
@@ -12,13 +12,11 @@
 
 #define ACPI_MAX_CPUS CONFIG_MAX_PCPUS
 #define ACPI_MAX_IOAPICS 32
-#define ACPI_MAX_MCFGS 16
 #define ACPI_ISA_IRQS 16
 
 struct acpi_cpu {
     uint32_t apic_id;
     uint32_t acpi_id;
-    bool is_enabled; /* false: a socket for hotplug */
 };
 
 struct acpi_ioapic {
@@ -34,51 +32,17 @@ struct acpi_isa_irq {
     bool is_active_low;
 };
 
-enum acpi_space {
-    ACPI_SPACE_MEMORY = 0,
-    ACPI_SPACE_PORT = 1,
-    ACPI_SPACE_PCI = 2,
-};
-
-struct acpi_register {
-    uint8_t space;    /* enum acpi_space */
-    uint64_t address; /* 0: there is none */
-};
-
-/* Whether `size` bytes of the register are I/O ports. */
-static inline bool acpi_is_port(const struct acpi_register *r, unsigned size)
-{
-    return r->space == ACPI_SPACE_PORT && r->address &&
-           r->address <= 0x10000 - size;
-}
-
-struct acpi_mcfg {
-    uint64_t base;
-    uint16_t segment;
-    uint8_t first_bus, last_bus;
-};
-
 struct acpi_info {
-    bool is_found; /* there are tables at all */
-
     unsigned cpu_count;
-    unsigned cpus_left_out;
     struct acpi_cpu cpus[ACPI_MAX_CPUS];
 
     unsigned ioapic_count;
     struct acpi_ioapic ioapics[ACPI_MAX_IOAPICS];
     struct acpi_isa_irq isa[ACPI_ISA_IRQS];
 
-    struct acpi_register pm1a_control, pm1b_control;
-    struct acpi_register pm_timer;
-    struct acpi_register reset;
+    uint16_t pm1a_control, pm1b_control, reset; /* ports; 0: there is none */
     uint8_t reset_value;
-    bool has_reset;
-
     uint64_t hpet_address; /* 0: there is none */
-
-    unsigned mcfg_count;
-    struct acpi_mcfg mcfgs[ACPI_MAX_MCFGS];
 };
 
 #define ACPI_RSDP_SIZE 36 /* of revision 2; the first 20 are revision 1 */

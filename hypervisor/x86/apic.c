@@ -6,19 +6,17 @@
 #include "x86/apic.h"
 
 #include "core/log.h"
-#include "core/pcpu.h"
 
 #include "x86/acpi.h"
+#include "x86/cpu.h"
 #include "x86/cpu_features.h"
 #include "x86/fence.h"
 #include "x86/insn.h"
 #include "x86/machine_early.h"
-#include "x86/pic.h"
 
 /* Register numbers: address / 16 for memory, added to 0x800 for MSRs. */
 enum apic_reg {
     REG_ID = 0x02,
-    REG_VERSION = 0x03,
     REG_TPR = 0x08,
     REG_EOI = 0x0b,
     REG_SPURIOUS = 0x0f,
@@ -26,8 +24,6 @@ enum apic_reg {
     REG_ICR = 0x30,
     REG_ICR_HIGH = 0x31,
     REG_LVT_TIMER = 0x32,
-    REG_LVT_THERMAL = 0x33,
-    REG_LVT_COUNTERS = 0x34,
     REG_LVT_LINT0 = 0x35,
     REG_LVT_LINT1 = 0x36,
     REG_LVT_ERROR = 0x37,
@@ -38,7 +34,7 @@ enum apic_reg {
 
 #define BASE_ENABLE (1ul << 11)
 #define BASE_X2APIC (1ul << 10)
-#define BASE_ADDRESS 0x000ffffffffff000ul
+#define BASE_FLAGS 0xffful
 
 #define SPURIOUS_ENABLE 0x100u
 #define LVT_MASKED (1u << 16)
@@ -54,10 +50,13 @@ enum apic_reg {
 #define MAX_XAPIC_ID 254u
 #define MAX_BUSY_POLLS 1000000u
 
+#define PIC1_DATA 0x21
+#define PIC2_DATA 0xa1
+#define PIC_ALL_LINES 0xff
+
 static bool use_x2apic;              /* const after apic_init */
-static uint64_t base_address;        /* const after apic_init */
 static volatile uint32_t *registers; /* const after apic_init; xAPIC only */
-static uint32_t cpu_ids[MAX_PCPUS];  /* written before the pCPU starts */
+static bool use_deadline;            /* const after apic_timer_setup */
 
 static uint32_t reg_read(enum apic_reg reg)
 {
@@ -74,81 +73,68 @@ static void reg_write(enum apic_reg reg, uint32_t value)
         registers[reg * 4] = value;
 }
 
-static bool wants_x2apic(uint64_t base)
+static bool wants_x2apic(void)
 {
     const struct acpi_info *acpi = acpi_info();
-    bool is_wanted = base & BASE_X2APIC || cpu_features()->hypervisor;
+    bool is_wanted =
+        rdmsr(MSR_APIC_BASE) & BASE_X2APIC || cpu_features()->hypervisor;
 
     for (unsigned i = 0; i < acpi->cpu_count; i++)
         is_wanted |= acpi->cpus[i].apic_id > MAX_XAPIC_ID;
     return is_wanted && cpu_features()->x2apic;
 }
 
+static uint32_t read_id(void)
+{
+    uint32_t id = reg_read(REG_ID);
+
+    return use_x2apic ? id : id >> 24;
+}
+
 /*
  * Finds the APIC of the boot processor and decides for xAPIC or x2APIC. Needs
  * cpu_features_detect, acpi_init and map_device. Silences the PICs and sets up
- * the boot processor's APIC as pCPU 0.
+ * the boot processor's APIC.
  */
 void apic_init(void)
 {
-    uint64_t base = rdmsr(MSR_APIC_BASE);
-
-    pic_disable();
-    base_address = base & BASE_ADDRESS;
-    use_x2apic = wants_x2apic(base);
+    /*
+     * While the APIC still passes the PIC's interrupt on, or a request that
+     * waits there already would be left hanging.
+     */
+    outb(PIC1_DATA, PIC_ALL_LINES);
+    outb(PIC2_DATA, PIC_ALL_LINES);
+    use_x2apic = wants_x2apic();
     if (!use_x2apic)
-        registers = map_device(base_address, PAGE_SIZE);
+        registers = map_device(APIC_ADDRESS, PAGE_SIZE);
     apic_init_cpu();
-    apic_set_cpu_id(0, apic_read_id());
-    log_info("Local APIC: %s at %#llx, boot processor has id %u",
-             use_x2apic ? "x2APIC" : "xAPIC", (unsigned long long)base_address,
-             apic_id_of_cpu(0));
+    this_cpu()->apic_id = read_id();
+    log_info("Local APIC: %s, boot processor has id %u",
+             use_x2apic ? "x2APIC" : "xAPIC", apic_id_of_cpu(0));
 }
 
-static void enable(void)
+/*
+ * Sets up the calling processor's APIC: its timer and the PIC masked, NMI and
+ * errors open, every priority accepted. Other local sources are the firmware's.
+ */
+void apic_init_cpu(void)
 {
     uint64_t base =
-        base_address | (rdmsr(MSR_APIC_BASE) & ~BASE_ADDRESS) | BASE_ENABLE;
+        APIC_ADDRESS | (rdmsr(MSR_APIC_BASE) & BASE_FLAGS) | BASE_ENABLE;
 
     /* x2APIC can be entered from the enabled xAPIC only. */
     wrmsr(MSR_APIC_BASE, base);
     if (use_x2apic)
         wrmsr(MSR_APIC_BASE, base | BASE_X2APIC);
-}
-
-/*
- * Sets up the calling processor's APIC: all local sources masked but NMI and
- * errors, every priority accepted.
- */
-void apic_init_cpu(void)
-{
-    unsigned last_lvt;
-
-    enable();
-    last_lvt = reg_read(REG_VERSION) >> 16 & 0xff;
     reg_write(REG_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
     reg_write(REG_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
-    if (last_lvt >= 4)
-        reg_write(REG_LVT_COUNTERS, LVT_MASKED);
-    if (last_lvt >= 5)
-        reg_write(REG_LVT_THERMAL, LVT_MASKED);
     reg_write(REG_LVT_LINT0, LVT_MASKED);
     reg_write(REG_LVT_LINT1, DELIVER_NMI);
     reg_write(REG_LVT_ERROR, VECTOR_ERROR);
     reg_write(REG_ERROR_STATUS, 0);
-    reg_write(REG_ERROR_STATUS, 0);
     reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
-    reg_write(REG_TIMER_INITIAL, 0);
     apic_eoi();
     reg_write(REG_TPR, 0);
-}
-
-/* The APIC id of the calling processor. */
-uint32_t apic_read_id(void)
-{
-    uint32_t id = reg_read(REG_ID);
-
-    return use_x2apic ? id : id >> 24;
 }
 
 /* Ends the service of the highest interrupt that is being served. */
@@ -157,52 +143,29 @@ void apic_eoi(void)
     reg_write(REG_EOI, 0);
 }
 
-/* Whether a processor with this id can be reached as the APICs are driven. */
-bool apic_can_reach(uint32_t apic_id)
-{
-    return use_x2apic || apic_id <= MAX_XAPIC_ID;
-}
-
-/* The physical address of the APIC page, which no guest may map. */
-uint64_t apic_base(void)
-{
-    return base_address;
-}
-
-/* Notes the APIC id of pCPU `cpu`, before it starts. */
-void apic_set_cpu_id(unsigned cpu, uint32_t apic_id)
-{
-    __atomic_store_n(&cpu_ids[cpu], apic_id, __ATOMIC_RELEASE);
-}
-
 /* The APIC id of pCPU `cpu`. */
 uint32_t apic_id_of_cpu(unsigned cpu)
 {
-    return __atomic_load_n(&cpu_ids[cpu], __ATOMIC_RELAXED);
-}
-
-/* x2APICs take a command at once. */
-static void wait_for_icr(void)
-{
-    unsigned polls = MAX_BUSY_POLLS;
-
-    while (!use_x2apic && reg_read(REG_ICR) & ICR_BUSY && --polls)
-        pause();
+    return cpus[cpu].apic_id;
 }
 
 /*
  * A write to an x2APIC MSR may overtake earlier stores, which the receiver
- * is to see; the xAPIC's page is uncached, so its stores stay in order.
+ * is to see; the xAPIC's page is uncached, so its stores stay in order. But it
+ * takes a command only when the last one has left.
  */
 static void icr_write(uint32_t apic_id, uint32_t low)
 {
+    unsigned polls = MAX_BUSY_POLLS;
+
     if (use_x2apic) {
         mfence();
         lfence();
         wrmsr(MSR_X2APIC_FIRST + REG_ICR, (uint64_t)apic_id << 32 | low);
         return;
     }
-    wait_for_icr();
+    while (reg_read(REG_ICR) & ICR_BUSY && --polls)
+        pause();
     reg_write(REG_ICR_HIGH, apic_id << 24);
     reg_write(REG_ICR, low);
 }
@@ -217,14 +180,12 @@ void apic_send_ipi(unsigned cpu, unsigned vector)
 void apic_send_init(uint32_t apic_id)
 {
     icr_write(apic_id, ICR_ASSERT | DELIVER_INIT);
-    wait_for_icr();
 }
 
 /* Starts a processor in real mode at the first byte of frame `page` < 256. */
 void apic_send_startup(uint32_t apic_id, unsigned page)
 {
     icr_write(apic_id, ICR_ASSERT | DELIVER_STARTUP | (page & 0xff));
-    wait_for_icr();
 }
 
 /* Stops every other processor for good; for panics and power-off. */
@@ -234,40 +195,41 @@ void apic_stop_others(void)
         icr_write(0, ICR_TO_OTHERS | ICR_ASSERT | DELIVER_INIT);
 }
 
-/* Unmasks the calling processor's timer, stopped, in the given mode. */
-void apic_timer_setup(enum apic_timer_mode mode)
+/* Unmasks the calling processor's timer, stopped. */
+void apic_timer_setup(void)
 {
-    uint32_t bits = mode == APIC_TIMER_DEADLINE ? LVT_TSC_DEADLINE : 0;
-
+    use_deadline = cpu_features()->tsc_deadline;
     reg_write(REG_TIMER_INITIAL, 0);
-    reg_write(REG_LVT_TIMER, bits | VECTOR_TIMER);
+    reg_write(REG_LVT_TIMER,
+              (use_deadline ? LVT_TSC_DEADLINE : 0) | VECTOR_TIMER);
     /* The mode has to be in place before the first deadline is written. */
     mfence();
     lfence();
 }
 
-/* One-shot mode: interrupts after `ticks`, never when 0. */
-void apic_timer_start(uint32_t ticks)
+/*
+ * Has the timer interrupt when the TSC reaches `value`, on processors with
+ * TSC deadlines once they are set up, else after `value` of its own ticks at
+ * the latest; never when 0.
+ */
+void apic_timer_set(uint64_t value)
 {
-    reg_write(REG_TIMER_INITIAL, ticks);
+    if (use_deadline)
+        wrmsr(MSR_TSC_DEADLINE, value);
+    else
+        reg_write(REG_TIMER_INITIAL, (uint32_t)min_u64(value, UINT32_MAX));
 }
 
-/* One-shot mode: the ticks left. */
+/* The timer's own ticks that are left. */
 uint32_t apic_timer_count(void)
 {
     return reg_read(REG_TIMER_CURRENT);
-}
-
-/* Deadline mode: interrupts when the TSC reaches `tsc`, never when 0. */
-void apic_timer_set_deadline(uint64_t tsc)
-{
-    wrmsr(MSR_TSC_DEADLINE, tsc);
 }
 
 /* Serves VECTOR_ERROR: logs what the APIC reports. The caller sends the EOI. */
 void apic_error_report(void)
 {
     reg_write(REG_ERROR_STATUS, 0);
-    log_warning("Local APIC %u reports errors 0x%x", apic_read_id(),
+    log_warning("Local APIC %u reports errors 0x%x", this_cpu()->apic_id,
                 reg_read(REG_ERROR_STATUS));
 }

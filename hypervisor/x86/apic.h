@@ -8,6 +8,8 @@
 
 #include "core/types.h"
 
+#define APIC_ADDRESS 0xfee00000ul /* physical, of its page */
+
 /* Vectors: exceptions to 0x1f, then devices, then Mica's own. */
 #define VECTOR_DEVICE_FIRST 0x30
 #define VECTOR_DEVICE_LAST 0xef
@@ -18,19 +20,10 @@
 #define VECTOR_ERROR 0xfe    /* the local APIC complains */
 #define VECTOR_SPURIOUS 0xff /* withdrawn interrupt; wants no EOI */
 
-enum apic_timer_mode {
-    APIC_TIMER_ONE_SHOT, /* counts its own ticks down */
-    APIC_TIMER_DEADLINE, /* compares with the TSC */
-};
-
 void apic_init(void);
 void apic_init_cpu(void);
-uint32_t apic_read_id(void);
 void apic_eoi(void);
-bool apic_can_reach(uint32_t apic_id);
-uint64_t apic_base(void);
 
-void apic_set_cpu_id(unsigned cpu, uint32_t apic_id);
 uint32_t apic_id_of_cpu(unsigned cpu);
 
 void apic_send_ipi(unsigned cpu, unsigned vector);
@@ -38,9 +31,8 @@ void apic_send_init(uint32_t apic_id);
 void apic_send_startup(uint32_t apic_id, unsigned page);
 void apic_stop_others(void);
 
-void apic_timer_setup(enum apic_timer_mode mode);
-void apic_timer_start(uint32_t ticks);
+void apic_timer_setup(void);
+void apic_timer_set(uint64_t value);
 uint32_t apic_timer_count(void);
-void apic_timer_set_deadline(uint64_t tsc);
 
 void apic_error_report(void);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From the Multiboot2 loader to C: checks that the processor can run Mica,
- * builds the first page tables, enters long mode and jumps high. Runs once,
- * on the boot processor, at its load address.
+ * enters long mode and jumps high. Runs at its load address. Secondary
+ * processors come in from a page in low memory and go the last part of the
+ * way. Data segments are left as they are until cpu.c sets them: 64-bit code
+ * has no use for them.
  *
  * The first tables map 4 GiB of physical memory three times: where it is
  * (until paging.c drops that), at IMAGE_BASE (the first GiB), and at
@@ -16,8 +18,9 @@
 #define MULTIBOOT2_HEADER_MAGIC 0xe85250d6
 #define MULTIBOOT2_LOADER_MAGIC 0x36d76289
 #define COM1 0x3f8
-#define PHYS(symbol) ((symbol) - IMAGE_BASE)
 #define BOOT_CODE64 0x08
+#define BOOT_DATA 0x10
+#define BOOT_CODE32 0x18
 
         .section .boot.header, "a"
         .balign 8
@@ -27,18 +30,7 @@ header_start:
         .long   header_end - header_start
         .long   -(MULTIBOOT2_HEADER_MAGIC + (header_end - header_start))
 
-        .balign 8                               # we want these tags, if any
-        .short  1, 1                            # information request, optional
-        .long   8 + 4 * 8
-        .long   1, 3, 4, 6, 8, 12, 14, 15
-        .balign 8
-        .short  6, 1                            # modules on page boundaries
-        .long   8
-        .balign 8
-        .short  4, 1                            # console: text is fine
-        .long   12
-        .long   2
-        .balign 8
+        .balign 8                               # no wishes: GRUB's defaults do
         .short  0, 0
         .long   8
 header_end:
@@ -54,11 +46,9 @@ header_end:
 FUNC(boot_entry)
         cli
         cld
-        mov     %eax, %edi
         mov     %ebx, %esi
-        mov     $boot_stack_end, %esp
-        cmp     $MULTIBOOT2_LOADER_MAGIC, %edi
         mov     $text_no_multiboot, %ebp
+        cmp     $MULTIBOOT2_LOADER_MAGIC, %eax
         jne     boot_refuse
 
         mov     $0x80000000, %eax
@@ -74,54 +64,35 @@ FUNC(boot_entry)
         bt      $20, %edx
         jnc     boot_refuse
 
-        call    build_tables
+        mov     $boot_l4, %ebp
         lgdt    boot_gdt_pointer
-        call    enter_long_mode
-        ljmp    $BOOT_CODE64, $boot_high
+        jmp     boot_long
 END(boot_entry)
 
+/* boot_secondary: from smp_trampoline, with the boot GDT. */
+LOCAL_FUNC(boot_secondary)
+        mov     $BOOT_DATA, %eax
+        mov     %eax, %ds
+        mov     $idle_l4_physical, %ebp
+END(boot_secondary)
+
 /*
- * enter_long_mode: turns on paging with boot_l4. Shared by the start of
- * secondary processors.
- *   out:  still in 32-bit compatibility mode; eax, ecx, edx gone
+ * boot_long: turns on paging; both kinds of processors.
+ *   in:   ebp = top-level table, esi = what start_entry gets
+ *   out:  boot_high
  */
-LOCAL_FUNC(enter_long_mode)
-        mov     %cr4, %eax
-        or      $(1 << 5), %eax                 # PAE
+LOCAL_FUNC(boot_long)
+        mov     $(1 << 5), %eax                 # PAE
         mov     %eax, %cr4
-        mov     $boot_l4, %eax
-        mov     %eax, %cr3
+        mov     %ebp, %cr3
         mov     $0xc0000080, %ecx               # EFER
         rdmsr
         or      $((1 << 0) | (1 << 8) | (1 << 11)), %eax    # SCE LME NXE
         wrmsr
         mov     $0x80010033, %eax               # PG WP NE ET MP PE
         mov     %eax, %cr0
-        ret
-END(enter_long_mode)
-
-/* build_tables: 4 GiB in 2 MiB pages; eax, ecx, edx gone. */
-LOCAL_FUNC(build_tables)
-        movl    $boot_l3_low + 3, boot_l4
-        movl    $boot_l3_image + 3, boot_l4 + 258 * 8
-        movl    $boot_l3_low + 3, boot_l4 + 260 * 8
-        movl    $boot_l2 + 3, boot_l3_image
-        mov     $boot_l2 + 3, %eax
-        xor     %ecx, %ecx
-1:      mov     %eax, boot_l3_low(, %ecx, 8)
-        add     $4096, %eax
-        inc     %ecx
-        cmp     $4, %ecx
-        jne     1b
-        mov     $0x83, %eax
-        xor     %ecx, %ecx
-2:      mov     %eax, boot_l2(, %ecx, 8)
-        add     $0x200000, %eax
-        inc     %ecx
-        cmp     $2048, %ecx
-        jne     2b
-        ret
-END(build_tables)
+        ljmp    $BOOT_CODE64, $boot_high
+END(boot_long)
 
 /*
  * boot_refuse: says why on the serial line and the VGA text screen, stops.
@@ -152,28 +123,21 @@ END(boot_refuse)
         .code64
 /* boot_high: 64-bit, low; on to Mica's own addresses and stack. */
 LOCAL_FUNC(boot_high)
-        xor     %eax, %eax
-        mov     %eax, %ds
-        mov     %eax, %es
-        mov     %eax, %ss
-        mov     %eax, %fs
-        mov     %eax, %gs
-        movabs  $boot_cpu_stack + STACK_SIZE - STACK_INFO_SIZE, %rsp
+        movabs  start_stack, %rax
+        mov     %rax, %rsp
+        movabs  start_entry, %rax
         xor     %ebp, %ebp
         mov     %esi, %edi
-        movabs  $start, %rax
         call    *%rax
-1:      hlt
-        jmp     1b
 END(boot_high)
 
         .balign 8
 boot_gdt:
         .quad   0
         .quad   0x00af9a000000ffff              # BOOT_CODE64
-        .quad   0x00cf92000000ffff              # data
-        .quad   0x00cf9a000000ffff              # code, 32-bit
-FUNC(boot_gdt_pointer)
+        .quad   0x00cf92000000ffff              # BOOT_DATA
+        .quad   0x00cf9a000000ffff              # BOOT_CODE32
+boot_gdt_pointer:
         .short  . - boot_gdt - 1
         .quad   boot_gdt
 
@@ -186,12 +150,50 @@ text_no_nx:
 
         .balign 4096
         .globl  boot_l4
-boot_l4:        .skip 4096
-boot_l3_low:    .skip 4096
-boot_l3_image:  .skip 4096
-boot_l2:        .skip 4 * 4096
-        .skip   1024
-boot_stack_end:
+boot_l4:
+        .quad   boot_l3_low + 3
+        .org    boot_l4 + 258 * 8
+        .quad   boot_l3_image + 3, 0, boot_l3_low + 3
+        .org    boot_l4 + 4096
+boot_l3_low:
+        .quad   boot_l2 + 0x0003, boot_l2 + 0x1003
+        .quad   boot_l2 + 0x2003, boot_l2 + 0x3003
+        .org    boot_l3_low + 4096
+boot_l3_image:
+        .quad   boot_l2 + 3
+        .org    boot_l3_image + 4096
+boot_l2:
+        .set    frame, 0
+        .rept   2048
+        .quad   frame * 0x200000 + 0x83         # large, writable, present
+        .set    frame, frame + 1
+        .endr
+
+/*
+ * smp_trampoline: real mode, cs = a page / 16, ip = 0; where it runs it is a
+ * copy, hence the words of its own. smp.c knows the size.
+ */
+        .section .rodata
+        .code16
+FUNC(smp_trampoline)
+        cli
+        mov     %cs, %ax
+        mov     %ax, %ds
+        lgdtl   trampoline_gdt - smp_trampoline
+        mov     $0x11, %eax                     # ET PE
+        mov     %eax, %cr0
+        ljmpl   $BOOT_CODE32, $boot_secondary
+trampoline_gdt:
+        .short  boot_gdt_pointer - boot_gdt - 1
+        .long   boot_gdt
+        .org    smp_trampoline + 64
+END(smp_trampoline)
+
+/* Stack and function of the processor that is on its way. */
+        .data
+        .globl  start_stack, start_entry
+start_stack:    .quad boot_cpu_stack + STACK_SIZE - STACK_INFO_SIZE
+start_entry:    .quad start
 
         .section .bss
         .balign STACK_SIZE

@@ -21,7 +21,7 @@ static struct {
     char text[QUEUE_SIZE];
     size_t head, tail; /* counts of characters put in and taken out */
     bool for_dom0;     /* else typing goes to the debug keys */
-    unsigned presses;  /* of SWITCH_KEY in a row, not passed on yet */
+    unsigned presses;  /* of SWITCH_KEY in a row */
 } input;               /* input_lock */
 
 /* Starts output to the serial ports of a set, and ends it to others. */
@@ -39,32 +39,6 @@ void arch_console_write(const char *text, size_t length)
     vga_write(text, length);
 }
 
-static void put(char c)
-{
-    if (input.head - input.tail < QUEUE_SIZE)
-        input.text[input.head++ % QUEUE_SIZE] = c;
-}
-
-/* One of the keys that change sides, or a pause in pressing it. */
-static bool is_switching(char c)
-{
-    if (c != SWITCH_KEY || ++input.presses < SWITCH_PRESSES)
-        return false;
-    input.presses = 0;
-    input.for_dom0 = !input.for_dom0 && dom0;
-    return true;
-}
-
-/* Queues a character for dom0, after switch keys that did not switch. */
-static void put_for_dom0(char c)
-{
-    if (c == SWITCH_KEY)
-        return;
-    for (; input.presses; input.presses--)
-        put(SWITCH_KEY);
-    put(c);
-}
-
 static void announce_side(bool for_dom0)
 {
     log_error("Console input goes to %s (Ctrl-A three times to switch)",
@@ -77,17 +51,20 @@ static void receive(char c)
     bool has_switched, for_dom0;
 
     spin_lock(&input_lock);
-    has_switched = is_switching(c);
-    for_dom0 = input.for_dom0;
-    if (!has_switched && for_dom0)
-        put_for_dom0(c);
-    else if (c != SWITCH_KEY)
+    input.presses = c == SWITCH_KEY ? input.presses + 1 : 0;
+    has_switched = input.presses == SWITCH_PRESSES;
+    if (has_switched) {
         input.presses = 0;
+        input.for_dom0 = !input.for_dom0 && dom0;
+    } else if (input.for_dom0 && input.head - input.tail < QUEUE_SIZE) {
+        input.text[input.head++ % QUEUE_SIZE] = c;
+    }
+    for_dom0 = input.for_dom0;
     spin_unlock(&input_lock);
 
     if (has_switched)
         announce_side(for_dom0);
-    else if (for_dom0 && dom0)
+    else if (for_dom0)
         evtchn_raise_global_virq(dom0, VIRQ_CONSOLE);
     else if (c != SWITCH_KEY)
         debug_key_press(c);
@@ -100,7 +77,7 @@ static void receive(char c)
 void console_input_start(void)
 {
     for (unsigned id = 0; id < UART_COUNT; id++) {
-        int error = uart_is_on(id) ? uart_input_start(id, receive) : 0;
+        int error = uart_input_start(id, receive);
 
         if (error)
             log_warning("No input from com%u: error %d", id + 1, -error);

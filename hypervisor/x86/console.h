@@ -2,7 +2,8 @@
 /*
  * The console: text goes to the serial ports and the VGA screen that
  * are chosen; what is typed on the serial ports goes to dom0 or to
- * Mica's debug keys. Ctrl-A three times changes between the two.
+ * Mica's debug keys. Ctrl-A three times changes between the two; dom0 gets
+ * the first two.
  *
  * Output is under the log's lock. The queue of input has its own.
  */

@@ -2,6 +2,7 @@
 /* What guests and tools are told of the processors, and where each one is. */
 #include "x86/cpuid_policy.h"
 
+#include "core/arch.h"
 #include "core/machine.h"
 
 #include "x86/apic.h"
@@ -26,7 +27,7 @@ struct cpuid_leaf cpu_guest_leaf(uint64_t xcr0, uint32_t leaf, uint32_t subleaf)
         .host = cpu_leaf,
         .xcr0_allowed = cpu_features()->xsave ? fpu_xcr0_allowed() : 0,
         .xcr0 = xcr0,
-        .tsc_khz = time_tsc_khz(),
+        .tsc_khz = arch_tsc_khz(),
         .tsc_is_stable = time_tsc_is_stable(),
         .address_width = address_width(),
     };

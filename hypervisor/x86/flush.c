@@ -49,16 +49,21 @@ void arch_spin_wait(void)
     flush_serve();
 }
 
-static void request(unsigned cpu)
+/* Flushes on each pCPU of `asked`, and returns when all have. */
+static void flush_on(const uint64_t *asked)
 {
-    __atomic_add_fetch(&cpus[cpu].flush_request, 1, __ATOMIC_SEQ_CST);
-    apic_send_ipi(cpu, VECTOR_FLUSH);
-}
+    unsigned self = this_cpu()->id;
 
-static void wait_for(const uint64_t *asked)
-{
+    for (unsigned i = 0; i < pcpu_count; i++) {
+        if (!bit_test(asked, i) || i == self)
+            continue;
+        __atomic_add_fetch(&cpus[i].flush_request, 1, __ATOMIC_SEQ_CST);
+        apic_send_ipi(i, VECTOR_FLUSH);
+    }
+    if (bit_test(asked, self))
+        arch_flush_local();
     for (unsigned i = 0; i < pcpu_count; i++)
-        while (bit_test(asked, i) &&
+        while (bit_test(asked, i) && i != self &&
                __atomic_load_n(&cpus[i].flush_request, __ATOMIC_ACQUIRE))
             arch_spin_wait();
 }
@@ -73,28 +78,16 @@ static bool may_hold(const struct pcpu *p, uint32_t stamp)
 void arch_flush_since(uint32_t stamp)
 {
     uint64_t asked[BITMAP_WORDS(MAX_PCPUS)] = {0};
-    unsigned self = this_pcpu()->id;
-    bool any = false;
 
-    for (unsigned i = 0; i < pcpu_count; i++) {
-        if (!may_hold(&pcpus[i], stamp))
-            continue;
-        if (i == self) {
-            arch_flush_local();
-            continue;
-        }
-        bit_set(asked, i);
-        request(i);
-        any = true;
-    }
-    if (any)
-        wait_for(asked);
+    for (unsigned i = 0; i < pcpu_count; i++)
+        if (may_hold(&pcpus[i], stamp))
+            bit_set(asked, i);
+    flush_on(asked);
 }
 
 void arch_flush_vcpus(struct domain *d, const uint64_t *vcpus)
 {
     uint64_t asked[BITMAP_WORDS(MAX_PCPUS)] = {0};
-    unsigned self = this_pcpu()->id;
 
     for (unsigned i = bitmap_next(vcpus, d->max_vcpus, 0); i < d->max_vcpus;
          i = bitmap_next(vcpus, d->max_vcpus, i + 1)) {
@@ -105,14 +98,7 @@ void arch_flush_vcpus(struct domain *d, const uint64_t *vcpus)
         if (on != NO_PCPU)
             bit_set(asked, on);
     }
-    if (bit_test(asked, self)) {
-        bit_clear(asked, self);
-        arch_flush_local();
-    }
-    for (unsigned i = 0; i < pcpu_count; i++)
-        if (bit_test(asked, i))
-            request(i);
-    wait_for(asked);
+    flush_on(asked);
 }
 
 void arch_flush_cache(void)

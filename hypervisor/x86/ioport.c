@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * There is one dom0, so the emulated devices' state is here and not in the
- * domain; only the latch of port 0xcf8 is a domain's.
+ * What is native, refused or emulated, by domain and by mode of a vCPU. The
+ * latch of port 0xcf8 is a domain's.
  */
 #include "x86/ioport.h"
 
 #include "core/guest_copy.h"
 #include "core/heap.h"
-#include "core/spinlock.h"
 
 #include "x86/cpu.h"
 #include "x86/gate.h"
 #include "x86/insn.h"
 #include "x86/pci.h"
-#include "x86/pit_channel2.h"
-#include "x86/rtc.h"
 #include "x86/uart.h"
 #include "x86/vcpu.h"
 
@@ -22,11 +19,6 @@
 #define IO_BITMAP_ORDER 1
 
 enum {
-    PORT_PIT_COUNT2 = 0x42,
-    PORT_PIT_COMMAND = 0x43,
-    PORT_SYSTEM_CONTROL = 0x61,
-    PORT_CMOS_INDEX = 0x70,
-    PORT_CMOS_DATA = 0x71,
     PORT_PCI_ADDRESS = 0xcf8,
     PORT_PCI_DATA = 0xcfc,
 };
@@ -38,21 +30,12 @@ struct port_range {
 /* Refused to dom0, or emulated for it. */
 static const struct port_range kept_ports[] = {
     {0x20, 0x21},   /* PIC */
-    {0x40, 0x43},   /* PIT */
-    {0x61, 0x61},   /* PIT's gate, causes of NMIs */
-    {0x70, 0x71},   /* CMOS clock */
     {0x92, 0x92},   /* reset, address line 20 */
     {0xa0, 0xa1},   /* PIC */
     {0xf0, 0xf0},   /* coprocessor error */
     {0x4d0, 0x4d1}, /* PIC */
     {0xcf8, 0xcff}, /* PCI configuration, reset */
 };
-
-static struct {
-    struct spinlock lock;
-    struct pit_channel2 pit; /* lock */
-    uint8_t cmos_index;      /* lock */
-} devices;
 
 /* By pCPU, NULL for none: the bitmap of which its TSS has a copy. */
 static const uint64_t *loaded_bitmap[MAX_PCPUS];
@@ -228,50 +211,6 @@ static bool is_pci_address(uint16_t port, unsigned size)
     return port == PORT_PCI_ADDRESS && size == 4;
 }
 
-/* Leaves *value alone where nothing is emulated. */
-static void byte_read(uint16_t port, uint32_t *value)
-{
-    spin_lock(&devices.lock);
-    switch (port) {
-    case PORT_PIT_COUNT2:
-        *value = pit2_read_count(&devices.pit, arch_now());
-        break;
-    case PORT_SYSTEM_CONTROL:
-        *value = pit2_read_port61(&devices.pit, arch_now());
-        break;
-    case PORT_CMOS_INDEX:
-        *value = devices.cmos_index;
-        break;
-    case PORT_CMOS_DATA:
-        *value = rtc_cmos_read(devices.cmos_index);
-        break;
-    }
-    spin_unlock(&devices.lock);
-}
-
-static void byte_write(uint16_t port, uint8_t value)
-{
-    spin_lock(&devices.lock);
-    switch (port) {
-    case PORT_PIT_COUNT2:
-        pit2_write_count(&devices.pit, value, arch_now());
-        break;
-    case PORT_PIT_COMMAND:
-        pit2_write_command(&devices.pit, value, arch_now());
-        break;
-    case PORT_SYSTEM_CONTROL:
-        pit2_write_port61(&devices.pit, value, arch_now());
-        break;
-    case PORT_CMOS_INDEX:
-        devices.cmos_index = value & 0x7f; /* bit 7 would mask NMIs */
-        break;
-    case PORT_CMOS_DATA:
-        rtc_cmos_write(devices.cmos_index, value);
-        break;
-    }
-    spin_unlock(&devices.lock);
-}
-
 /* A read of 1, 2 or 4 bytes by a context that may access ports. */
 uint32_t ioport_read(struct domain *d, uint16_t port, unsigned size)
 {
@@ -285,8 +224,6 @@ uint32_t ioport_read(struct domain *d, uint16_t port, unsigned size)
         return d->arch->pci_cf8;
     if (is_pci_data(port, size))
         return pci_port_read(d->arch->pci_cf8, port - PORT_PCI_DATA, size);
-    if (size == 1)
-        byte_read(port, &value);
     return value;
 }
 
@@ -302,6 +239,4 @@ void ioport_write(struct domain *d, uint16_t port, unsigned size,
         d->arch->pci_cf8 = value;
     else if (is_pci_data(port, size))
         pci_port_write(d->arch->pci_cf8, port - PORT_PCI_DATA, size, value);
-    else if (size == 1)
-        byte_write(port, (uint8_t)value);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * I/O ports of domains: which ones a domain may use, and the few that are
- * emulated for dom0: PCI configuration mechanism 1, the CMOS clock, and as
- * much of the PIT's channel 2 as measuring a clock takes. A port that a
- * domain may not use reads as all ones and swallows what is written.
+ * emulated for dom0: PCI configuration mechanism 1. A port that a domain may
+ * not use reads as all ones and swallows what is written.
  *
  * A domain's bitmap (arch_domain.io_bitmap) has a bit set for each port that
  * is refused or emulated; the others are the domain's at native speed, through

@@ -8,6 +8,9 @@
 #include "x86/memory_layout.h"
 
 #define LOAD_ADDRESS 0x200000
+/* The unpackers, needed only until dom0 starts. */
+#define ARCHIVES *liblzma.a:* *libzstd.a:* *libz.a:*
+#define OWN(section) EXCLUDE_FILE(ARCHIVES) section
 
 OUTPUT_FORMAT(elf64-x86-64)
 OUTPUT_ARCH(i386:x86-64)
@@ -24,7 +27,6 @@ PHDRS
 SECTIONS
 {
     . = LOAD_ADDRESS;
-    image_start_physical = .;
     .boot : {
         KEEP(*(.boot.header))
         *(.boot .boot.*)
@@ -40,16 +42,14 @@ SECTIONS
         gate_text_end = .;
         . = ALIGN(4096);
         *(.text.hot .text.hot.*)
-        *(EXCLUDE_FILE(*liblzma.a:* *libzstd.a:* *libz.a:*) .text
-          EXCLUDE_FILE(*liblzma.a:* *libzstd.a:* *libz.a:*) .text.*)
+        *(OWN(.text) OWN(.text.*))
         . = ALIGN(16);
         text_end = .;
     } :text
     ASSERT(gate_text_end - gate_text_start <= 8192, "the gate has two pages")
 
     .rodata ALIGN(4096) : AT(ADDR(.rodata) - IMAGE_BASE) {
-        *(EXCLUDE_FILE(*liblzma.a:* *libzstd.a:* *libz.a:*) .rodata
-          EXCLUDE_FILE(*liblzma.a:* *libzstd.a:* *libz.a:*) .rodata.*)
+        *(OWN(.rodata) OWN(.rodata.*))
         . = ALIGN(8);
         fault_table_start = .;
         KEEP(*(.fault_table))
@@ -63,20 +63,16 @@ SECTIONS
     } :text
 
     .data ALIGN(4096) : AT(ADDR(.data) - IMAGE_BASE) {
-        *(EXCLUDE_FILE(*liblzma.a:* *libzstd.a:* *libz.a:*) .data
-          EXCLUDE_FILE(*liblzma.a:* *libzstd.a:* *libz.a:*) .data.*)
+        *(OWN(.data) OWN(.data.*))
         *(.got .got.plt)
     } :data
     .bss ALIGN(4096) : AT(ADDR(.bss) - IMAGE_BASE) {
-        *(EXCLUDE_FILE(*liblzma.a:* *libzstd.a:* *libz.a:*) .bss
-          EXCLUDE_FILE(*liblzma.a:* *libzstd.a:* *libz.a:*) .bss.*
-          EXCLUDE_FILE(*liblzma.a:* *libzstd.a:* *libz.a:*) COMMON)
+        *(OWN(.bss) OWN(.bss.*) OWN(COMMON))
         . = ALIGN(4096);
     } :data
 
     .init ALIGN(4096) : AT(ADDR(.init) - IMAGE_BASE) {
         init_start = .;
-        *(.init.text .init.text.* .init.data .init.data.*)
         *(.text .text.* .rodata .rodata.* .data.rel.ro .data.rel.ro.*
           .data .data.*)
     } :init
@@ -86,6 +82,14 @@ SECTIONS
         init_end = .;
     } :init
     image_end = .;
+    idle_l4_physical = idle_l4 - IMAGE_BASE;
+
+    malloc = libc_nothing;
+    calloc = libc_nothing;
+    free = libc_nothing;
+    /* Weak in libzstd; at address 0 it would be out of reach of a call. */
+    ZSTD_trace_decompress_begin = libc_nothing;
+    ZSTD_trace_decompress_end = libc_nothing;
 
     /DISCARD/ : {
         *(.comment .note.GNU-stack .note.gnu.property .eh_frame

@@ -24,48 +24,41 @@
 #include "x86/msi.h"
 #include "x86/paging.h"
 #include "x86/vcpu.h"
-#include "x86/wallclock.h"
 
-#define M2P_CHUNK_SHIFT 21
-#define BIOS_SHIFT_FLAGS_AT 0x417u
 #define EFI_SYSTEM_TABLE_SIZE 120u
-#define EFI_SYSTEM_TABLE_SIGNATURE 0x5453595320494249ull
 #define EFI_REVISION_AT 8u
 #define EFI_TABLE_COUNT_AT 104u
 #define EFI_TABLES_AT 112u
-#define MAX_COMMAND_LINE 4096u
 #define MESSAGES_FIRST 0xfee00u /* frames */
 #define MESSAGES_LAST 0xfeeffu
 #define BUS_COMMANDS_FIRST 0xfd00000u
 #define BUS_COMMANDS_LAST 0xfffffffu
 
+/* link.lds.S: an ELF note, of which the head and "GNU" take 16 bytes */
+#define BUILD_ID_AT 16
+extern const char build_id_start[], build_id_end[];
+
 unsigned machine_e820_count;
 
 static struct e820_entry e820[MEMORY_MAP_RANGES];
 const struct e820_entry *machine_e820 = e820;
-static char command_line_copy[MAX_COMMAND_LINE];
-const char *machine_command_line = command_line_copy;
-static bool booted_by_efi;
-static uint8_t keyboard_flags;
+const char *machine_command_line;
 static uint64_t efi_tables; /* 0: not known */
 static uint32_t efi_table_count, efi_revision;
 
-/* The map with the pages reserved that no guest may map. */
-static void describe_memory(const struct memory_map *found)
+/* Reserves what no guest may map, lest dom0 puts devices there. */
+static void describe_memory(struct memory_map *map)
 {
-    static struct memory_map map; /* too large for a stack */
     const struct acpi_info *acpi = acpi_info();
-    int error;
+    int error = memory_map_add(map, APIC_ADDRESS, PAGE_SIZE, MEMORY_RESERVED);
 
-    map = *found;
-    error = memory_map_add(&map, apic_base(), PAGE_SIZE, MEMORY_RESERVED);
     for (unsigned i = 0; !error && i < acpi->ioapic_count; i++)
-        error = memory_map_add(&map, acpi->ioapics[i].address & PAGE_MASK,
+        error = memory_map_add(map, acpi->ioapics[i].address & PAGE_MASK,
                                PAGE_SIZE, MEMORY_RESERVED);
     if (error)
         log_warning("The memory map is too long to reserve Mica's devices");
-    for (unsigned i = 0; i < map.count; i++) {
-        const struct memory_map_range *r = &map.ranges[i];
+    for (unsigned i = 0; i < map->count; i++) {
+        const struct memory_map_range *r = &map->ranges[i];
         uint64_t size = r->end - r->start;
 
         e820[i] = (struct e820_entry){
@@ -76,83 +69,36 @@ static void describe_memory(const struct memory_map *found)
             .type = r->type,
         };
     }
-    machine_e820_count = map.count;
+    machine_e820_count = map->count;
 }
 
 /* EFI's table of tables outlives the boot services; its address is physical. */
 static void read_efi_table(uint64_t address)
 {
-    struct bytes t = {NULL, EFI_SYSTEM_TABLE_SIZE};
+    struct bytes t = {map_firmware(address, EFI_SYSTEM_TABLE_SIZE),
+                      EFI_SYSTEM_TABLE_SIZE};
 
-    if (!address)
-        return;
-    t.at = map_firmware(address, t.size);
-    if (bytes_64(t, 0) != EFI_SYSTEM_TABLE_SIGNATURE) {
-        log_warning("The EFI system table is damaged, ignored");
-        return;
-    }
     efi_revision = bytes_32(t, EFI_REVISION_AT);
     efi_table_count = bytes_32(t, EFI_TABLE_COUNT_AT);
     efi_tables = bytes_64(t, EFI_TABLES_AT);
 }
 
 /*
- * Takes over, before the loader's memory is reused, what dom0 will ask about.
- * After acpi_init, apic_init and paging_init.
+ * Takes over what dom0 will ask about. After acpi_init, apic_init and
+ * paging_init.
  */
-void machine_describe(const struct boot_info *boot)
+void machine_describe(struct boot_info *boot)
 {
-    memcpy(command_line_copy, boot->command_line,
-           strnlen(boot->command_line, MAX_COMMAND_LINE - 1));
+    machine_command_line = boot->command_line;
     describe_memory(&boot->map);
-    booted_by_efi = boot->is_efi;
-    if (booted_by_efi)
+    if (boot->efi_system_table)
         read_efi_table(boot->efi_system_table);
-    else
-        keyboard_flags = *(const uint8_t *)map_firmware(BIOS_SHIFT_FLAGS_AT, 1);
 }
 
-/* The frame that one of the 512 entries from `l1` on maps, if in a row. */
-static mfn_t frame_of_l1(const uint64_t *l1)
+const void *machine_build_id(size_t *size)
 {
-    mfn_t first = pte_frame(l1[0]);
-
-    for (unsigned i = 0; i < PT_ENTRIES; i++)
-        if (!(l1[i] & PTE_PRESENT) || pte_frame(l1[i]).n != first.n + i)
-            return MFN_INVALID;
-    return first;
-}
-
-mfn_t machine_m2p_frame(uint64_t index)
-{
-    uint64_t va = M2P_GUEST_BASE + (index << M2P_CHUNK_SHIFT);
-    const uint64_t *table = idle_l4;
-
-    if (index >= (M2P_GUEST_END - M2P_GUEST_BASE) >> M2P_CHUNK_SHIFT ||
-        index << (M2P_CHUNK_SHIFT - 3) >= ram_end_frame())
-        return MFN_INVALID;
-    for (unsigned level = 4; level > 1; level--) {
-        uint64_t entry = table[pt_index(va, level)];
-
-        if (!(entry & PTE_PRESENT))
-            return MFN_INVALID;
-        if (entry & PTE_LARGE && level < 4)
-            return mfn_add(pte_frame(entry),
-                           level == 3 ? pt_index(va, 2) * PT_ENTRIES : 0);
-        table = phys_to_virt(entry & PTE_FRAME_MASK);
-    }
-    return frame_of_l1(table);
-}
-
-void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time)
-{
-    struct domain *d = NULL;
-
-    wallclock_set(secs, nsecs, system_time);
-    for (domid_t id = 0; (d = domain_next_get(id)); domain_put(d)) {
-        arch_domain_publish_clock(d);
-        id = (domid_t)(d->id + 1);
-    }
+    *size = (size_t)(build_id_end - build_id_start) - BUILD_ID_AT;
+    return build_id_start + BUILD_ID_AT;
 }
 
 void machine_cpu_ids(unsigned cpu, uint32_t *apic_id, uint32_t *acpi_id)
@@ -163,9 +109,9 @@ void machine_cpu_ids(unsigned cpu, uint32_t *apic_id, uint32_t *acpi_id)
     *acpi_id = found ? found->acpi_id : ~0u;
 }
 
-static int efi_info(struct xenpf_firmware_info_args *info)
+int machine_firmware_info(struct xenpf_firmware_info_args *info)
 {
-    if (!efi_tables)
+    if (info->type != XEN_FW_EFI_INFO || !efi_tables)
         return -ENOSYS;
     switch (info->index) {
     case XEN_FW_EFI_VERSION:
@@ -178,40 +124,6 @@ static int efi_info(struct xenpf_firmware_info_args *info)
     default:
         return -ESRCH;
     }
-}
-
-int machine_firmware_info(struct xenpf_firmware_info_args *info)
-{
-    switch (info->type) {
-    case XEN_FW_EFI_INFO:
-        return efi_info(info);
-    case XEN_FW_KBD_SHIFT_FLAGS:
-        if (booted_by_efi || info->index)
-            return -ESRCH;
-        info->u.kbd_shift_flags = keyboard_flags;
-        return 0;
-    case XEN_FW_DISK_INFO:
-    case XEN_FW_DISK_MBR_SIGNATURE:
-    case XEN_FW_VBEDDC_INFO:
-        return -ESRCH;
-    default:
-        return -ENOSYS;
-    }
-}
-
-int machine_pci_window(uint64_t address, uint16_t segment, uint8_t first_bus,
-                       uint8_t last_bus)
-{
-    const struct acpi_info *acpi = acpi_info();
-
-    for (unsigned i = 0; i < acpi->mcfg_count; i++) {
-        const struct acpi_mcfg *m = &acpi->mcfgs[i];
-
-        if (m->base == address && m->segment == segment &&
-            first_bus >= m->first_bus && last_bus <= m->last_bus)
-            return 0;
-    }
-    return -ENODEV;
 }
 
 void machine_set_iopl(struct vcpu *v, unsigned iopl)
@@ -239,9 +151,8 @@ bool arch_io_frame_is_forbidden(mfn_t mfn)
         return true;
     if (mfn.n >= MESSAGES_FIRST && mfn.n <= MESSAGES_LAST)
         return true;
-    if (f->is_amd && mfn.n >= BUS_COMMANDS_FIRST && mfn.n <= BUS_COMMANDS_LAST)
-        return true;
-    return mfn.n == apic_base() >> PAGE_SHIFT;
+    return f->is_amd && mfn.n >= BUS_COMMANDS_FIRST &&
+           mfn.n <= BUS_COMMANDS_LAST;
 }
 
 /* Whether a guest may only read: IO-APICs and tables of MSI-X messages. */

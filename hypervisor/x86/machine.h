@@ -8,4 +8,4 @@
 #include "core/machine.h"
 #include "x86/multiboot2.h"
 
-void machine_describe(const struct boot_info *boot);
+void machine_describe(struct boot_info *boot);

@@ -7,51 +7,31 @@
 
 /* How little a type promises; of two claims the higher one holds. */
 static const uint8_t severity[] = {
-    [MEMORY_RAM] = 0,      [MEMORY_ACPI_TABLES] = 1, [MEMORY_ACPI_NVS] = 2,
-    [MEMORY_RESERVED] = 3, [MEMORY_BAD] = 4,
+    [MEMORY_RAM] = 1,      [MEMORY_ACPI_TABLES] = 2, [MEMORY_ACPI_NVS] = 3,
+    [MEMORY_RESERVED] = 4, [MEMORY_BAD] = 5,
 };
 
-static enum memory_type worse(enum memory_type a, enum memory_type b)
-{
-    return severity[a] >= severity[b] ? a : b;
-}
-
-/* Appends in ascending order, merging; false when the map is full. */
-static bool append(struct memory_map *map, uint64_t start, uint64_t end,
-                   enum memory_type type)
-{
-    struct memory_map_range *last =
-        map->count ? &map->ranges[map->count - 1] : NULL;
-
-    if (start >= end)
-        return true;
-    if (last && last->end == start && last->type == type) {
-        last->end = end;
-        return true;
-    }
-    if (map->count == MEMORY_MAP_RANGES)
-        return false;
-    map->ranges[map->count++] = (struct memory_map_range){start, end, type};
-    return true;
-}
-
 /*
- * Appends old range `r`, and of the new one `n` what lies before its end,
- * which is thereby used up.
+ * The type of the byte at `at`, 0 when no range holds it; *next is where that
+ * may change.
  */
-static bool merge_range(struct memory_map *map,
-                        const struct memory_map_range *r,
-                        struct memory_map_range *n)
+static enum memory_type type_at(const struct memory_map *map, uint64_t at,
+                                uint64_t *next)
 {
-    uint64_t from = max_u64(r->start, n->start);
-    uint64_t to = min_u64(r->end, n->end);
-    bool fits = append(map, n->start, min_u64(n->end, r->start), n->type) &&
-                append(map, r->start, min_u64(r->end, n->start), r->type) &&
-                append(map, from, to, worse(r->type, n->type)) &&
-                append(map, max_u64(r->start, n->end), r->end, r->type);
+    enum memory_type type = 0;
 
-    n->start = max_u64(n->start, to);
-    return fits;
+    *next = UINT64_MAX;
+    for (unsigned i = 0; i < map->count; i++) {
+        const struct memory_map_range *r = &map->ranges[i];
+
+        if (at < r->start) {
+            *next = min_u64(*next, r->start);
+        } else if (at < r->end) {
+            *next = min_u64(*next, r->end);
+            type = severity[r->type] > severity[type] ? r->type : type;
+        }
+    }
+    return type;
 }
 
 /*
@@ -62,35 +42,29 @@ static bool merge_range(struct memory_map *map,
 int memory_map_add(struct memory_map *map, uint64_t start, uint64_t size,
                    uint32_t type)
 {
-    static struct memory_map old; /* too large for a stack */
-    bool is_known = type >= MEMORY_RAM && type <= MEMORY_BAD;
-    struct memory_map_range n = {start, start,
-                                 is_known ? type : MEMORY_RESERVED};
-    bool fits = true;
+    static struct memory_map all, sum; /* too large for a stack */
+    struct memory_map_range n = {.start = start, .type = MEMORY_RESERVED};
 
-    if (!size)
-        return 0;
     if (add_overflows(start, size, &n.end))
         return -ERANGE;
-    old = *map;
-    map->count = 0;
-    for (unsigned i = 0; fits && i < old.count; i++)
-        fits = merge_range(map, &old.ranges[i], &n);
-    if (fits && append(map, n.start, n.end, n.type))
-        return 0;
-    *map = old;
-    return -ENOSPC;
-}
+    if (type >= MEMORY_RAM && type <= MEMORY_BAD)
+        n.type = type;
+    all = *map;
+    all.ranges[all.count++] = n;
+    sum.count = 0;
+    for (uint64_t at = 0, next; at < UINT64_MAX; at = next) {
+        struct memory_map_range *end = &sum.ranges[sum.count];
 
-/*
- * The type of all of [start, end) when it lies inside one range; reserved
- * when it does not.
- */
-enum memory_type memory_map_type(const struct memory_map *map, uint64_t start,
-                                 uint64_t end)
-{
-    for (unsigned i = 0; i < map->count; i++)
-        if (start >= map->ranges[i].start && end <= map->ranges[i].end)
-            return map->ranges[i].type;
-    return MEMORY_RESERVED;
+        n = (struct memory_map_range){.start = at,
+                                      .type = type_at(&all, at, &next)};
+        n.end = next;
+        if (sum.count && end[-1].end == at && end[-1].type == n.type)
+            end[-1].end = next;
+        else if (n.type)
+            sum.ranges[sum.count++] = n;
+        if (sum.count > MEMORY_MAP_RANGES)
+            return -ENOSPC;
+    }
+    *map = sum;
+    return 0;
 }

@@ -26,10 +26,8 @@ struct memory_map_range {
 
 struct memory_map {
     unsigned count;
-    struct memory_map_range ranges[MEMORY_MAP_RANGES];
+    struct memory_map_range ranges[MEMORY_MAP_RANGES + 1]; /* one spare */
 };
 
 must_check int memory_map_add(struct memory_map *map, uint64_t start,
                               uint64_t size, uint32_t type);
-enum memory_type memory_map_type(const struct memory_map *map, uint64_t start,
-                                 uint64_t end);

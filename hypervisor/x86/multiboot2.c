@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The block is a sequence of tags, each with a type and a size, on 8-byte
- * boundaries. A tag too short for its type is ignored.
+ * boundaries. What a tag is too short for reads as zero (bytes.h).
  */
 #include "x86/multiboot2.h"
 
@@ -12,22 +12,28 @@ enum tag_type {
     TAG_END = 0,
     TAG_COMMAND_LINE = 1,
     TAG_MODULE = 3,
-    TAG_BASIC_MEMORY = 4,
     TAG_MEMORY_MAP = 6,
     TAG_FRAMEBUFFER = 8,
-    TAG_EFI32 = 11,
     TAG_EFI64 = 12,
     TAG_RSDP_OLD = 14,
     TAG_RSDP_NEW = 15,
-    TAG_EFI_MAP = 17,
 };
 
-#define FRAMEBUFFER_COLOURS_END 38u
+#define MAP_ENTRIES 16u
+#define MAP_ENTRY_MIN 20u
 #define FRAMEBUFFER_RGB 1u
-#define FRAMEBUFFER_TEXT 2u
-#define BIOS_ENTRY_MIN 20u
-#define EFI_DESCRIPTOR_MIN 40u
-#define EFI_PAGES_MAX (1ull << 52)
+#define LFB_UNIT_SHIFT 16
+#define VGA_TEXT_COLUMNS 80
+#define VGA_TEXT_ROWS 25
+#define VGA_FONT_HEIGHT 16
+
+static const char damaged[] = "The loader's information is damaged. Use GRUB "
+                              "2's multiboot2 command.";
+static const char map_too_long[] =
+    "The firmware's map of memory has too many parts. Boot without UEFI, or "
+    "update the firmware.";
+static const char no_map[] = "The loader gives no map of memory. Use GRUB 2's "
+                             "multiboot2 command.";
 
 /* The string from `offset` on if it ends inside the tag, else an empty one. */
 static const char *get_string(struct bytes t, uint32_t offset)
@@ -38,192 +44,86 @@ static const char *get_string(struct bytes t, uint32_t offset)
                                                       : "";
 }
 
-static int take_command_line(struct bytes t, struct boot_info *out)
-{
-    out->command_line = get_string(t, TAG_HEAD);
-    return 0;
-}
-
 /*
  * Modules count by their order, so one that cannot be keeps its place as an
- * empty one.
+ * empty one. More than Mica knows a use for are left alone.
  */
-static int take_module(struct bytes t, struct boot_info *out)
+static void take_module(struct bytes t, struct boot_info *out)
 {
     uint32_t start = bytes_32(t, 8);
 
-    if (out->module_count == BOOT_MAX_MODULES)
-        return -E2BIG;
-    out->modules[out->module_count++] = (struct boot_module){
-        .start = start,
-        .end = max_u64(start, bytes_32(t, 12)),
-        .command_line = get_string(t, 16),
-    };
-    return 0;
+    if (out->module_count == BOOT_KERNEL)
+        out->kernel_command_line = get_string(t, 16);
+    if (out->module_count < BOOT_MODULES)
+        out->modules[out->module_count++] =
+            (struct memory_range){start, max_u64(start, bytes_32(t, 12))};
 }
 
 /* A range that wraps round the end of the address space means nothing. */
-static int add_range(struct boot_info *out, uint64_t start, uint64_t size,
-                     uint32_t type)
-{
-    int error = memory_map_add(&out->map, start, size, type);
-
-    return error == -ERANGE ? 0 : error;
-}
-
-static int add_bios_range(struct boot_info *out, struct bytes e)
-{
-    return add_range(out, bytes_64(e, 0), bytes_64(e, 8), bytes_32(e, 16));
-}
-
-/* EFI's types, of which code and data of loaders are RAM by now. */
-static int add_efi_range(struct boot_info *out, struct bytes e)
-{
-    static const uint8_t types[] = {
-        MEMORY_RESERVED, MEMORY_RAM,         MEMORY_RAM,      MEMORY_RAM,
-        MEMORY_RAM,      MEMORY_RESERVED,    MEMORY_RESERVED, MEMORY_RAM,
-        MEMORY_BAD,      MEMORY_ACPI_TABLES, MEMORY_ACPI_NVS,
-    };
-    uint32_t type = bytes_32(e, 0);
-
-    return add_range(out, bytes_64(e, 8),
-                     min_u64(bytes_64(e, 24), EFI_PAGES_MAX - 1) << 12,
-                     type < ARRAY_LEN(types) ? types[type] : MEMORY_RESERVED);
-}
-
-/* A map's entries, whose size the tag tells, start at byte 16. */
-static int add_ranges(struct boot_info *out, struct bytes t, uint32_t min_size,
-                      int (*add)(struct boot_info *out, struct bytes e))
+static const char *take_memory_map(struct bytes t, struct boot_info *out)
 {
     uint32_t step = bytes_32(t, 8);
-    int error = 0;
 
-    if (step < min_size)
-        return 0;
-    for (size_t at = 16; !error && t.size - at >= step; at += step)
-        error = add(out, bytes_part(t, at, step));
-    return error;
+    if (step < MAP_ENTRY_MIN)
+        return NULL;
+    for (size_t at = MAP_ENTRIES; at + step <= t.size; at += step)
+        if (memory_map_add(&out->map, bytes_64(t, at), bytes_64(t, at + 8),
+                           bytes_32(t, at + 16)) == -ENOSPC)
+            return map_too_long;
+    return NULL;
 }
 
-static int take_memory_map(struct bytes t, struct boot_info *out)
+static void take_framebuffer(struct bytes t, struct boot_info *out)
 {
-    return add_ranges(out, t, BIOS_ENTRY_MIN, add_bios_range);
-}
+    uint64_t address = bytes_64(t, 8);
+    uint32_t pitch = bytes_32(t, 16), height = bytes_32(t, 24);
+    uint64_t size = (uint64_t)pitch * height;
 
-static int take_basic_memory(struct bytes t, struct boot_info *out)
-{
-    out->basic_memory = t;
-    return 0;
-}
-
-static int take_framebuffer(struct bytes t, struct boot_info *out)
-{
-    uint8_t kind = bytes_8(t, 29);
-
-    out->screen = (struct boot_framebuffer){
-        .kind = kind == FRAMEBUFFER_TEXT ? BOOT_SCREEN_TEXT
-                : kind == FRAMEBUFFER_RGB && t.size >= FRAMEBUFFER_COLOURS_END
-                    ? BOOT_SCREEN_GRAPHICS
-                    : BOOT_SCREEN_UNKNOWN,
-        .address = bytes_64(t, 8),
-        .pitch = bytes_32(t, 16),
-        .width = bytes_32(t, 20),
-        .height = bytes_32(t, 24),
+    if (bytes_8(t, 29) != FRAMEBUFFER_RGB)
+        return;
+    out->screen.video_type = XEN_VGATYPE_VESA_LFB;
+    out->screen.u.vesa_lfb = (struct dom0_vga_vesa_lfb){
+        .width = bytes_16(t, 20),
+        .height = (uint16_t)height,
+        .bytes_per_line = (uint16_t)pitch,
         .bits_per_pixel = bytes_8(t, 28),
-        .red = {bytes_8(t, 32), bytes_8(t, 33)},
-        .green = {bytes_8(t, 34), bytes_8(t, 35)},
-        .blue = {bytes_8(t, 36), bytes_8(t, 37)},
+        .lfb_base = (uint32_t)address,
+        .ext_lfb_base = (uint32_t)(address >> 32),
+        .lfb_size = (uint32_t)((size + 0xffff) >> LFB_UNIT_SHIFT),
+        .red_pos = bytes_8(t, 32),
+        .red_size = bytes_8(t, 33),
+        .green_pos = bytes_8(t, 34),
+        .green_size = bytes_8(t, 35),
+        .blue_pos = bytes_8(t, 36),
+        .blue_size = bytes_8(t, 37),
     };
-    return 0;
 }
 
-/* Of an old and a new root pointer the new one, which is longer, counts. */
-static int take_rsdp(struct bytes t, struct boot_info *out)
+/* NULL, or what is wrong. */
+static const char *take_tag(uint32_t type, struct bytes t,
+                            struct boot_info *out)
 {
-    if (t.size - TAG_HEAD > out->rsdp.size)
-        out->rsdp = bytes_part(t, TAG_HEAD, t.size);
-    return 0;
-}
-
-static int take_efi32(struct bytes t, struct boot_info *out)
-{
-    (void)t;
-    out->is_efi = true;
-    return 0;
-}
-
-static int take_efi64(struct bytes t, struct boot_info *out)
-{
-    out->is_efi = true;
-    out->efi_system_table = bytes_64(t, 8);
-    return 0;
-}
-
-static int take_efi_map(struct bytes t, struct boot_info *out)
-{
-    out->is_efi = true;
-    out->efi_map = t;
-    return 0;
-}
-
-static const struct {
-    enum tag_type type;
-    uint32_t min_size;
-    int (*take)(struct bytes t, struct boot_info *out);
-} takers[] = {
-    {TAG_COMMAND_LINE, 8, take_command_line},
-    {TAG_MODULE, 16, take_module},
-    {TAG_BASIC_MEMORY, 16, take_basic_memory},
-    {TAG_MEMORY_MAP, 16, take_memory_map},
-    {TAG_FRAMEBUFFER, 30, take_framebuffer},
-    {TAG_EFI32, 8, take_efi32},
-    {TAG_EFI64, 16, take_efi64},
-    {TAG_RSDP_OLD, 28, take_rsdp},
-    {TAG_RSDP_NEW, 28, take_rsdp},
-    {TAG_EFI_MAP, 16, take_efi_map},
-};
-
-static int take_tag(uint32_t type, struct bytes t, struct boot_info *out)
-{
-    for (size_t i = 0; i < ARRAY_LEN(takers); i++)
-        if (takers[i].type == type && t.size >= takers[i].min_size)
-            return takers[i].take(t, out);
-    return 0;
-}
-
-static int take_tags(struct bytes block, struct boot_info *out)
-{
-    for (size_t at = MULTIBOOT2_HEAD; at + TAG_HEAD <= block.size;) {
-        uint32_t type = bytes_32(block, at);
-        uint32_t size = bytes_32(block, at + 4);
-        int error;
-
-        if (type == TAG_END)
-            return 0;
-        if (size < TAG_HEAD || size > block.size - at)
-            return -EINVAL;
-        error = take_tag(type, bytes_part(block, at, size), out);
-        if (error)
-            return error;
-        at += align_up(size, TAG_ALIGNMENT);
+    switch (type) {
+    case TAG_COMMAND_LINE:
+        out->command_line = get_string(t, TAG_HEAD);
+        return NULL;
+    case TAG_MODULE:
+        take_module(t, out);
+        return NULL;
+    case TAG_MEMORY_MAP:
+        return take_memory_map(t, out);
+    case TAG_FRAMEBUFFER:
+        take_framebuffer(t, out);
+        return NULL;
+    case TAG_EFI64:
+        out->efi_system_table = bytes_64(t, 8);
+        return NULL;
+    case TAG_RSDP_OLD:
+    case TAG_RSDP_NEW: /* is longer, and counts where there are both */
+        if (t.size - TAG_HEAD > out->rsdp.size)
+            out->rsdp = bytes_part(t, TAG_HEAD, t.size);
     }
-    return 0;
-}
-
-/* For loaders that give the EFI map only, or but the sizes in KiB. */
-static int take_other_map(struct boot_info *out)
-{
-    uint32_t low = bytes_32(out->basic_memory, 8);
-    uint32_t high = bytes_32(out->basic_memory, 12);
-    int error =
-        add_ranges(out, out->efi_map, EFI_DESCRIPTOR_MIN, add_efi_range);
-
-    if (error || out->map.count)
-        return error;
-    error = add_range(out, 0, min_u64(low, 640) << 10, MEMORY_RAM);
-    if (error)
-        return error;
-    return add_range(out, 1u << 20, (uint64_t)high << 10, MEMORY_RAM);
+    return NULL;
 }
 
 /* The size in bytes of the block whose first MULTIBOOT2_HEAD bytes these are */
@@ -233,24 +133,38 @@ uint32_t multiboot2_size(const void *block)
 }
 
 /*
- * Fills *out from the block, of which `size` bytes may be read. -EINVAL for a
- * block that does not hang together, -E2BIG for more modules than Mica can
- * take, -ENOSPC for a memory map that is too long, -ENODATA without any.
+ * Fills *out from the block, of which `size` bytes may be read. NULL, or what
+ * is wrong and what a person can do about it.
  */
-int multiboot2_parse(const void *block, size_t size, struct boot_info *out)
+const char *multiboot2_parse(const void *block, size_t size,
+                             struct boot_info *out)
 {
     struct bytes b = {block, size};
-    uint32_t total = bytes_32(b, 0);
-    int error;
+    size_t total = bytes_32(b, 0), tag_size;
+    const char *error = NULL;
 
     memset(out, 0, sizeof(*out));
-    out->command_line = "";
+    out->command_line = out->kernel_command_line = "";
+    out->screen.video_type = XEN_VGATYPE_TEXT_MODE_3;
+    out->screen.u.text_mode_3 = (struct dom0_vga_text_mode_3){
+        .font_height = VGA_FONT_HEIGHT,
+        .rows = VGA_TEXT_ROWS,
+        .columns = VGA_TEXT_COLUMNS,
+    };
     if (total < MULTIBOOT2_HEAD || total > size)
-        return -EINVAL;
-    error = take_tags(bytes_part(b, 0, total), out);
-    if (!error && !out->map.count)
-        error = take_other_map(out);
-    if (error)
-        return error;
-    return out->map.count ? 0 : -ENODATA;
+        return damaged;
+    for (size_t at = MULTIBOOT2_HEAD; !error && at + TAG_HEAD <= total;
+         at += align_up(tag_size, TAG_ALIGNMENT)) {
+        uint32_t type = bytes_32(b, at);
+
+        tag_size = bytes_32(b, at + 4);
+        if (type == TAG_END)
+            break;
+        if (tag_size < TAG_HEAD || tag_size > total - at)
+            return damaged;
+        error = take_tag(type, bytes_part(b, at, tag_size), out);
+    }
+    if (out->efi_system_table && out->screen.video_type == XEN_VGATYPE_VESA_LFB)
+        out->screen.video_type = XEN_VGATYPE_EFI_LFB;
+    return error || out->map.count ? error : no_map;
 }

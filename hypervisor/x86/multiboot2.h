@@ -7,50 +7,26 @@
  */
 #pragma once
 
+#include "core/dom0_build.h"
+#include "hypercall_abi/start_info.h"
 #include "x86/bytes.h"
 #include "x86/memory_map.h"
 
-#define BOOT_MAX_MODULES 16u
-
-struct boot_module {
-    uint64_t start, end; /* physical; equal when the loader talks nonsense */
-    const char *command_line;
-};
-
-enum boot_screen {
-    BOOT_SCREEN_UNKNOWN,
-    BOOT_SCREEN_TEXT,     /* EGA text; width and height in characters */
-    BOOT_SCREEN_GRAPHICS, /* direct colour */
-};
-
-struct boot_colour {
-    uint8_t position, bits;
-};
-
-struct boot_framebuffer {
-    enum boot_screen kind;
-    uint64_t address;
-    uint32_t pitch, width, height;
-    uint8_t bits_per_pixel;
-    struct boot_colour red, green, blue;
-};
+enum boot_module_use { BOOT_KERNEL, BOOT_INITRD, BOOT_MODULES };
 
 struct boot_info {
-    const char *command_line; /* never NULL */
+    const char *command_line, *kernel_command_line; /* never NULL */
     unsigned module_count;
-    struct boot_module modules[BOOT_MAX_MODULES];
+    struct memory_range modules[BOOT_MODULES]; /* empty where there is none */
     struct memory_map map;
 
     struct bytes rsdp; /* a copy of ACPI's root pointer, or empty */
-    struct boot_framebuffer screen;
-    bool is_efi;
-    uint64_t efi_system_table; /* physical; 0: no 64-bit EFI */
-
-    struct bytes efi_map, basic_memory; /* tags, for want of a map */
+    struct dom0_vga_console_info screen;
+    uint64_t efi_system_table; /* physical; 0: a BIOS */
 };
 
 #define MULTIBOOT2_HEAD 8u /* bytes that tell the size of the whole block */
 
 uint32_t multiboot2_size(const void *block);
-must_check int multiboot2_parse(const void *block, size_t size,
-                                struct boot_info *out);
+must_check const char *multiboot2_parse(const void *block, size_t size,
+                                        struct boot_info *out);

@@ -10,8 +10,6 @@
 #include "x86/apic.h"
 #include "x86/debug_keys.h"
 #include "x86/insn.h"
-#include "x86/machine_early.h"
-#include "x86/pci.h"
 #include "x86/time.h"
 
 #define SLEEP_ENABLE (1u << 13)
@@ -26,77 +24,43 @@
 #define MAX_KEYBOARD_POLLS 10000u
 #define WAIT_FOR_RESET (200 * NSEC_PER_MS)
 
-static volatile uint8_t *reset_memory; /* const after power_init */
-static enum power_way preferred;       /* const after power_init */
-static bool stays_off;                 /* const after power_init: noreboot */
+static enum power_way preferred; /* const after power_init */
+static bool stays_off;           /* const after power_init: noreboot */
 
-static void reset_by_acpi(void)
-{
-    const struct acpi_info *acpi = acpi_info();
-    const struct acpi_register *r = &acpi->reset;
-    struct pci_address function = {
-        .devfn =
-            (uint8_t)((r->address >> 32 & 0x1f) << 3 | (r->address >> 16 & 7))};
-
-    if (!acpi->has_reset)
-        return;
-    if (acpi_is_port(r, 1))
-        outb((uint16_t)r->address, acpi->reset_value);
-    else if (reset_memory)
-        *reset_memory = acpi->reset_value;
-    else if (r->space == ACPI_SPACE_PCI)
-        pci_write(function, r->address & 0xffff, 1, acpi->reset_value);
-}
-
-static void reset_by_keyboard(void)
-{
-    unsigned polls = MAX_KEYBOARD_POLLS;
-
-    while (inb(KEYBOARD_STATUS) & KEYBOARD_INPUT_FULL && --polls)
-        pause();
-    outb(KEYBOARD_STATUS, KEYBOARD_RESET);
-}
-
-static void reset_by_chipset(void)
-{
-    outb(RESET_CONTROL, 0x02);
-    outb(RESET_CONTROL, RESET_HARD);
-}
-
-/* An exception without a usable IDT: the processor shuts down, boards reset. */
-static void reset_by_triple_fault(void)
+static void reset(enum power_way way)
 {
     static const struct descriptor_table nothing = {0, 0};
+    unsigned polls = MAX_KEYBOARD_POLLS;
 
-    lidt(&nothing);
-    __builtin_trap();
-}
-
-static void (*const ways[])(void) = {
-    [POWER_ACPI] = reset_by_acpi,
-    [POWER_KEYBOARD] = reset_by_keyboard,
-    [POWER_CHIPSET] = reset_by_chipset,
-    [POWER_TRIPLE_FAULT] = reset_by_triple_fault,
-};
-
-static void reboot_by_key(void)
-{
-    arch_reboot();
+    switch (way) {
+    case POWER_ACPI:
+        if (acpi_info()->reset)
+            outb(acpi_info()->reset, acpi_info()->reset_value);
+        break;
+    case POWER_KEYBOARD:
+        while (inb(KEYBOARD_STATUS) & KEYBOARD_INPUT_FULL && --polls)
+            pause();
+        outb(KEYBOARD_STATUS, KEYBOARD_RESET);
+        break;
+    case POWER_CHIPSET:
+        outb(RESET_CONTROL, 0x02);
+        outb(RESET_CONTROL, RESET_HARD);
+        break;
+    case POWER_TRIPLE_FAULT:
+        /* Without a usable IDT the processor shuts down, and boards reset. */
+        lidt(&nothing);
+        __builtin_trap();
+    }
 }
 
 /*
  * Takes the way of resetting to try first and whether `noreboot` was given.
- * Needs acpi_init and map_device.
  */
 void power_init(enum power_way way, bool no_reboot)
 {
-    const struct acpi_info *acpi = acpi_info();
-
     stays_off = no_reboot;
     preferred = way;
-    if (acpi->has_reset && acpi->reset.space == ACPI_SPACE_MEMORY)
-        reset_memory = map_device(acpi->reset.address, 1);
-    debug_key_register('R', "reset the machine", reboot_by_key);
+    debug_key_register('R', "reset the machine", arch_reboot);
 }
 
 static _Noreturn void halt_forever(void)
@@ -116,11 +80,12 @@ _Noreturn void arch_reboot(void)
         halt_forever();
     }
     log_info("Resetting the machine");
-    for (size_t i = 0; i <= ARRAY_LEN(ways); i++) {
-        ways[i ? i - 1 : preferred]();
+    reset(preferred);
+    /* Nothing comes back from the last one. */
+    for (enum power_way way = POWER_ACPI;; way++) {
         time_delay(WAIT_FOR_RESET);
+        reset(way);
     }
-    halt_forever();
 }
 
 /*
@@ -140,20 +105,18 @@ _Noreturn void arch_power_off(void)
  */
 int machine_acpi_sleep(unsigned state, uint16_t pm1a, uint16_t pm1b)
 {
-    const struct acpi_register *a = &acpi_info()->pm1a_control;
-    const struct acpi_register *b = &acpi_info()->pm1b_control;
+    uint16_t a = acpi_info()->pm1a_control, b = acpi_info()->pm1b_control;
 
     if (state != SLEEP_STATE_OFF)
         return -EINVAL;
-    if (!acpi_is_port(a, 2))
+    if (!a)
         return -ENODEV;
     log_info("Switching the machine off");
     /* First the type of sleep, then the bit that makes it so. */
     for (unsigned enable = 0; enable <= SLEEP_ENABLE; enable += SLEEP_ENABLE) {
-        outw((uint16_t)a->address, (uint16_t)((pm1a & ~SLEEP_ENABLE) | enable));
-        if (acpi_is_port(b, 2))
-            outw((uint16_t)b->address,
-                 (uint16_t)((pm1b & ~SLEEP_ENABLE) | enable));
+        outw(a, (uint16_t)((pm1a & ~SLEEP_ENABLE) | enable));
+        if (b)
+            outw(b, (uint16_t)((pm1b & ~SLEEP_ENABLE) | enable));
     }
     time_delay(WAIT_FOR_RESET);
     return -EIO;

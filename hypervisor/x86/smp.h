@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The start of the secondary processors, one after the other, by the boot
- * processor. Each comes up in smp_trampoline.S, sets itself up, compares
+ * processor. Each comes up in boot.S, sets itself up, compares
  * clocks and joins the scheduler.
  */
 #pragma once

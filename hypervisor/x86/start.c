@@ -14,7 +14,6 @@
 #include "core/pcpu.h"
 #include "core/vcpu.h"
 #include "core/version.h"
-#include "hypercall_abi/start_info.h"
 #include "x86/acpi.h"
 #include "x86/apic.h"
 #include "x86/console.h"
@@ -27,7 +26,6 @@
 #include "x86/irq.h"
 #include "x86/machine.h"
 #include "x86/machine_early.h"
-#include "x86/memory_layout.h"
 #include "x86/msi.h"
 #include "x86/multiboot2.h"
 #include "x86/paging.h"
@@ -36,12 +34,6 @@
 #include "x86/smp.h"
 #include "x86/time.h"
 #include "x86/vga.h"
-#include "x86/wallclock.h"
-
-#define VGA_TEXT_COLUMNS 80
-#define VGA_TEXT_ROWS 25
-#define VGA_FONT_HEIGHT 16
-#define LFB_UNIT_SHIFT 16
 
 extern char boot_cpu_stack[];
 
@@ -50,6 +42,8 @@ _Noreturn void start(uint32_t information);
 static struct boot_info boot;
 static struct memory_range ram[MEMORY_MAP_RANGES];
 static unsigned ram_count;
+/* What the loader put into RAM: modules, and its information, which stays. */
+static struct memory_range busy[BOOT_MODULES + 1];
 
 /* --- the command line ---------------------------------------------------- */
 
@@ -110,6 +104,8 @@ static const struct cmdline_option option_table[] = {
     /* Xen's words about BIOS calls, in every distribution's UEFI entry. */
     OPTION("real-mode", ignored, .target = NULL),
     OPTION("edd", ignored, .target = NULL),
+    /* Their other word at the line's start, which stands for the file. */
+    OPTION("placeholder", ignored, .target = NULL),
 };
 
 static void report_word(const char *word, const char *why)
@@ -117,110 +113,38 @@ static void report_word(const char *word, const char *why)
     log_warning("command line: %s: %s", word, why);
 }
 
-/* Distributions' GRUB entries begin with a word that stands for the file. */
-static const char *skip_placeholder(const char *line)
-{
-    static const char word[] = "placeholder";
-    size_t length = sizeof(word) - 1;
-
-    if (strncmp(line, word, length) || (line[length] && line[length] != ' '))
-        return line;
-    return line + length;
-}
-
-static void read_command_line(void)
-{
-    cmdline_parse(skip_placeholder(boot.command_line), option_table,
-                  ARRAY_LEN(option_table), report_word);
-    log_set_thresholds(options.log, options.guest_log);
-}
-
 /* --- what the loader left ------------------------------------------------ */
-
-/* What a person can do about information that can't be used. */
-static const char *explain_bad_information(int error)
-{
-    switch (error) {
-    case -E2BIG:
-        return "There are too many modules. Leave some of the module2 lines "
-               "out of the GRUB entry.";
-    case -ENOSPC:
-        return "The firmware's map of memory has too many parts. Boot without "
-               "UEFI, or update the firmware.";
-    case -ENODATA:
-        return "The loader gives no map of memory. Use GRUB 2's multiboot2 "
-               "command.";
-    default:
-        return "The loader's information is damaged. Use GRUB 2's multiboot2 "
-               "command.";
-    }
-}
 
 static void read_information(uint32_t information)
 {
     const void *block = phys_to_virt(information);
-    int error = multiboot2_parse(block, multiboot2_size(block), &boot);
+    const char *error = multiboot2_parse(block, multiboot2_size(block), &boot);
 
     if (error)
-        panic("%s", explain_bad_information(error));
+        panic("%s", error);
     for (unsigned i = 0; i < boot.map.count; i++)
         if (boot.map.ranges[i].type == MEMORY_RAM)
             ram[ram_count++] = (struct memory_range){boot.map.ranges[i].start,
                                                      boot.map.ranges[i].end};
-}
-
-/* All that the loader put into RAM and that is still to be read. */
-static unsigned find_busy(struct memory_range *busy, uint32_t information)
-{
-    unsigned n = 0;
-
-    busy[n++] = (struct memory_range){
-        information, information + multiboot2_size(phys_to_virt(information))};
-    for (unsigned i = 0; i < boot.module_count; i++)
-        if (boot.modules[i].start < boot.modules[i].end)
-            busy[n++] = (struct memory_range){boot.modules[i].start,
-                                              boot.modules[i].end};
-    return n;
-}
-
-/* --- dom0 ---------------------------------------------------------------- */
-
-static void describe_graphics_screen(struct dom0_vga_console_info *info)
-{
-    const struct boot_framebuffer *s = &boot.screen;
-    uint64_t size = (uint64_t)s->pitch * s->height;
-
-    info->video_type = boot.is_efi ? XEN_VGATYPE_EFI_LFB : XEN_VGATYPE_VESA_LFB;
-    info->u.vesa_lfb = (struct dom0_vga_vesa_lfb){
-        .width = (uint16_t)s->width,
-        .height = (uint16_t)s->height,
-        .bytes_per_line = (uint16_t)s->pitch,
-        .bits_per_pixel = s->bits_per_pixel,
-        .lfb_base = (uint32_t)s->address,
-        .ext_lfb_base = (uint32_t)(s->address >> 32),
-        .lfb_size = (uint32_t)((size + 0xffff) >> LFB_UNIT_SHIFT),
-        .red_pos = s->red.position,
-        .red_size = s->red.bits,
-        .green_pos = s->green.position,
-        .green_size = s->green.bits,
-        .blue_pos = s->blue.position,
-        .blue_size = s->blue.bits,
-    };
+    memcpy(busy, boot.modules, sizeof(boot.modules));
+    busy[BOOT_MODULES].start = information;
+    busy[BOOT_MODULES].end = information + multiboot2_size(block);
 }
 
 static void build_dom0(void)
 {
-    struct dom0_vga_console_info screen = {
-        .video_type = XEN_VGATYPE_TEXT_MODE_3,
-        .u.text_mode_3 = {.font_height = VGA_FONT_HEIGHT,
-                          .rows = VGA_TEXT_ROWS,
-                          .columns = VGA_TEXT_COLUMNS},
-    };
+    const struct memory_range *kernel = &boot.modules[BOOT_KERNEL];
+    const struct memory_range *initrd = &boot.modules[BOOT_INITRD];
     struct dom0_options o = {
         .memory = options.dom0_mem,
         .vcpus = options.dom0_vcpus,
-        .console_info = &screen,
-        .console_info_size = sizeof(screen),
+        .kernel = phys_to_virt(kernel->start),
+        .kernel_size = kernel->end - kernel->start,
+        .command_line = boot.kernel_command_line,
+        .initrd = phys_to_virt(initrd->start),
+        .initrd_size = initrd->end - initrd->start,
+        .console_info = &boot.screen,
+        .console_info_size = sizeof(boot.screen),
         .ram = ram,
         .ram_count = ram_count,
     };
@@ -228,15 +152,6 @@ static void build_dom0(void)
     if (!boot.module_count)
         panic("No dom0 kernel: add a module2 line with a kernel after the "
               "multiboot2 line of the GRUB entry");
-    if (boot.screen.kind == BOOT_SCREEN_GRAPHICS)
-        describe_graphics_screen(&screen);
-    o.kernel = phys_to_virt(boot.modules[0].start);
-    o.kernel_size = boot.modules[0].end - boot.modules[0].start;
-    o.command_line = boot.modules[0].command_line;
-    if (boot.module_count > 1) {
-        o.initrd = phys_to_virt(boot.modules[1].start);
-        o.initrd_size = boot.modules[1].end - boot.modules[1].start;
-    }
     if (dom0_build(&o))
         panic("dom0 can't be started");
     if (ioport_domain_create(dom0))
@@ -245,23 +160,6 @@ static void build_dom0(void)
 }
 
 /* --- the order of things ------------------------------------------------- */
-
-static bool has_text_screen(void)
-{
-    return boot.screen.kind == BOOT_SCREEN_TEXT ||
-           (boot.screen.kind == BOOT_SCREEN_UNKNOWN && !boot.is_efi);
-}
-
-/*
- * The unpackers, which come from the distribution, read a stack protector's
- * canary at %fs:0x28.
- */
-static void lend_canary(void)
-{
-    static uint64_t thread_block[8];
-
-    wrmsr(MSR_FS_BASE, (uint64_t)thread_block);
-}
 
 static uint64_t ram_kib(void)
 {
@@ -272,13 +170,11 @@ static uint64_t ram_kib(void)
     return all >> 10;
 }
 
-static void start_machine(uint32_t information)
+static void start_machine(void)
 {
-    struct memory_range busy[BOOT_MAX_MODULES + 1];
-    unsigned busy_count = find_busy(busy, information);
-
-    paging_init(ram, ram_count, busy, busy_count);
-    if (options.consoles & CONSOLE_VGA && has_text_screen())
+    paging_init(ram, ram_count, busy, ARRAY_LEN(busy));
+    if (options.consoles & CONSOLE_VGA && !boot.efi_system_table &&
+        boot.screen.video_type == XEN_VGATYPE_TEXT_MODE_3)
         vga_init();
     log_info("memory: %lu MiB of RAM, %lu MiB free", ram_kib() >> 10,
              heap_free_frames() >> (20 - PAGE_SHIFT));
@@ -311,19 +207,20 @@ void start(uint32_t information)
     console_init_serial(options.consoles, options.serial);
     cpu_features_detect();
     read_information(information);
-    read_command_line();
+    cmdline_parse(boot.command_line, option_table, ARRAY_LEN(option_table),
+                  report_word);
+    log_set_thresholds(options.log, options.guest_log);
     console_init_serial(options.consoles, options.serial);
     log_info("Mica, a paravirtualization hypervisor, " MICA_VERSION);
     log_info("command line: %s", boot.command_line);
-    start_machine(information);
-    lend_canary();
+    start_machine();
+    /* The unpackers read a stack protector's canary at %fs:0x28. */
+    wrmsr(MSR_FS_BASE, (uint64_t)&boot);
     debug_dumps_init();
     console_input_start();
     build_dom0();
-    for (unsigned i = 0; i < boot.module_count; i++)
-        paging_release(boot.modules[i].start, boot.modules[i].end);
-    paging_release(information,
-                   information + multiboot2_size(phys_to_virt(information)));
+    for (unsigned i = 0; i < BOOT_MODULES; i++)
+        paging_release(busy[i].start, busy[i].end);
     paging_release_init();
     /* What Mica keeps for itself: all RAM that is neither dom0's nor free. */
     log_info("memory: kept %lu KiB",

@@ -1,43 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * System time from the TSC, the pCPUs' one-shot timers, and the guests' clock
- * pages. All pCPUs share one rate; when their TSCs turn out to differ, each
- * has its own starting point and a common high-water mark keeps time from
- * going back between them.
+ * pages. All pCPUs share one rate, and each has its own starting point, for
+ * TSCs may turn out to differ.
  */
 #include "x86/time.h"
 
 #include "core/arch.h"
 #include "core/log.h"
-#include "core/pcpu.h"
 #include "core/vcpu.h"
 
 #include "x86/apic.h"
-#include "x86/clock_source.h"
+#include "x86/cpu.h"
 #include "x86/cpu_features.h"
 #include "x86/fence.h"
 #include "x86/insn.h"
 #include "x86/time_scale.h"
 
 #define SYNC_ROUNDS 32u
-#define SYNC_DONE UINT32_MAX
 /* The one-shot timer is never set further ahead: keeps products in range. */
 #define MAX_AHEAD (1000 * NSEC_PER_SEC)
 
-static struct time_scale tsc_to_ns;  /* const after time_init */
-static struct time_scale ns_to_tsc;  /* const after time_init */
-static struct time_scale ns_to_apic; /* const after time_init */
-static uint64_t tsc_hz;              /* const after time_init */
-static bool has_deadline;            /* const after time_init */
-static bool is_started;              /* const after time_init */
+static struct time_scale tsc_to_ns;   /* const after time_init; 0 before */
+static struct time_scale ns_to_timer; /* const after time_init */
+static uint64_t tsc_hz;               /* const after time_init */
+static bool has_deadline;             /* const after time_init */
 
 static uint64_t tsc_at_start[MAX_PCPUS]; /* per pCPU: its TSC at time 0 */
 static bool tscs_differ;                 /* atomic; only ever set */
-static uint64_t newest;                  /* atomic: the high-water mark */
 
 /* The conversation of two pCPUs that compare their TSCs. */
 static struct {
-    uint32_t request; /* atomic: a round's number, or SYNC_DONE */
+    uint32_t request; /* atomic: a round's number */
     uint32_t answer;  /* atomic: the round answered */
     uint64_t tsc;     /* the answer: valid once `answer` is written */
 } sync;
@@ -54,145 +48,81 @@ static uint64_t rdtsc_ordered(void)
  */
 void time_init(void)
 {
-    struct clock_rates rates;
+    uint64_t apic_hz, timer_hz, start;
+    const char *source = clock_source_measure(&tsc_hz, &apic_hz);
 
-    clock_source_measure(&rates);
-    tsc_hz = rates.tsc_hz;
-    tsc_to_ns = time_scale_make(tsc_hz, NSEC_PER_SEC);
-    ns_to_tsc = time_scale_make(NSEC_PER_SEC, tsc_hz);
     has_deadline = cpu_features()->tsc_deadline;
-    if (!has_deadline && !rates.apic_hz)
+    timer_hz = has_deadline ? tsc_hz : apic_hz;
+    if (!timer_hz)
         panic("The local APIC's timer does not count");
-    if (!has_deadline)
-        ns_to_apic = time_scale_make(NSEC_PER_SEC, rates.apic_hz);
+    ns_to_timer = time_scale_make(NSEC_PER_SEC, timer_hz);
+    start = rdtsc();
     for (unsigned i = 0; i < MAX_PCPUS; i++)
-        tsc_at_start[i] = rdtsc();
-    is_started = true;
-    time_init_cpu();
+        tsc_at_start[i] = start;
+    tsc_to_ns = time_scale_make(tsc_hz, NSEC_PER_SEC);
+    apic_timer_setup();
     log_info("Time: TSC at %u.%03u MHz by %s%s, timer %s",
              (unsigned)(tsc_hz / 1000000), (unsigned)(tsc_hz / 1000 % 1000),
-             rates.source, cpu_features()->invariant_tsc ? ", invariant" : "",
+             source, cpu_features()->invariant_tsc ? ", invariant" : "",
              has_deadline ? "by TSC deadline" : "of the local APIC");
 }
 
-/* Sets up the timer of the calling pCPU. */
-void time_init_cpu(void)
-{
-    apic_timer_setup(has_deadline ? APIC_TIMER_DEADLINE : APIC_TIMER_ONE_SHOT);
-}
-
 /*
- * The boot processor's half of comparing TSCs: answers until the other side,
- * in time_sync_join, is done.
+ * The boot processor's half of comparing TSCs, to be called again and again
+ * while the other is in time_sync_join.
  */
-void time_sync_serve(void)
+void time_sync_answer(void)
 {
-    uint64_t start = rdtsc();
-    uint32_t seen = 0;
+    uint32_t request = __atomic_load_n(&sync.request, __ATOMIC_ACQUIRE);
 
-    while (rdtsc() - start < tsc_hz) {
-        uint32_t request = __atomic_load_n(&sync.request, __ATOMIC_ACQUIRE);
-
-        if (request == SYNC_DONE)
-            break;
-        if (request == seen) {
-            pause();
-            continue;
-        }
-        sync.tsc = rdtsc_ordered();
-        seen = request;
-        __atomic_store_n(&sync.answer, request, __ATOMIC_RELEASE);
-    }
-    __atomic_store_n(&sync.answer, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&sync.request, 0, __ATOMIC_RELEASE);
-}
-
-/* One round; false when the other side does not answer. */
-static bool ask(uint32_t round, uint64_t *before, uint64_t *theirs,
-                uint64_t *after)
-{
-    *before = rdtsc_ordered();
-    __atomic_store_n(&sync.request, round, __ATOMIC_RELEASE);
-    while (__atomic_load_n(&sync.answer, __ATOMIC_ACQUIRE) != round) {
-        if (rdtsc() - *before > tsc_hz)
-            return false;
-        pause();
-    }
-    *theirs = sync.tsc;
-    *after = rdtsc_ordered();
-    return true;
+    if (request == sync.answer)
+        return;
+    sync.tsc = rdtsc_ordered();
+    __atomic_store_n(&sync.answer, request, __ATOMIC_RELEASE);
 }
 
 /*
  * The new pCPU's half: finds out whether its TSC reads as the boot
  * processor's does, and corrects for the difference if not.
  */
-void time_sync_join(unsigned cpu)
+void time_sync_join(void)
 {
-    uint64_t before, theirs, after, shortest = UINT64_MAX, ahead = 0;
+    uint64_t shortest = UINT64_MAX, ahead = 0;
+    unsigned cpu = this_cpu()->id;
     bool is_same = true;
 
-    for (uint32_t round = 1; round <= SYNC_ROUNDS; round++) {
-        if (!ask(round, &before, &theirs, &after))
-            break;
-        if (theirs < before || theirs > after)
+    for (unsigned i = 0; i < SYNC_ROUNDS; i++) {
+        uint64_t before = rdtsc_ordered(), after;
+        uint32_t round = sync.request + 1;
+
+        __atomic_store_n(&sync.request, round, __ATOMIC_RELEASE);
+        while (__atomic_load_n(&sync.answer, __ATOMIC_ACQUIRE) != round)
+            pause();
+        after = rdtsc_ordered();
+        if (sync.tsc < before || sync.tsc > after)
             is_same = false;
         if (after - before < shortest) {
             shortest = after - before;
-            ahead = before + shortest / 2 - theirs;
+            ahead = before + shortest / 2 - sync.tsc;
         }
     }
-    if (!is_same) {
-        tsc_at_start[cpu] = tsc_at_start[0] + ahead;
-        __atomic_store_n(&tscs_differ, true, __ATOMIC_RELEASE);
-        log_warning("TSC of processor %u is off by %lld cycles, corrected", cpu,
-                    (long long)ahead);
-    }
-    __atomic_store_n(&sync.request, SYNC_DONE, __ATOMIC_RELEASE);
-}
-
-static uint64_t own_start(void)
-{
-    if (!__atomic_load_n(&tscs_differ, __ATOMIC_RELAXED))
-        return tsc_at_start[0];
-    return tsc_at_start[this_pcpu()->id];
-}
-
-/* System time when the calling pCPU's TSC read `tsc`; 0 before the start. */
-nsec_t time_at_tsc(uint64_t tsc)
-{
-    uint64_t start = own_start();
-
-    if (!is_started || tsc < start)
-        return 0;
-    return time_scale_apply(tsc_to_ns, tsc - start);
+    if (is_same)
+        return;
+    tsc_at_start[cpu] += ahead;
+    __atomic_store_n(&tscs_differ, true, __ATOMIC_RELEASE);
+    log_warning("TSC of processor %u is off by %ld cycles, corrected", cpu,
+                (int64_t)ahead);
 }
 
 /*
- * Nanoseconds since time_init, 0 before it; never goes back, on whichever
- * pCPU it is read. Any context.
+ * Nanoseconds since time_init, 0 before it, on whichever pCPU it is read. Any
+ * context.
  */
 nsec_t arch_now(void)
 {
-    nsec_t now = time_at_tsc(rdtsc_ordered());
-    nsec_t last = __atomic_load_n(&newest, __ATOMIC_RELAXED);
+    uint64_t tsc = rdtsc_ordered(), start = tsc_at_start[this_cpu()->id];
 
-    if (!__atomic_load_n(&tscs_differ, __ATOMIC_RELAXED))
-        return now;
-    while (last < now)
-        if (__atomic_compare_exchange_n(&newest, &last, now, true,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-            return now;
-    return last;
-}
-
-/* 0: never. */
-static void set_timer(uint64_t value)
-{
-    if (has_deadline)
-        apic_timer_set_deadline(value);
-    else
-        apic_timer_start((uint32_t)min_u64(value, UINT32_MAX));
+    return tsc > start ? time_scale_apply(tsc_to_ns, tsc - start) : 0;
 }
 
 /*
@@ -202,38 +132,28 @@ static void set_timer(uint64_t value)
  */
 void arch_timer_arm(nsec_t deadline)
 {
-    nsec_t now, ahead;
+    nsec_t now = arch_now();
+    nsec_t ahead = deadline > now ? min_u64(deadline - now, MAX_AHEAD) : 0;
 
-    if (deadline == NSEC_NEVER) {
-        set_timer(0);
-        return;
-    }
-    now = arch_now();
-    ahead = deadline > now ? min_u64(deadline - now, MAX_AHEAD) : 0;
-    set_timer(has_deadline ? rdtsc() + time_scale_apply(ns_to_tsc, ahead) + 1
-                           : time_scale_apply(ns_to_apic, ahead) + 1);
+    if (deadline == NSEC_NEVER)
+        apic_timer_set(0);
+    else
+        apic_timer_set(time_scale_apply(ns_to_timer, ahead) + 1 +
+                       (has_deadline ? rdtsc() : 0));
 }
 
-/* Busy waiting; before time_init, when the rate is unknown, assumes 4 GHz. */
+/* Busy waiting; after time_init. */
 void time_delay(nsec_t duration)
 {
-    uint64_t start = rdtsc();
-    uint64_t cycles =
-        tsc_hz ? time_scale_apply(ns_to_tsc, duration) : duration * 4;
+    nsec_t start = arch_now();
 
-    while (rdtsc() - start < cycles)
+    while (arch_now() - start < duration)
         pause();
-}
-
-/* The measured rate of the TSC. */
-uint32_t time_tsc_khz(void)
-{
-    return (uint32_t)(tsc_hz / 1000);
 }
 
 uint32_t arch_tsc_khz(void)
 {
-    return time_tsc_khz();
+    return (uint32_t)(tsc_hz / 1000);
 }
 
 /*
@@ -260,7 +180,8 @@ void arch_vcpu_time_publish(struct vcpu *v)
 
     __atomic_store_n(&t->version, version + 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    __atomic_store_n(&t->tsc_timestamp, own_start(), __ATOMIC_RELAXED);
+    __atomic_store_n(&t->tsc_timestamp, tsc_at_start[this_cpu()->id],
+                     __ATOMIC_RELAXED);
     __atomic_store_n(&t->system_time, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&t->tsc_to_system_mul, tsc_to_ns.mul, __ATOMIC_RELAXED);
     __atomic_store_n(&t->tsc_shift, tsc_to_ns.shift, __ATOMIC_RELAXED);

@@ -12,31 +12,18 @@ struct time_scale {
     int8_t shift;
 };
 
-/* From a clock of `from` Hz to one of `to` Hz; neither is 0. */
+/* From a clock of `from` Hz to one of `to` Hz; both 1 to 2^62. */
 static inline struct time_scale time_scale_make(uint64_t from, uint64_t to)
 {
     struct time_scale s = {0, 0};
 
-    while (to >= from) { /* to / from is to come into [1/2, 1) */
-        if (from >> 63)
-            to >>= 1;
-        else
-            from <<= 1;
-        s.shift++;
-    }
-    while (to < from - to) {
-        if (to >> 62)
-            from >>= 1;
-        else
-            to <<= 1;
-        s.shift--;
-    }
-    while (to >> 32) {
+    for (; to >= from; s.shift++) /* to / from is to come into [1/2, 1) */
+        from <<= 1;
+    for (; to < from - to; s.shift--)
+        to <<= 1;
+    for (; to >> 32; to >>= 1)
         from >>= 1;
-        to >>= 1;
-    }
-    s.mul =
-        from ? (uint32_t)min_u64((to << 32) / from, UINT32_MAX) : UINT32_MAX;
+    s.mul = (uint32_t)min_u64((to << 32) / from, UINT32_MAX);
     return s;
 }
 

@@ -2,24 +2,24 @@
 /* APIC ids taken apart (topology.h). A pure function of CPUID. */
 #include "x86/topology.h"
 
-#define MAX_LEVELS 8u
+#define LEAF_TOPOLOGY 0xbu
 #define LEVEL_THREAD 1u
-#define HTT (1u << 28)
+#define MAX_LEVELS 8u
+#define APIC_ID_BITS 8u
 
-/* Bits that the numbers below `count` need. */
-static unsigned bits_for(uint32_t count)
+/*
+ * What CPUID, asked by `host`, says of all processors alike: each level of
+ * leaf 0xb how many bits lie below the next one's number. Older processors
+ * count as cores of one socket.
+ */
+struct topology topology_detect(cpuid_fn *host)
 {
-    return count > 1 ? 32 - (unsigned)__builtin_clz(count - 1) : 0;
-}
+    struct topology t = {0, APIC_ID_BITS};
 
-/* Leaf 0xb: each level says how many bits lie below the next one's number. */
-static struct topology from_levels(struct cpuid_leaf (*host)(uint32_t leaf,
-                                                             uint32_t subleaf))
-{
-    struct topology t = {0, 0};
-
+    if (host(0, 0).eax < LEAF_TOPOLOGY)
+        return t;
     for (uint32_t i = 0; i < MAX_LEVELS; i++) {
-        struct cpuid_leaf l = host(0xb, i);
+        struct cpuid_leaf l = host(LEAF_TOPOLOGY, i);
         unsigned type = l.ecx >> 8 & 0xff;
 
         if (!type)
@@ -29,34 +29,6 @@ static struct topology from_levels(struct cpuid_leaf (*host)(uint32_t leaf,
             t.core_shift = t.socket_shift;
     }
     return t;
-}
-
-/* How many cores a socket has room for, where there is no leaf 0xb. */
-static uint32_t core_count(struct cpuid_leaf (*host)(uint32_t leaf,
-                                                     uint32_t subleaf))
-{
-    if (host(0x80000000, 0).eax >= 0x80000008 && host(0x80000008, 0).ecx & 0xff)
-        return (host(0x80000008, 0).ecx & 0xff) + 1;
-    return host(0, 0).eax >= 4 ? (host(4, 0).eax >> 26) + 1 : 1;
-}
-
-static struct topology from_counts(struct cpuid_leaf (*host)(uint32_t leaf,
-                                                             uint32_t subleaf))
-{
-    struct cpuid_leaf one = host(1, 0);
-    unsigned socket = one.edx & HTT ? bits_for(one.ebx >> 16 & 0xff) : 0;
-    unsigned cores = bits_for(core_count(host));
-
-    return (struct topology){socket > cores ? socket - cores : 0, socket};
-}
-
-/* What CPUID, asked by `host`, says of all processors alike. */
-struct topology topology_detect(struct cpuid_leaf (*host)(uint32_t leaf,
-                                                          uint32_t subleaf))
-{
-    if (host(0, 0).eax >= 0xb && host(0xb, 0).ebx)
-        return from_levels(host);
-    return from_counts(host);
 }
 
 /* The number of the core with `apic_id`, in its socket. */

@@ -2,8 +2,7 @@
 /*
  * How an APIC id is made up: the number of a thread in its core, of the core
  * in its socket, of the socket, from the lowest bit on. After the Intel SDM,
- * volume 3A, 9.9 (Hierarchical Mapping of Shared Resources), and the AMD
- * manual, volume 3, appendix E.4.
+ * volume 3A, 9.9 (Hierarchical Mapping of Shared Resources).
  */
 #pragma once
 
@@ -15,7 +14,8 @@ struct topology {
     unsigned socket_shift; /* and below that of the socket */
 };
 
-struct topology topology_detect(struct cpuid_leaf (*host)(uint32_t leaf,
-                                                          uint32_t subleaf));
+typedef struct cpuid_leaf cpuid_fn(uint32_t leaf, uint32_t subleaf);
+
+struct topology topology_detect(cpuid_fn *host);
 uint32_t topology_core(struct topology t, uint32_t apic_id);
 uint32_t topology_socket(struct topology t, uint32_t apic_id);

@@ -15,18 +15,14 @@
 #define REG_DATA 0
 #define REG_IER 1
 #define REG_FCR 2
-#define REG_IIR 2
 #define REG_LCR 3
 #define REG_MCR 4
 #define REG_LSR 5
-#define REG_MSR 6
 #define REG_SCRATCH 7
 
 #define IER_RECEIVE 0x01
 #define FCR_ENABLE_CLEAR 0x07
 #define FCR_TRIGGER_8 0x80
-#define IIR_NONE 0x01
-#define IIR_FIFO 0xc0
 #define LCR_PARITY(n) (0x08u | (unsigned)(n) << 4) /* odd even mark space */
 #define LCR_TWO_STOP_BITS 0x04
 #define LCR_DLAB 0x80
@@ -42,13 +38,13 @@
  */
 #define MAX_POLLS 100000u
 
-/* Characters taken in one interrupt: more than any FIFO of the family. */
-#define INPUT_BURST 256u
+/* Characters taken in one interrupt: more than come while it lasts. */
+#define INPUT_BURST 4096u
 
 static struct uart {
     uint16_t port;
-    uint8_t irq;   /* 0: none */
-    uint8_t burst; /* characters an empty transmitter takes */
+    uint8_t irq;  /* 0: none */
+    uint8_t room; /* characters the transmitter takes for sure */
     bool is_on;
     bool is_stuck; /* timed out: no more waiting until it recovers */
     void (*receive)(char c);
@@ -64,30 +60,22 @@ static void reg_write(const struct uart *u, unsigned reg, unsigned value)
     outb((uint16_t)(u->port + reg), (uint8_t)value);
 }
 
-static uint8_t line_control(const struct cmdline_serial *s)
+static unsigned line_control(const struct cmdline_serial *s)
 {
     static const char parities[] = "oems";
     const char *parity = strchr(parities, s->parity);
-    unsigned parity_bits = parity ? LCR_PARITY(parity - parities) : 0;
 
-    return (uint8_t)((s->data_bits - 5) | parity_bits |
-                     (s->stop_bits == 2 ? LCR_TWO_STOP_BITS : 0));
+    return (s->data_bits - 5u) | (s->stop_bits == 2 ? LCR_TWO_STOP_BITS : 0) |
+           (parity ? LCR_PARITY(parity - parities) : 0);
 }
 
-/* Bits that keep their value only where there is a UART. */
+/* Bits that keep their value, or their zero, only where there is a UART. */
 static bool is_present(const struct uart *u)
 {
-    static const uint8_t patterns[] = {0x5a, 0xa5};
-
     reg_write(u, REG_IER, 0);
-    if (reg_read(u, REG_IER) & 0xf0 || reg_read(u, REG_LSR) == 0xff)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
-        reg_write(u, REG_SCRATCH, patterns[i]);
-        if (reg_read(u, REG_SCRATCH) != patterns[i])
-            return false;
-    }
-    return true;
+    reg_write(u, REG_SCRATCH, 0x5a);
+    return !(reg_read(u, REG_IER) & 0xf0) && reg_read(u, REG_LSR) != 0xff &&
+           reg_read(u, REG_SCRATCH) == 0x5a;
 }
 
 /*
@@ -102,8 +90,7 @@ void uart_init(unsigned id, const struct cmdline_serial *settings)
     u->is_on = false;
     if (!settings)
         return;
-    u->port = settings->port;
-    u->irq = settings->irq;
+    *u = (struct uart){.port = settings->port, .irq = settings->irq};
     divisor = settings->baud ? UART_CLOCK / settings->baud : 0;
     if (!is_present(u))
         return;
@@ -115,30 +102,24 @@ void uart_init(unsigned id, const struct cmdline_serial *settings)
     reg_write(u, REG_LCR, line_control(settings));
     reg_write(u, REG_FCR, FCR_ENABLE_CLEAR | FCR_TRIGGER_8);
     reg_write(u, REG_MCR, MCR_DTR_RTS);
-    u->burst = (reg_read(u, REG_IIR) & IIR_FIFO) == IIR_FIFO ? FIFO_SIZE : 1;
     u->is_on = true;
 }
 
-/* Whether uart_init found this port. */
-bool uart_is_on(unsigned id)
-{
-    return uarts[id].is_on;
-}
-
-/* Waits, with a bound, for an empty transmitter. */
-static bool transmitter_is_ready(struct uart *u)
+/* Waits, with a bound, for an empty transmitter when its FIFO may be full. */
+static void send(struct uart *u, char c)
 {
     unsigned polls = u->is_stuck ? 1 : MAX_POLLS;
 
-    while (polls--) {
-        if (reg_read(u, REG_LSR) & LSR_EMPTY) {
-            u->is_stuck = false;
-            return true;
-        }
+    while (!u->room && polls--) {
         pause();
+        if (reg_read(u, REG_LSR) & LSR_EMPTY)
+            u->room = FIFO_SIZE;
     }
-    u->is_stuck = true;
-    return false;
+    u->is_stuck = !u->room;
+    if (u->is_stuck)
+        return;
+    u->room--;
+    reg_write(u, REG_DATA, (unsigned char)c);
 }
 
 /*
@@ -148,25 +129,22 @@ static bool transmitter_is_ready(struct uart *u)
 void uart_write(unsigned id, const char *text, size_t length)
 {
     struct uart *u = &uarts[id];
-    unsigned room = 0;
-    bool returned = false;
 
-    if (!u->is_on)
-        return;
-    for (size_t i = 0; i < length;) {
-        bool wants_return = text[i] == '\n' && !returned;
-
-        if (!room && !transmitter_is_ready(u))
-            return;
-        room = (room ? room : u->burst) - 1;
-        reg_write(u, REG_DATA, wants_return ? '\r' : (unsigned char)text[i]);
-        returned = wants_return;
-        i += !wants_return;
+    for (size_t i = 0; u->is_on && i < length; i++) {
+        if (text[i] == '\n')
+            send(u, '\r');
+        send(u, text[i]);
     }
 }
 
-static void take_input(struct uart *u)
+/*
+ * An edge line stays silent unless the port is found empty when the handler
+ * leaves.
+ */
+static void take_input(void *context)
 {
+    const struct uart *u = context;
+
     for (unsigned i = 0; i < INPUT_BURST; i++) {
         if (!(reg_read(u, REG_LSR) & LSR_READY))
             return;
@@ -175,26 +153,9 @@ static void take_input(struct uart *u)
 }
 
 /*
- * An edge line stays silent unless every cause is gone when the handler
- * leaves, hence the second look.
- */
-static void interrupt(void *context)
-{
-    struct uart *u = context;
-
-    for (unsigned i = 0; i < 4; i++) {
-        take_input(u);
-        if (reg_read(u, REG_IIR) & IIR_NONE)
-            return;
-        (void)reg_read(u, REG_MSR);
-        (void)reg_read(u, REG_LSR);
-    }
-}
-
-/*
  * From now on each character received goes to `receive`, in interrupt
- * context. The interrupt controllers must be set up. -ENODEV for a port that
- * is off or has no interrupt, or the error of routing its line.
+ * context; none does from a port that is off or has no interrupt. The
+ * interrupt controllers must be set up. 0, or the error of routing its line.
  */
 int uart_input_start(unsigned id, void (*receive)(char c))
 {
@@ -202,9 +163,9 @@ int uart_input_start(unsigned id, void (*receive)(char c))
     int error;
 
     if (!u->is_on || !u->irq)
-        return -ENODEV;
+        return 0;
     u->receive = receive;
-    error = irq_isa_start(u->irq, interrupt, u);
+    error = irq_isa_start(u->irq, take_input, u);
     if (error)
         return error;
     reg_write(u, REG_MCR, MCR_DTR_RTS | MCR_OUT2);

@@ -16,7 +16,6 @@
 #define UART_COUNT 2u
 
 void uart_init(unsigned id, const struct cmdline_serial *settings);
-bool uart_is_on(unsigned id);
 void uart_write(unsigned id, const char *text, size_t length);
 must_check int uart_input_start(unsigned id, void (*receive)(char c));
 bool uart_port_is_owned(uint16_t port);

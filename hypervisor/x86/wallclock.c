@@ -1,41 +1,69 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeps the wall clock and writes it where guests read it. */
-#include "x86/wallclock.h"
-
+/*
+ * The wall clock: UTC at system time 0, which every domain finds in its
+ * shared_info. Starts from the CMOS clock, which is dom0's afterwards, and is
+ * what dom0 says from then on.
+ */
 #include "core/arch.h"
 #include "core/domain.h"
+#include "core/machine.h"
 #include "core/spinlock.h"
 #include "hypercall_abi/shared_info.h"
 
-#include "x86/rtc.h"
+#include "x86/insn.h"
+#include "x86/time.h"
 
-static struct spinlock lock = SPINLOCK_INIT;
-static uint64_t start_secs;  /* lock: UTC at system time 0, since 1970 */
-static uint32_t start_nsecs; /* lock */
+/* The MC146818's registers hold a date in BCD, of 24 hours and this century */
+#define CMOS_INDEX 0x70
+#define CMOS_DATA 0x71
+#define CMOS_STATUS 10
+#define CMOS_UPDATING 0x80    /* in 244 microseconds at the earliest if clear */
+#define MAX_CMOS_POLLS 20000u /* an update takes 2 ms at most */
 
-/*
- * UTC was `secs` and `nsecs` (below 10^9) at `system_time`. Domains see it
- * after arch_domain_publish_clock.
- */
-void wallclock_set(uint64_t secs, uint32_t nsecs, nsec_t system_time)
+enum { SECOND = 0, MINUTE = 2, HOUR = 4, DAY = 7, MONTH = 8, YEAR = 9 };
+
+static struct spinlock lock = SPINLOCK_INIT; /* also: copies in the domains */
+static uint64_t start; /* lock: nanoseconds from 1970 to system time 0 */
+
+static uint8_t cmos_read(uint8_t reg)
 {
-    uint64_t ago_secs = system_time / NSEC_PER_SEC;
-    uint32_t ago_nsecs = (uint32_t)(system_time % NSEC_PER_SEC);
-
-    spin_lock(&lock);
-    if (nsecs < ago_nsecs) {
-        nsecs += (uint32_t)NSEC_PER_SEC;
-        secs--;
-    }
-    start_secs = secs - ago_secs;
-    start_nsecs = nsecs - ago_nsecs;
-    spin_unlock(&lock);
+    outb(CMOS_INDEX, reg);
+    return inb(CMOS_DATA);
 }
 
-/* Reads the CMOS clock; after time_init. */
+static unsigned cmos_number(uint8_t reg)
+{
+    uint8_t digits = cmos_read(reg);
+
+    return (digits >> 4) * 10u + (digits & 0xf);
+}
+
+static void read_date(unsigned date[YEAR + 1])
+{
+    for (unsigned polls = 0; polls < MAX_CMOS_POLLS; polls++) {
+        if (cmos_read(CMOS_STATUS) & CMOS_UPDATING)
+            continue;
+        for (uint8_t reg = SECOND; reg <= YEAR; reg++)
+            date[reg] = cmos_number(reg);
+        if (cmos_number(SECOND) == date[SECOND])
+            return;
+    }
+}
+
+/* Reads the CMOS clock, taken as UTC; after time_init. */
 void wallclock_init(void)
 {
-    wallclock_set(rtc_read_seconds(), 0, arch_now());
+    unsigned date[YEAR + 1] = {0};
+    uint64_t years, days, minutes;
+
+    read_date(date);
+    /* Years begin in March here, so that the leap day comes last. */
+    years = 2000u + date[YEAR] - (date[MONTH] <= 2);
+    days = 365 * years + years / 4 - years / 100 + years / 400 +
+           (153 * ((date[MONTH] + 9) % 12) + 2) / 5 + date[DAY] - 1;
+    days -= 719468; /* 1 March of year 0 to 1 January 1970 */
+    minutes = (days * 24 + date[HOUR]) * 60 + date[MINUTE];
+    start = (minutes * 60 + date[SECOND]) * NSEC_PER_SEC - arch_now();
 }
 
 /*
@@ -49,7 +77,7 @@ void arch_domain_publish_clock(struct domain *d)
     uint32_t version;
 
     spin_lock(&lock);
-    secs = start_secs +
+    secs = start / NSEC_PER_SEC +
            (uint64_t)__atomic_load_n(&d->clock_offset, __ATOMIC_RELAXED);
     version = __atomic_load_n(&info->wc_version, __ATOMIC_RELAXED) & ~1u;
     __atomic_store_n(&info->wc_version, version + 1, __ATOMIC_RELAXED);
@@ -57,7 +85,21 @@ void arch_domain_publish_clock(struct domain *d)
     __atomic_store_n(&info->wc_sec, (uint32_t)secs, __ATOMIC_RELAXED);
     __atomic_store_n(&info->wc_sec_hi, (uint32_t)(secs >> 32),
                      __ATOMIC_RELAXED);
-    __atomic_store_n(&info->wc_nsec, start_nsecs, __ATOMIC_RELAXED);
+    __atomic_store_n(&info->wc_nsec, (uint32_t)(start % NSEC_PER_SEC),
+                     __ATOMIC_RELAXED);
     __atomic_store_n(&info->wc_version, version + 2, __ATOMIC_RELEASE);
     spin_unlock(&lock);
+}
+
+void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time)
+{
+    struct domain *d = NULL;
+
+    spin_lock(&lock);
+    start = secs * NSEC_PER_SEC + nsecs - system_time;
+    spin_unlock(&lock);
+    for (domid_t id = 0; (d = domain_next_get(id)); domain_put(d)) {
+        arch_domain_publish_clock(d);
+        id = (domid_t)(d->id + 1);
+    }
 }

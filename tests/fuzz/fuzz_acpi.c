@@ -73,7 +73,6 @@ static void check_info(const struct acpi_info *a)
 {
     claim(a->cpu_count <= ACPI_MAX_CPUS);
     claim(a->ioapic_count <= ACPI_MAX_IOAPICS);
-    claim(a->mcfg_count <= ACPI_MAX_MCFGS);
     for (unsigned i = 0; i < a->cpu_count; i++)
         for (unsigned k = 0; k < i; k++)
             claim(a->cpus[i].apic_id != a->cpus[k].apic_id);

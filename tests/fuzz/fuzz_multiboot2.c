@@ -35,17 +35,14 @@ static void check_map(const struct memory_map *m)
 /* Reads every byte that the result points at. */
 static void check_info(const struct boot_info *info)
 {
-    size_t read = strlen(info->command_line);
+    size_t read =
+        strlen(info->command_line) + strlen(info->kernel_command_line);
 
-    claim(info->module_count <= BOOT_MAX_MODULES);
-    for (unsigned i = 0; i < info->module_count; i++) {
+    claim(info->module_count <= BOOT_MODULES);
+    for (unsigned i = 0; i < info->module_count; i++)
         claim(info->modules[i].start <= info->modules[i].end);
-        read += strlen(info->modules[i].command_line);
-    }
     for (size_t i = 0; i < info->rsdp.size; i++)
         read += info->rsdp.at[i];
-    for (size_t i = 0; i < info->efi_map.size; i++)
-        read += info->efi_map.at[i];
     sink = read;
     check_map(&info->map);
 }

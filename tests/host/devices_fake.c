@@ -57,16 +57,6 @@ WEAK int machine_pci_device(uint16_t segment, uint8_t bus, uint8_t devfn,
     return -ENODEV;
 }
 
-WEAK int machine_pci_window(uint64_t address, uint16_t segment,
-                            uint8_t first_bus, uint8_t last_bus)
-{
-    (void)address;
-    (void)segment;
-    (void)first_bus;
-    (void)last_bus;
-    return -EINVAL;
-}
-
 WEAK int machine_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)
 {
     (void)physbase;

@@ -116,11 +116,6 @@ echo 'no kernel at all' >"$dir/text"
 use "$dir/text" ''
 stops_with 'a text file' 'neither a Linux bzImage nor an ELF file'
 
-# A command line that goes on as more lines of the entry.
-vm_iso com1=115200,8n1 console=com1 -- console=hvc0 \
-    "$(printf '\n    module2 /boot/vmlinuz%.0s' {1..16})"
-stops_with 'too many modules' 'There are too many modules\.'
-
 truncate -s 160M "$dir/large"
 use "$good" "$dir/large" dom0_mem=128M
 stops_with 'an initrd larger than the memory' 'initrd .*do not fit'

@@ -5,7 +5,7 @@
 
 #include "x86/multiboot2.h"
 
-#define BLOCK_MAX 16384u
+#define BLOCK_MAX 32768u
 
 /* A block under construction; an exact copy of it is what gets parsed. */
 static uint8_t block[BLOCK_MAX];
@@ -77,7 +77,7 @@ static void add_some_map(void)
     add_map(ranges, 2);
 }
 
-static int parse_raw(void)
+static const char *parse_raw(void)
 {
     put32(0, (uint32_t)block_size);
     free(copy);
@@ -86,10 +86,16 @@ static int parse_raw(void)
     return multiboot2_parse(copy, block_size, &info);
 }
 
-static int parse(void)
+static const char *parse(void)
 {
     add_tag(0, 0);
     return parse_raw();
+}
+
+static void expect_error(const char *error, const char *word)
+{
+    ck_assert_ptr_nonnull(error);
+    ck_assert_ptr_nonnull(strstr(error, word));
 }
 
 static void expect_range(unsigned i, uint64_t start, uint64_t end,
@@ -111,12 +117,12 @@ START_TEST(test_multiboot2_plain_block_is_understood)
     put32(module + 4, 0x200123);
     memcpy(block + module + 8, "root=", 6);
     add_some_map();
-    ck_assert_int_eq(parse(), 0);
+    ck_assert_ptr_null(parse());
     ck_assert_str_eq(info.command_line, "console=com1 dom0_mem=1G");
     ck_assert_uint_eq(info.module_count, 1);
     ck_assert_uint_eq(info.modules[0].start, 0x200000);
     ck_assert_uint_eq(info.modules[0].end, 0x200123);
-    ck_assert_str_eq(info.modules[0].command_line, "root=");
+    ck_assert_str_eq(info.kernel_command_line, "root=");
     ck_assert_uint_eq(info.map.count, 2);
     expect_range(0, 0, 0x9fc00, MEMORY_RAM);
 }
@@ -125,10 +131,10 @@ END_TEST
 START_TEST(test_multiboot2_absent_strings_are_empty)
 {
     add_some_map();
-    ck_assert_int_eq(parse(), 0);
+    ck_assert_ptr_null(parse());
     ck_assert_str_eq(info.command_line, "");
     ck_assert_uint_eq(info.rsdp.size, 0);
-    ck_assert(!info.is_efi);
+    ck_assert_uint_eq(info.efi_system_table, 0);
 }
 END_TEST
 
@@ -136,7 +142,7 @@ START_TEST(test_multiboot2_unterminated_string_is_empty)
 {
     memset(block + add_tag(1, 16), 'x', 16);
     add_some_map();
-    ck_assert_int_eq(parse(), 0);
+    ck_assert_ptr_null(parse());
     ck_assert_str_eq(info.command_line, "");
 }
 END_TEST
@@ -148,27 +154,29 @@ START_TEST(test_multiboot2_module_that_ends_before_it_starts_is_empty)
     put32(module, 0x200000);
     put32(module + 4, 0x1fffff);
     add_some_map();
-    ck_assert_int_eq(parse(), 0);
+    ck_assert_ptr_null(parse());
     ck_assert_uint_eq(info.module_count, 1);
     ck_assert_uint_eq(info.modules[0].start, info.modules[0].end);
 }
 END_TEST
 
-START_TEST(test_multiboot2_too_many_modules_are_refused)
+START_TEST(test_multiboot2_modules_without_a_use_are_left_alone)
 {
-    for (unsigned i = 0; i <= BOOT_MAX_MODULES; i++)
-        add_tag(3, 8);
+    for (unsigned i = 0; i <= BOOT_MODULES; i++)
+        put32(add_tag(3, 8), 0x1000 * i);
     add_some_map();
-    ck_assert_int_eq(parse(), -E2BIG);
+    ck_assert_ptr_null(parse());
+    ck_assert_uint_eq(info.module_count, BOOT_MODULES);
+    ck_assert_uint_eq(info.modules[BOOT_INITRD].start, 0x1000);
 }
 END_TEST
 
 START_TEST(test_multiboot2_size_beyond_the_readable_bytes_is_refused)
 {
     add_some_map();
-    ck_assert_int_eq(parse(), 0);
-    ck_assert_int_eq(multiboot2_parse(copy, block_size - 1, &info), -EINVAL);
-    ck_assert_int_eq(multiboot2_parse(copy, 7, &info), -EINVAL);
+    ck_assert_ptr_null(parse());
+    expect_error(multiboot2_parse(copy, block_size - 1, &info), "damaged");
+    expect_error(multiboot2_parse(copy, 7, &info), "damaged");
 }
 END_TEST
 
@@ -177,27 +185,27 @@ START_TEST(test_multiboot2_tag_beyond_the_end_is_refused)
     size_t at = add_tag(1, 8);
 
     put32(at - 4, 0x1000);
-    ck_assert_int_eq(parse_raw(), -EINVAL);
+    expect_error(parse_raw(), "damaged");
     put32(at - 4, UINT32_MAX);
-    ck_assert_int_eq(parse_raw(), -EINVAL);
+    expect_error(parse_raw(), "damaged");
     put32(at - 4, 7);
-    ck_assert_int_eq(parse_raw(), -EINVAL);
+    expect_error(parse_raw(), "damaged");
     put32(at - 4, 0);
-    ck_assert_int_eq(parse_raw(), -EINVAL);
+    expect_error(parse_raw(), "damaged");
 }
 END_TEST
 
 START_TEST(test_multiboot2_missing_end_tag_is_tolerated)
 {
     add_some_map();
-    ck_assert_int_eq(parse_raw(), 0);
+    ck_assert_ptr_null(parse_raw());
 }
 END_TEST
 
 START_TEST(test_multiboot2_no_memory_map_is_refused)
 {
     add_text(1, "x");
-    ck_assert_int_eq(parse(), -ENODATA);
+    expect_error(parse(), "no map");
 }
 END_TEST
 
@@ -208,7 +216,7 @@ START_TEST(test_multiboot2_entry_size_of_zero_is_ignored)
 
     add_map(&range, 1);
     put32(at, 0);
-    ck_assert_int_eq(parse(), -ENODATA);
+    expect_error(parse(), "no map");
 }
 END_TEST
 
@@ -220,7 +228,7 @@ START_TEST(test_multiboot2_unsorted_overlapping_map_is_normalised)
     };
 
     add_map(ranges, ARRAY_LEN(ranges));
-    ck_assert_int_eq(parse(), 0);
+    ck_assert_ptr_null(parse());
     ck_assert_uint_eq(info.map.count, 6);
     expect_range(0, 0, 0x9f000, MEMORY_RAM);
     expect_range(1, 0x9f000, 0xa1000, MEMORY_RESERVED);
@@ -237,49 +245,19 @@ START_TEST(test_multiboot2_range_that_wraps_is_dropped)
                                         {0x1000, 0x1000, 1}};
 
     add_map(ranges, 2);
-    ck_assert_int_eq(parse(), 0);
+    ck_assert_ptr_null(parse());
     ck_assert_uint_eq(info.map.count, 1);
 }
 END_TEST
 
-START_TEST(test_multiboot2_basic_memory_is_the_last_resort)
+START_TEST(test_multiboot2_map_of_too_many_parts_is_refused)
 {
-    size_t at = add_tag(4, 8);
+    for (unsigned i = 0; i <= MEMORY_MAP_RANGES; i++) {
+        const struct bios_range range = {i * 0x2000ull, 0x1000, 1};
 
-    put32(at, 639);
-    put32(at + 4, 0xfc00);
-    ck_assert_int_eq(parse(), 0);
-    ck_assert_uint_eq(info.map.count, 2);
-    expect_range(0, 0, 639 * 1024, MEMORY_RAM);
-    expect_range(1, 0x100000, 0x100000 + 0xfc00 * 1024ull, MEMORY_RAM);
-}
-END_TEST
-
-START_TEST(test_multiboot2_efi_map_serves_without_another)
-{
-    const struct {
-        uint64_t start, pages;
-        uint32_t type;
-    } ranges[] = {{0, 16, 7},
-                  {0x10000, 16, 3},
-                  {0x20000, 1, 5},
-                  {0x21000, 1, 9},
-                  {0x22000, ~0ull, 7}};
-    size_t at = add_tag(17, 8 + 48 * ARRAY_LEN(ranges));
-
-    put32(at, 48);
-    put32(at + 4, 1);
-    for (unsigned i = 0; i < ARRAY_LEN(ranges); i++) {
-        put32(at + 8 + 48 * i, ranges[i].type);
-        put64(at + 16 + 48 * i, ranges[i].start);
-        put64(at + 32 + 48 * i, ranges[i].pages);
+        add_map(&range, 1);
     }
-    ck_assert_int_eq(parse(), 0);
-    ck_assert(info.is_efi);
-    ck_assert_uint_eq(info.map.count, 3);
-    expect_range(0, 0, 0x20000, MEMORY_RAM);
-    expect_range(1, 0x20000, 0x21000, MEMORY_RESERVED);
-    expect_range(2, 0x21000, 0x22000, MEMORY_ACPI_TABLES);
+    expect_error(parse(), "too many parts");
 }
 END_TEST
 
@@ -289,7 +267,7 @@ START_TEST(test_multiboot2_newer_root_pointer_is_preferred)
 
     add_tag(14, 20);
     add_some_map();
-    ck_assert_int_eq(parse(), 0);
+    ck_assert_ptr_null(parse());
     ck_assert_ptr_eq(info.rsdp.at, copy + first);
     ck_assert_uint_eq(info.rsdp.size, 36);
 }
@@ -297,6 +275,7 @@ END_TEST
 
 START_TEST(test_multiboot2_framebuffer_is_described)
 {
+    const struct dom0_vga_vesa_lfb *screen = &info.screen.u.vesa_lfb;
     size_t at = add_tag(8, 30);
 
     put64(at, 0x180000000ull);
@@ -305,27 +284,34 @@ START_TEST(test_multiboot2_framebuffer_is_described)
     put32(at + 16, 768);
     memcpy(block + at + 20, "\x20\x01\0\0\x10\x08\x08\x08\0\x08", 10);
     add_some_map();
-    ck_assert_int_eq(parse(), 0);
-    ck_assert_uint_eq(info.screen.kind, BOOT_SCREEN_GRAPHICS);
-    ck_assert_uint_eq(info.screen.address, 0x180000000ull);
-    ck_assert_uint_eq(info.screen.width, 1024);
-    ck_assert_uint_eq(info.screen.bits_per_pixel, 32);
-    ck_assert_uint_eq(info.screen.red.position, 16);
-    ck_assert_uint_eq(info.screen.blue.bits, 8);
+    ck_assert_ptr_null(parse_raw());
+    ck_assert_uint_eq(info.screen.video_type, XEN_VGATYPE_VESA_LFB);
+    ck_assert_uint_eq(screen->lfb_base, 0x80000000u);
+    ck_assert_uint_eq(screen->ext_lfb_base, 1);
+    ck_assert_uint_eq(screen->lfb_size, 48);
+    ck_assert_uint_eq(screen->width, 1024);
+    ck_assert_uint_eq(screen->bits_per_pixel, 32);
+    ck_assert_uint_eq(screen->red_pos, 16);
+    ck_assert_uint_eq(screen->blue_size, 8);
+    put64(add_tag(12, 8), 0x1000);
+    ck_assert_ptr_null(parse());
+    ck_assert_uint_eq(info.screen.video_type, XEN_VGATYPE_EFI_LFB);
+    ck_assert_uint_eq(info.efi_system_table, 0x1000);
 }
 END_TEST
 
-START_TEST(test_multiboot2_short_tags_are_ignored)
+START_TEST(test_multiboot2_short_tags_mean_nothing)
 {
-    static const uint32_t types[] = {3, 4, 6, 7, 8, 11, 12, 14, 15, 17};
+    static const uint32_t types[] = {1, 3, 6, 7, 8, 12, 14, 15};
 
     for (unsigned i = 0; i < ARRAY_LEN(types); i++)
         add_tag(types[i], 0);
     add_some_map();
-    ck_assert_int_eq(parse(), 0);
-    ck_assert_uint_eq(info.module_count, 0);
-    ck_assert_uint_eq(info.screen.kind, BOOT_SCREEN_UNKNOWN);
+    ck_assert_ptr_null(parse());
+    ck_assert_uint_eq(info.modules[0].start, info.modules[0].end);
+    ck_assert_uint_eq(info.screen.video_type, XEN_VGATYPE_TEXT_MODE_3);
     ck_assert_uint_eq(info.efi_system_table, 0);
+    ck_assert_uint_eq(info.rsdp.size, 0);
 }
 END_TEST
 
@@ -409,19 +395,6 @@ START_TEST(test_memory_map_full_stays_as_it_was)
 }
 END_TEST
 
-START_TEST(test_memory_map_type_of_a_range_across_two_is_reserved)
-{
-    static struct memory_map m;
-
-    m.count = 0;
-    ck_assert_int_eq(memory_map_add(&m, 0, 0x1000, MEMORY_RAM), 0);
-    ck_assert_int_eq(memory_map_add(&m, 0x1000, 0x1000, MEMORY_ACPI_NVS), 0);
-    ck_assert_uint_eq(memory_map_type(&m, 0, 0x1000), MEMORY_RAM);
-    ck_assert_uint_eq(memory_map_type(&m, 0x800, 0x1800), MEMORY_RESERVED);
-    ck_assert_uint_eq(memory_map_type(&m, 0x5000, 0x6000), MEMORY_RESERVED);
-}
-END_TEST
-
 static void add_parser_tests(TCase *c)
 {
     tcase_add_test(c, test_multiboot2_plain_block_is_understood);
@@ -429,7 +402,7 @@ static void add_parser_tests(TCase *c)
     tcase_add_test(c, test_multiboot2_unterminated_string_is_empty);
     tcase_add_test(c,
                    test_multiboot2_module_that_ends_before_it_starts_is_empty);
-    tcase_add_test(c, test_multiboot2_too_many_modules_are_refused);
+    tcase_add_test(c, test_multiboot2_modules_without_a_use_are_left_alone);
     tcase_add_test(c,
                    test_multiboot2_size_beyond_the_readable_bytes_is_refused);
     tcase_add_test(c, test_multiboot2_tag_beyond_the_end_is_refused);
@@ -438,11 +411,10 @@ static void add_parser_tests(TCase *c)
     tcase_add_test(c, test_multiboot2_entry_size_of_zero_is_ignored);
     tcase_add_test(c, test_multiboot2_unsorted_overlapping_map_is_normalised);
     tcase_add_test(c, test_multiboot2_range_that_wraps_is_dropped);
-    tcase_add_test(c, test_multiboot2_basic_memory_is_the_last_resort);
-    tcase_add_test(c, test_multiboot2_efi_map_serves_without_another);
+    tcase_add_test(c, test_multiboot2_map_of_too_many_parts_is_refused);
     tcase_add_test(c, test_multiboot2_newer_root_pointer_is_preferred);
     tcase_add_test(c, test_multiboot2_framebuffer_is_described);
-    tcase_add_test(c, test_multiboot2_short_tags_are_ignored);
+    tcase_add_test(c, test_multiboot2_short_tags_mean_nothing);
 }
 
 int main(void)
@@ -457,7 +429,6 @@ int main(void)
     add_parser_tests(parser);
     tcase_add_test(map, test_memory_map_is_what_a_simple_model_says);
     tcase_add_test(map, test_memory_map_full_stays_as_it_was);
-    tcase_add_test(map, test_memory_map_type_of_a_range_across_two_is_reserved);
     suite_add_tcase(s, parser);
     suite_add_tcase(s, map);
     r = srunner_create(s);

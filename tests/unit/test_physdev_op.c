@@ -68,13 +68,6 @@ int machine_msi_restore(uint16_t segment, uint8_t bus, uint8_t devfn)
     return segment || bus || devfn ? -ENODEV : 0;
 }
 
-int machine_pci_window(uint64_t address, uint16_t segment, uint8_t first_bus,
-                       uint8_t last_bus)
-{
-    (void)segment;
-    return address && first_bus <= last_bus ? 0 : -ENODEV;
-}
-
 int machine_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)
 {
     *value = reg;

@@ -49,7 +49,7 @@ static bool is_alive(void)
 
 static void input_string(uint64_t to)
 {
-    uint64_t port = 0x61, count = 4;
+    uint64_t port = 0x92, count = 4;
 
     __asm__ volatile("rep insb" : "+D"(to), "+c"(count) : "d"(port) : "memory");
 }
@@ -174,7 +174,7 @@ TEST(application_without_tables)
     EXPECT_EQ(set_iopl(3), 0);
     context_user(&c, at_ins);
     c.gprs.rdi = USER_HOLE;
-    c.gprs.rdx = 0x61;
+    c.gprs.rdx = 0x92;
     c.frame.rcx = 4;
     EXPECT_EQ(trap_try(enter_natively, ARG(&c)), EXC_PF);
     EXPECT_EQ(set_iopl(0), 0);
