@@ -385,17 +385,3 @@ long hc_physdev_op(struct vcpu *v, const struct hc_args *args)
 {
     return sub_op_run(&table, v, args->a[0], HC_ARG_VA(args, 1));
 }
-
-/* physdev_op_compat(struct physdev_op *): the oldest commands, as one piece. */
-long hc_physdev_op_compat(struct vcpu *v, const struct hc_args *args)
-{
-    guest_va op = HC_ARG_VA(args, 0);
-    uint32_t cmd;
-
-    if (copy_in(&cmd, op, sizeof(cmd)))
-        return -EFAULT;
-    if (cmd > PHYSDEVOP_free_irq_vector)
-        return -ENOSYS;
-    return sub_op_run(&table, v, cmd,
-                      guest_va_add(op, offsetof(struct physdev_op, u)));
-}

@@ -107,8 +107,8 @@ static void show_registers(void)
 
 static void show_port(struct domain *d, evtchn_port_t port)
 {
-    static const char *const names[] = {
-        "free", "reserved", "unbound", "interdomain", "VIRQ", "IPI", "PIRQ"};
+    static const char *const names[] = {"free", "unbound", "interdomain",
+                                        "VIRQ", "IPI",     "PIRQ"};
     struct port_info info;
 
     if (evtchn_get_info(d, port, &info) || info.state == PORT_FREE)

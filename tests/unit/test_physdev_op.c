@@ -361,25 +361,6 @@ START_TEST(test_physdev_setup_gsi_checks_its_numbers)
 }
 END_TEST
 
-START_TEST(test_physdev_compat_serves_the_oldest_commands)
-{
-    struct physdev_op op = {
-        .cmd = PHYSDEVOP_apic_read,
-        .u.apic_op = {.apic_physbase = 0xfec00000, .reg = 1},
-    };
-
-    /* The address is the first argument here. */
-    ck_assert_int_eq(
-        fake_call_bytes(hc_physdev_op_compat, FAKE_GUEST_VA, &op, sizeof(op)),
-        0);
-    ck_assert_uint_eq(op.u.apic_op.value, 1);
-    op.cmd = PHYSDEVOP_map_pirq;
-    ck_assert_int_eq(
-        fake_call_bytes(hc_physdev_op_compat, FAKE_GUEST_VA, &op, sizeof(op)),
-        -ENOSYS);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("physdev_op");
@@ -402,7 +383,6 @@ int main(void)
     tcase_add_test(tc, test_physdev_what_is_dom0s_is_refused_to_others);
     tcase_add_test(tc, test_physdev_set_iobitmap_checks_the_number_of_ports);
     tcase_add_test(tc, test_physdev_setup_gsi_checks_its_numbers);
-    tcase_add_test(tc, test_physdev_compat_serves_the_oldest_commands);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     failures = srunner_ntests_failed(runner);
