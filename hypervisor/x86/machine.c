@@ -21,7 +21,6 @@
 #include "x86/ioport.h"
 #include "x86/machine_early.h"
 #include "x86/memory_layout.h"
-#include "x86/msi.h"
 #include "x86/paging.h"
 #include "x86/vcpu.h"
 #include "x86/wallclock.h"
@@ -210,21 +209,6 @@ int machine_firmware_info(struct xenpf_firmware_info_args *info)
     }
 }
 
-int machine_pci_window(uint64_t address, uint16_t segment, uint8_t first_bus,
-                       uint8_t last_bus)
-{
-    const struct acpi_info *acpi = acpi_info();
-
-    for (unsigned i = 0; i < acpi->mcfg_count; i++) {
-        const struct acpi_mcfg *m = &acpi->mcfgs[i];
-
-        if (m->base == address && m->segment == segment &&
-            first_bus >= m->first_bus && last_bus <= m->last_bus)
-            return 0;
-    }
-    return -ENODEV;
-}
-
 void machine_set_iopl(struct vcpu *v, unsigned iopl)
 {
     v->arch->iopl = (uint8_t)(iopl & 3);
@@ -255,8 +239,8 @@ bool arch_io_frame_is_forbidden(mfn_t mfn)
     return mfn.n == apic_base() >> PAGE_SHIFT;
 }
 
-/* Whether a guest may only read: IO-APICs and tables of MSI-X messages. */
+/* Whether a guest may only read: IO-APICs. */
 bool arch_io_frame_is_read_only(mfn_t mfn)
 {
-    return ioapic_owns_frame(mfn) || msi_frame_is_table(mfn);
+    return ioapic_owns_frame(mfn);
 }

@@ -34,9 +34,8 @@ static void reset_by_acpi(void)
 {
     const struct acpi_info *acpi = acpi_info();
     const struct acpi_register *r = &acpi->reset;
-    struct pci_address function = {
-        .devfn =
-            (uint8_t)((r->address >> 32 & 0x1f) << 3 | (r->address >> 16 & 7))};
+    uint16_t function =
+        (uint16_t)((r->address >> 32 & 0x1f) << 3 | (r->address >> 16 & 7));
 
     if (!acpi->has_reset)
         return;

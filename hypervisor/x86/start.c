@@ -28,7 +28,6 @@
 #include "x86/machine.h"
 #include "x86/machine_early.h"
 #include "x86/memory_layout.h"
-#include "x86/msi.h"
 #include "x86/multiboot2.h"
 #include "x86/paging.h"
 #include "x86/power.h"
@@ -286,7 +285,6 @@ static void start_machine(uint32_t information)
     apic_init();
     ioapic_init();
     irq_init();
-    msi_init();
     sides_init((enum sides)options.sides);
     cpu_init_this(0);
     time_init();

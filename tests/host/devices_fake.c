@@ -34,37 +34,16 @@ WEAK int machine_msi_map(const struct machine_msi *msi, unsigned *pirq)
     return 0;
 }
 
-WEAK void machine_msi_unmap(unsigned pirq)
+WEAK int machine_msi_unmap(unsigned pirq)
 {
     (void)pirq;
-}
-
-WEAK int machine_msi_restore(uint16_t segment, uint8_t bus, uint8_t devfn)
-{
-    (void)segment;
-    (void)bus;
-    (void)devfn;
-    return -ENODEV;
-}
-
-WEAK int machine_pci_device(uint16_t segment, uint8_t bus, uint8_t devfn,
-                            bool is_present)
-{
-    (void)segment;
-    (void)bus;
-    (void)devfn;
-    (void)is_present;
-    return -ENODEV;
-}
-
-WEAK int machine_pci_window(uint64_t address, uint16_t segment,
-                            uint8_t first_bus, uint8_t last_bus)
-{
-    (void)address;
-    (void)segment;
-    (void)first_bus;
-    (void)last_bus;
     return -EINVAL;
+}
+
+WEAK int machine_msi_restore(uint16_t device)
+{
+    (void)device;
+    return -ENODEV;
 }
 
 WEAK int machine_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)

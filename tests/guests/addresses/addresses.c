@@ -109,7 +109,7 @@ static const struct call readers[] = {
     {HC_physdev_op, {PHYSDEVOP_set_iopl, AT}},
     {HC_physdev_op, {PHYSDEVOP_apic_read, AT}},
     {HC_physdev_op, {PHYSDEVOP_map_pirq, AT}},
-    {HC_physdev_op, {PHYSDEVOP_pci_device_add, AT}},
+    {HC_physdev_op, {PHYSDEVOP_restore_msi_ext, AT}},
 };
 
 static long make(const struct call *c, uint64_t at)
