@@ -8,12 +8,12 @@
 
 #include "core/arch.h"
 #include "core/domain.h"
+#include "core/grant.h"
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/pt_validate.h"
 #include "hypercall_abi/mmu.h"
 
-#define MAX_SOURCES 4u
 #define MAX_REPORTS 40u
 
 struct expected {
@@ -26,21 +26,6 @@ struct audit {
     struct expected *counts;
     unsigned differences;
 };
-
-static frame_ref_source *sources[MAX_SOURCES]; /* const after start */
-
-void frame_audit_add_source(frame_ref_source *source)
-{
-    for (unsigned i = 0; i < MAX_SOURCES; i++) {
-        if (sources[i] == source)
-            return;
-        if (!sources[i]) {
-            sources[i] = source;
-            return;
-        }
-    }
-    panic("audit: too many sources");
-}
 
 static const char *type_name(enum frame_type type)
 {
@@ -165,8 +150,7 @@ static void count_domain(struct audit *a, struct domain *d)
         if (v)
             count_vcpu(a, v);
     }
-    for (unsigned i = 0; i < MAX_SOURCES && sources[i]; i++)
-        sources[i](d, note, a);
+    grant_frame_refs(d, note, a);
 }
 
 /* --- comparing ----------------------------------------------------------- */
