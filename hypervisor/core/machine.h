@@ -45,13 +45,6 @@ const void *machine_build_id(size_t *size);
 /* Mica's own command line; never NULL. */
 extern const char *machine_command_line; /* const after boot */
 
-/*
- * The frame that holds the machine-to-physical entries from `index` times
- * 2 MiB of that table on, the first of 512 in a row; MFN_INVALID past its end
- * or when they are not in a row.
- */
-mfn_t machine_m2p_frame(uint64_t index);
-
 /* UTC was `secs` and `nsecs` (below 10^9) at `system_time`. */
 void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time);
 

@@ -25,7 +25,6 @@
 #include "x86/vcpu.h"
 #include "x86/wallclock.h"
 
-#define M2P_CHUNK_SHIFT 21
 #define BIOS_SHIFT_FLAGS_AT 0x417u
 #define EFI_SYSTEM_TABLE_SIZE 120u
 #define EFI_SYSTEM_TABLE_SIGNATURE 0x5453595320494249ull
@@ -109,38 +108,6 @@ void machine_describe(const struct boot_info *boot)
         read_efi_table(boot->efi_system_table);
     else
         keyboard_flags = *(const uint8_t *)map_firmware(BIOS_SHIFT_FLAGS_AT, 1);
-}
-
-/* The frame that one of the 512 entries from `l1` on maps, if in a row. */
-static mfn_t frame_of_l1(const uint64_t *l1)
-{
-    mfn_t first = pte_frame(l1[0]);
-
-    for (unsigned i = 0; i < PT_ENTRIES; i++)
-        if (!(l1[i] & PTE_PRESENT) || pte_frame(l1[i]).n != first.n + i)
-            return MFN_INVALID;
-    return first;
-}
-
-mfn_t machine_m2p_frame(uint64_t index)
-{
-    uint64_t va = M2P_GUEST_BASE + (index << M2P_CHUNK_SHIFT);
-    const uint64_t *table = idle_l4;
-
-    if (index >= (M2P_GUEST_END - M2P_GUEST_BASE) >> M2P_CHUNK_SHIFT ||
-        index << (M2P_CHUNK_SHIFT - 3) >= ram_end_frame())
-        return MFN_INVALID;
-    for (unsigned level = 4; level > 1; level--) {
-        uint64_t entry = table[pt_index(va, level)];
-
-        if (!(entry & PTE_PRESENT))
-            return MFN_INVALID;
-        if (entry & PTE_LARGE && level < 4)
-            return mfn_add(pte_frame(entry),
-                           level == 3 ? pt_index(va, 2) * PT_ENTRIES : 0);
-        table = phys_to_virt(entry & PTE_FRAME_MASK);
-    }
-    return frame_of_l1(table);
 }
 
 void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time)

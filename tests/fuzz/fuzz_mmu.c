@@ -35,12 +35,6 @@ static const struct e820_entry map[] = {{0, 0, 0x9f000, 0, E820_TYPE_RAM}};
 const struct e820_entry *machine_e820 = map;
 unsigned machine_e820_count = ARRAY_LEN(map);
 
-mfn_t machine_m2p_frame(uint64_t index)
-{
-    (void)index;
-    return MFN_INVALID;
-}
-
 static void claim(bool holds, const char *what)
 {
     if (holds)

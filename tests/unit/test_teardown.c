@@ -334,17 +334,6 @@ START_TEST(test_teardown_frees_the_memory_map)
 }
 END_TEST
 
-START_TEST(test_teardown_frees_memory_on_the_way)
-{
-    make_victim();
-    this_pcpu()->need_resched = true;
-    ck_assert_int_eq(extent_clear_next(&victim.v->extent, 10, 0), -ERESTART);
-    this_pcpu()->need_resched = false;
-    destroy();
-    expect_gone();
-}
-END_TEST
-
 /* --- cut short ----------------------------------------------------------- */
 
 /* To find that nothing is left of much memory takes time as well. */
@@ -593,7 +582,6 @@ static Suite *teardown_suite(void)
     ADD(test_teardown_closes_channels);
     ADD(test_teardown_gives_up_descriptor_tables_and_vcpu_info);
     ADD(test_teardown_frees_the_memory_map);
-    ADD(test_teardown_frees_memory_on_the_way);
     ADD(test_teardown_cut_anywhere_goes_on);
     ADD(test_teardown_cut_at_every_question_goes_on);
     ADD(test_teardown_leaves_a_frame_to_who_uses_it);

@@ -69,7 +69,6 @@ static const struct call readers[] = {
     {HC_platform_op, {AT}},
     {HC_memory_op, {XENMEM_current_reservation, AT}},
     {HC_memory_op, {XENMEM_maximum_reservation, AT}},
-    {HC_memory_op, {XENMEM_machphys_mfn_list, AT}},
     {HC_memory_op, {XENMEM_machine_memory_map, AT}},
     {HC_memory_op, {XENMEM_exchange, AT}},
     {HC_memory_op, {XENMEM_machphys_mapping, AT}},
