@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The buddy allocator and the slabs above it (heap.h).
+ * The buddy allocator (heap.h).
  *
  * Free blocks are naturally aligned. Zone z holds those that lie in frames
  * [2^z, 2^(z+1)): a block never straddles zones, since frame 0 is never ours,
@@ -11,7 +11,6 @@
 #include "core/heap.h"
 
 #include "core/frame.h"
-#include "core/list.h"
 #include "core/log.h"
 #include "core/spinlock.h"
 
@@ -272,11 +271,14 @@ uint64_t heap_free_frames(void)
 
 static uint64_t frames_for(size_t size)
 {
-    return size / PAGE_SIZE + (size % PAGE_SIZE != 0);
+    return size / PAGE_SIZE + (!size || size % PAGE_SIZE);
 }
 
-/* Whole frames for a large object; what a power of two has too much goes back. */
-static void *pages_zalloc(size_t size)
+/*
+ * Zeroed frames for at least `size` bytes of Mica's own use; NULL when there
+ * are none. What a power of two of them has too much goes back.
+ */
+void *heap_zalloc(size_t size)
 {
     uint64_t frames = frames_for(size);
     unsigned order = 0;
@@ -291,150 +293,21 @@ static void *pages_zalloc(size_t size)
     return memset(arch_frame_ptr(first), 0, frames * PAGE_SIZE);
 }
 
+/* The way back for heap_zalloc of the same size; NULL is fine. */
+void heap_zfree(void *ptr, size_t size)
+{
+    if (ptr)
+        heap_free_run(arch_frame_of(ptr), frames_for(size));
+}
+
 /* 2^order zeroed frames for Mica's own use; NULL when there are none. */
 void *frames_alloc(unsigned order)
 {
-    return pages_zalloc(PAGE_SIZE << order);
+    return heap_zalloc(PAGE_SIZE << order);
 }
 
 /* The way back for frames_alloc. */
 void frames_free(void *ptr, unsigned order)
 {
-    if (ptr)
-        heap_free(arch_frame_of(ptr), order);
-}
-
-/*
- * Slabs: frames of objects of one size, a power of two. A slab begins with this
- * header; free objects are chained through their first word. Slabs with a free
- * object are on their class's list.
- */
-#define SLAB_MIN_SHIFT 4
-#define SLAB_MAX_SIZE 1024u
-#define SLAB_CLASSES 7
-#define POISON 0x5a
-
-struct slab {
-    struct list link;
-    void *free;    /* the first free object */
-    unsigned used; /* objects handed out */
-};
-
-static struct slab_class {
-    struct spinlock lock;
-    struct list partial; /* zero until the first slab is made */
-} slab_classes[SLAB_CLASSES];
-
-/* The class of objects of `size` bytes, whose own size takes its place. */
-static struct slab_class *class_of(size_t *size)
-{
-    unsigned index = 0;
-
-    while (1ul << (index + SLAB_MIN_SHIFT) < *size)
-        index++;
-    *size = 1ul << (index + SLAB_MIN_SHIFT);
-    return &slab_classes[index];
-}
-
-static void check_poison(const void *object, size_t size)
-{
-    const uint8_t *bytes = object;
-
-    for (size_t i = sizeof(void *); CONFIG_DEBUG && i < size; i++)
-        if (bytes[i] != POISON)
-            panic("heap: %p of %zu bytes was written after its release", object,
-                  size);
-}
-
-static void push_object(struct slab *slab, void *object, size_t size)
-{
-    if (CONFIG_DEBUG)
-        memset(object, POISON, size);
-    *(void **)object = slab->free;
-    slab->free = object;
-}
-
-static struct slab *slab_create(struct slab_class *c, size_t size)
-{
-    struct slab *slab = frames_alloc(0);
-
-    if (!slab)
-        return NULL;
-    for (size_t at = PAGE_SIZE - size; at >= sizeof(*slab); at -= size)
-        push_object(slab, (char *)slab + at, size);
-    list_add(&slab->link, &c->partial);
-    return slab;
-}
-
-static void *slab_alloc(struct slab_class *c, size_t size)
-{
-    struct slab *slab;
-    void *object = NULL;
-
-    spin_lock(&c->lock);
-    if (!c->partial.next)
-        list_init(&c->partial);
-    slab = list_is_empty(&c->partial)
-               ? slab_create(c, size)
-               : list_first(&c->partial, struct slab, link);
-    if (slab) {
-        object = slab->free;
-        slab->free = *(void **)object;
-        slab->used++;
-        if (!slab->free)
-            list_del(&slab->link);
-    }
-    spin_unlock(&c->lock);
-    return object;
-}
-
-static void check_not_on_slab(const struct slab *slab, const void *object)
-{
-    for (void *const *p = slab->free; CONFIG_DEBUG && p; p = *p)
-        if (p == object)
-            panic("heap: %p freed twice", object);
-}
-
-static void slab_free(struct slab_class *c, void *object, size_t size)
-{
-    struct slab *slab = arch_frame_ptr(arch_frame_of(object));
-
-    spin_lock(&c->lock);
-    check_not_on_slab(slab, object);
-    if (!slab->free)
-        list_add(&slab->link, &c->partial);
-    push_object(slab, object, size);
-    if (--slab->used == 0) {
-        list_del(&slab->link);
-        frames_free(slab, 0);
-    }
-    spin_unlock(&c->lock);
-}
-
-/*
- * Zeroed memory of `size` bytes for Mica's own use, aligned to 16 and to the
- * largest power of two in `size` up to a page; NULL when there is none.
- */
-void *heap_zalloc(size_t size)
-{
-    struct slab_class *c;
-    void *object;
-
-    if (size > SLAB_MAX_SIZE)
-        return pages_zalloc(size);
-    c = class_of(&size);
-    object = slab_alloc(c, size);
-    if (!object)
-        return NULL;
-    check_poison(object, size);
-    return memset(object, 0, size);
-}
-
-/* The way back for heap_zalloc of the same size; NULL is fine. */
-void heap_zfree(void *ptr, size_t size)
-{
-    if (ptr && size > SLAB_MAX_SIZE)
-        heap_free_run(arch_frame_of(ptr), frames_for(size));
-    else if (ptr)
-        slab_free(class_of(&size), ptr, size);
+    heap_zfree(ptr, PAGE_SIZE << order);
 }

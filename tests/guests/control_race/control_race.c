@@ -24,7 +24,7 @@
 #define GRANTS 8  /* likewise */
 #define ROUNDS 300
 #define STACK_BYTES 16384
-/* What slabs may keep of the first campaign, in pages. */
+/* What dom0's own tables may have grown by in the first campaign, in pages. */
 #define SLACK 64
 
 const char guest_name[] = "control_race";
