@@ -47,7 +47,7 @@ static int list_write(guest_va list, uint64_t index, mfn_t first)
 
 /*
  * 2^order zeroed frames in a row where mem_flags allow, nobody's yet, at `pfn`
- * unless that is PFN_INVALID's number. The first, or MFN_INVALID.
+ * in the M2P. The first, or MFN_INVALID.
  */
 static mfn_t extent_alloc(unsigned order, uint32_t mem_flags, uint64_t pfn)
 {
@@ -58,7 +58,7 @@ static mfn_t extent_alloc(unsigned order, uint32_t mem_flags, uint64_t pfn)
         return first;
     memset(arch_frame_ptr(first), 0, PAGE_SIZE << order);
     for (uint64_t i = 0; i < 1ull << order; i++)
-        arch_m2p_set(mfn_add(first, i), pfn == PFN_INVALID.n ? pfn : pfn + i);
+        arch_m2p_set(mfn_add(first, i), pfn + i);
     return first;
 }
 
@@ -78,26 +78,23 @@ struct reservation {
 };
 
 /*
- * New frames for the pfn listed, or for none: both lists get the MFN. They are
+ * New frames for the pfn listed, whose place takes the MFN. They are
  * announced before they become the domain's: a request that fails half way
  * has then nothing to take back that a guest could use.
  */
 static int add_extent(const struct reservation *r, uint64_t index)
 {
     const struct xenmem_reservation_args *op = &r->op;
-    uint64_t pfn = PFN_INVALID.n;
-    int error = 0;
+    uint64_t pfn;
+    int error = list_read(op->extent_start, index, &pfn);
     mfn_t first;
 
-    if (r->cmd == XENMEM_populate_physmap)
-        error = list_read(op->extent_start, index, &pfn);
     if (error)
         return error;
     first = extent_alloc(op->extent_order, op->mem_flags, pfn);
     if (mfn_equal(first, MFN_INVALID))
         return -ENOMEM;
-    if (op->extent_start.va)
-        error = list_write(op->extent_start, index, first);
+    error = list_write(op->extent_start, index, first);
     if (!error)
         error = frame_assign(first, op->extent_order, r->domain);
     if (error)
@@ -122,17 +119,13 @@ static int remove_extent(const struct reservation *r, uint64_t index)
     return error;
 }
 
-static int check_reservation(const struct reservation *r)
+static int check_reservation(const struct xenmem_reservation_args *op)
 {
-    const struct xenmem_reservation_args *op = &r->op;
-
     if (op->nr_extents > MAX_EXTENTS || op->extent_order > MAX_ORDER)
         return refuse(-EINVAL, "%lu extents of order %u are too many",
                       op->nr_extents, op->extent_order);
     if (op->mem_flags & XENMEMF_populate_on_demand)
         return refuse(-EOPNOTSUPP, "memory on demand is not served");
-    if (!op->extent_start.va && r->cmd != XENMEM_increase_reservation)
-        return -EFAULT;
     return 0;
 }
 
@@ -158,7 +151,7 @@ static int find_domain(struct domain *caller, struct reservation *r,
     return refuse(-ESRCH, "domain %u was another", r->op.domid);
 }
 
-/* increase_reservation, decrease_reservation, populate_physmap. */
+/* decrease_reservation, populate_physmap. */
 static long change_reservation(struct vcpu *v, const struct hc_args *args)
 {
     uint64_t i = args->a[0] >> MEMOP_EXTENT_SHIFT;
@@ -171,7 +164,7 @@ static long change_reservation(struct vcpu *v, const struct hc_args *args)
         return -EFAULT;
     if (i > r.op.nr_extents)
         return -EINVAL;
-    error = check_reservation(&r);
+    error = check_reservation(&r.op);
     if (!error)
         error = find_domain(v->domain, &r, i ? args->a[2] : 0);
     if (error)
@@ -432,22 +425,7 @@ static long xenmem_machine_memory_map(struct sub_call *c, void *arg)
     return put_map(arg, machine_e820, machine_e820_count);
 }
 
-/* Gives `d` a map from the heap in place of what it had. */
-static void replace_map(struct domain *d, void *map, size_t count)
-{
-    size_t old_count;
-    void *old;
-
-    spin_lock(&d->memory_lock);
-    old = d->e820;
-    old_count = d->e820_count;
-    d->e820 = map;
-    d->e820_count = count;
-    spin_unlock(&d->memory_lock);
-    if (old)
-        heap_zfree(old, old_count * sizeof(struct e820_entry));
-}
-
+/* Once, by the builder. */
 static long xenmem_set_memory_map(struct sub_call *c, void *arg)
 {
     struct xenmem_set_memory_map_args *op = arg;
@@ -463,8 +441,15 @@ static long xenmem_set_memory_map(struct sub_call *c, void *arg)
         heap_zfree(map, size);
         return -EFAULT;
     }
-    replace_map(c->d, map, op->map.nr_entries);
-    return 0;
+    spin_lock(&c->d->memory_lock);
+    if (!c->d->e820) {
+        c->d->e820 = map;
+        c->d->e820_count = op->map.nr_entries;
+        map = NULL;
+    }
+    spin_unlock(&c->d->memory_lock);
+    heap_zfree(map, size);
+    return map ? -EEXIST : 0;
 }
 
 /* --- Mica's own frames --------------------------------------------------- */
@@ -519,7 +504,6 @@ long hc_memory_op(struct vcpu *v, const struct hc_args *args)
     unsigned cmd = args->a[0] & MEMOP_CMD_MASK;
 
     switch (cmd) {
-    case XENMEM_increase_reservation:
     case XENMEM_decrease_reservation:
     case XENMEM_populate_physmap:
         return change_reservation(v, args);

@@ -76,18 +76,6 @@ static void parse_hpet(struct bytes t)
         info.hpet_address = r.address;
 }
 
-static void parse_mcfg(struct bytes t)
-{
-    for (uint32_t at = HEADER_SIZE + 8;
-         at + 16 <= t.size && info.mcfg_count < ACPI_MAX_MCFGS; at += 16)
-        info.mcfgs[info.mcfg_count++] = (struct acpi_mcfg){
-            .base = bytes_64(t, at),
-            .segment = bytes_16(t, at + 8),
-            .first_bus = bytes_8(t, at + 10),
-            .last_bus = bytes_8(t, at + 11),
-        };
-}
-
 static void add_cpu(uint32_t apic_id, uint32_t acpi_id, uint32_t flags)
 {
     if (!(flags & (MADT_CPU_ENABLED | MADT_CPU_ONLINE_CAPABLE)))
@@ -169,7 +157,6 @@ static const struct parser {
     {"APIC", parse_madt},
     {"FACP", parse_fadt},
     {"HPET", parse_hpet},
-    {"MCFG", parse_mcfg},
 };
 
 /* Nothing where `size` bytes at `address` cannot be. */

@@ -12,7 +12,6 @@
 
 #define ACPI_MAX_CPUS CONFIG_MAX_PCPUS
 #define ACPI_MAX_IOAPICS 32
-#define ACPI_MAX_MCFGS 16
 #define ACPI_ISA_IRQS 16
 
 struct acpi_cpu {
@@ -52,12 +51,6 @@ static inline bool acpi_is_port(const struct acpi_register *r, unsigned size)
            r->address <= 0x10000 - size;
 }
 
-struct acpi_mcfg {
-    uint64_t base;
-    uint16_t segment;
-    uint8_t first_bus, last_bus;
-};
-
 struct acpi_info {
     bool is_found; /* there are tables at all */
 
@@ -76,9 +69,6 @@ struct acpi_info {
     bool has_reset;
 
     uint64_t hpet_address; /* 0: there is none */
-
-    unsigned mcfg_count;
-    struct acpi_mcfg mcfgs[ACPI_MAX_MCFGS];
 };
 
 #define ACPI_RSDP_SIZE 36 /* of revision 2; the first 20 are revision 1 */

@@ -50,14 +50,6 @@ static struct ioapic *find(unsigned gsi)
     return NULL;
 }
 
-static bool overlaps_known(const struct ioapic *io)
-{
-    for (unsigned pin = 0; pin < io->pins; pin++)
-        if (find(io->gsi_base + pin))
-            return true;
-    return false;
-}
-
 static void add(const struct acpi_ioapic *found)
 {
     struct ioapic *io = &ioapics[ioapic_count];
@@ -68,8 +60,8 @@ static void add(const struct acpi_ioapic *found)
     io->window = map_device(found->address, 0x20);
     version = reg_read(io, REG_VERSION);
     io->pins = (version >> 16 & 0xff) + 1;
-    if (version == UINT32_MAX || io->pins > MAX_PINS || apic_id > 0xff ||
-        io->gsi_base > IOAPIC_MAX_GSIS - io->pins || overlaps_known(io)) {
+    if (io->pins > MAX_PINS || apic_id > 0xff ||
+        io->gsi_base > IOAPIC_MAX_GSIS - io->pins) {
         log_warning("IO-APIC at 0x%x ignored: GSIs %u, version 0x%x",
                     found->address, found->gsi_base, version);
         return;
