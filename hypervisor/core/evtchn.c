@@ -165,39 +165,31 @@ void evtchn_mark_all_pending(struct vcpu *v)
     sched_notify(v);
 }
 
-/* Raises a per-vCPU virtual interrupt, if `v` has bound it. */
+/* Raises a virtual interrupt, if `v` has bound it: global ones are vCPU 0's. */
 void evtchn_raise_virq(struct vcpu *v, unsigned virq)
 {
-    evtchn_port_t port = __atomic_load_n(&v->virq_port[virq], __ATOMIC_ACQUIRE);
-
-    if (port)
-        set_pending(v, port);
+    raise_port(v->domain,
+               __atomic_load_n(&v->virq_port[virq], __ATOMIC_ACQUIRE));
 }
 
 /* Raises a global virtual interrupt, if `d` has bound it. */
 void evtchn_raise_global_virq(struct domain *d, unsigned virq)
 {
-    const struct vcpu *v = domain_vcpu(d, 0);
+    struct vcpu *v = domain_vcpu(d, 0);
 
     if (v)
-        raise_port(d, __atomic_load_n(&v->virq_port[virq], __ATOMIC_ACQUIRE));
+        evtchn_raise_virq(v, virq);
 }
 
 /*
- * Raises a physical interrupt; false if `d` has not bound it. Takes the
- * event_lock: a device may interrupt while its domain is being torn down.
+ * Raises a physical interrupt, if `d` has bound it. Takes the event_lock: a
+ * device may interrupt while its domain is being torn down.
  */
-bool evtchn_raise_pirq(struct domain *d, unsigned pirq)
+void evtchn_raise_pirq(struct domain *d, unsigned pirq)
 {
-    evtchn_port_t port;
-
-    if (pirq >= MAX_PIRQS)
-        return false;
     spin_lock(&d->event_lock);
-    port = d->events->pirq_port[index_clamp(pirq, MAX_PIRQS)];
-    raise_port(d, port);
+    raise_port(d, d->events->pirq_port[index_clamp(pirq, MAX_PIRQS)]);
     spin_unlock(&d->event_lock);
-    return port != 0;
 }
 
 /* --- binding ------------------------------------------------------------- */

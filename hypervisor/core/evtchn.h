@@ -59,4 +59,4 @@ bool evtchn_is_pending(const struct domain *d, evtchn_port_t port);
 void evtchn_mark_all_pending(struct vcpu *v);
 void evtchn_raise_virq(struct vcpu *v, unsigned virq);
 void evtchn_raise_global_virq(struct domain *d, unsigned virq);
-bool evtchn_raise_pirq(struct domain *d, unsigned pirq);
+void evtchn_raise_pirq(struct domain *d, unsigned pirq);

@@ -39,7 +39,7 @@ static int map_msi(struct physdev_map_pirq_args *op)
     unsigned pirq;
     int error;
 
-    if (op->entry_nr < 0 || op->entry_nr > UINT16_MAX || op->devfn < 0 ||
+    if (op->entry_nr < 0 || op->entry_nr > 0xffff || op->devfn < 0 ||
         op->devfn > 0xff || op->bus < 0 || op->bus > 0xff)
         return refuse(-EINVAL, "a message of device %x:%x", op->bus, op->devfn);
     if (op->pirq >= 0)
