@@ -237,22 +237,3 @@ struct evtchn_set_priority_args {
 };
 ABI_SIZE(struct evtchn_set_priority_args, 8);
 ABI_AT(struct evtchn_set_priority_args, priority, 4);
-
-/* event_channel_op_compat: the commands 0..9 with their argument behind. */
-struct evtchn_op {
-    uint32_t cmd; /* in:  EVTCHNOP_* */
-    union {
-        struct evtchn_alloc_unbound_args alloc_unbound;
-        struct evtchn_bind_interdomain_args bind_interdomain;
-        struct evtchn_bind_virq_args bind_virq;
-        struct evtchn_bind_pirq_args bind_pirq;
-        struct evtchn_bind_ipi_args bind_ipi;
-        struct evtchn_close_args close;
-        struct evtchn_send_args send;
-        struct evtchn_status_args status;
-        struct evtchn_bind_vcpu_args bind_vcpu;
-        struct evtchn_unmask_args unmask;
-    } u; /* by cmd */
-};
-ABI_SIZE(struct evtchn_op, 28);
-ABI_AT(struct evtchn_op, u, 4);

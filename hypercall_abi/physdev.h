@@ -281,19 +281,3 @@ struct physdev_dbgp_op_args {
 ABI_SIZE(struct physdev_dbgp_op_args, 6);
 ABI_AT(struct physdev_dbgp_op_args, bus, 1);
 ABI_AT(struct physdev_dbgp_op_args, pci, 2);
-
-/* physdev_op_compat: the commands 4..11 with their argument behind. */
-struct physdev_op {
-    uint32_t cmd; /* in:  PHYSDEVOP_* */
-    uint32_t pad;
-    union {
-        struct physdev_irq_status_query_args irq_status_query;
-        struct physdev_set_iopl_args set_iopl;
-        struct physdev_set_iobitmap_args set_iobitmap;
-        struct physdev_apic_args apic_op;
-        struct physdev_irq_args irq_op;
-    } u; /* by cmd */
-};
-ABI_SIZE(struct physdev_op, 24);
-ABI_AT(struct physdev_op, pad, 4);
-ABI_AT(struct physdev_op, u, 8);

@@ -93,7 +93,7 @@ void arch_l4_install_own_slots(uint64_t *l4);
 /* Whether guests may never map the device frame `mfn` (APICs and the like). */
 bool arch_io_frame_is_forbidden(mfn_t mfn);
 
-/* Whether device frame `mfn` may be mapped read-only only (MSI-X tables). */
+/* Whether device frame `mfn` may be mapped read-only only (IO-APICs). */
 bool arch_io_frame_is_read_only(mfn_t mfn);
 
 /* --- vCPUs --------------------------------------------------------------- */

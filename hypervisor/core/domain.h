@@ -5,7 +5,7 @@
  * dying domain frees it. Being in the list is one reference.
  *
  * Locks of a domain: event_lock guards ports and VIRQ bindings, grant_lock
- * its grant table and mappings, pt_lock every change of a frame's type to or
+ * its grant table, pt_lock its mappings and each change of a frame's type to or
  * from a table or descriptor type and every write to such a frame; memory
  * accounting is under memory_lock. state_lock guards its state, pauses and
  * watchdogs; it nests inside those and outside the scheduler's and timers'.

@@ -19,7 +19,6 @@
 #include "core/hypercall.h"
 #include "core/log.h"
 #include "core/pcpu.h"
-#include "core/physdev.h"
 #include "core/pt_validate.h"
 #include "core/sched.h"
 
@@ -172,20 +171,14 @@ static int release_grants(struct domain *d)
     return error == -ERESTART ? error : 0;
 }
 
-static int release_devices(struct domain *d)
-{
-    physdev_release(d);
-    return 0;
-}
-
 static int release_memory(struct domain *d)
 {
     return for_each_chunk(d, release_chunk);
 }
 
 static int (*const steps[])(struct domain *d) = {
-    domain_release_events, release_vcpus,   release_tables,
-    release_grants,        release_devices, release_memory,
+    domain_release_events, release_vcpus,  release_tables,
+    release_grants,        release_memory,
 };
 
 /* --- leaving the list ---------------------------------------------------- */

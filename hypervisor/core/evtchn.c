@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Ports and their states. evtchn.h has the locking; evtchn_op.c the calls that
- * guests make.
- */
+/* Ports, what they say, and event_channel_op (evtchn.h). */
 #include "core/evtchn.h"
+
+#include "hypercall_abi/event_channel.h"
+#include "hypercall_abi/hypercall.h"
 
 #include "core/arch.h"
 #include "core/bitmap.h"
@@ -13,26 +13,25 @@
 #include "core/log.h"
 #include "core/sched.h"
 #include "core/spinlock.h"
+#include "core/sub_op.h"
 #include "core/vcpu.h"
 
 #define BUCKET_PORTS 128u
 #define BUCKET_SIZE (BUCKET_PORTS * sizeof(struct port_info))
 #define BUCKETS (EVTCHN_PORTS / BUCKET_PORTS)
 
-/* How often a closer follows a channel whose other end keeps changing. */
-#define CHASE_LIMIT 16
-
 /*
  * Buckets appear when their first port is needed and stay until the domain is
  * freed, so that a pointer once read remains good.
  */
 struct evtchn_table {
-    struct port_info *buckets[BUCKETS];        /* atomic, event_lock */
-    uint64_t used[BITMAP_WORDS(EVTCHN_PORTS)]; /* event_lock */
-    bool is_closed;                            /* event_lock: no new ports */
-    evtchn_port_t last;                        /* event_lock: highest allowed */
-    evtchn_port_t pirq_port[MAX_PIRQS];        /* event_lock */
+    struct port_info *buckets[BUCKETS]; /* atomic, event_lock */
+    bool is_closed;                     /* event_lock: no new ports */
+    evtchn_port_t last;                 /* event_lock: highest allowed */
+    evtchn_port_t pirq_port[MAX_PIRQS]; /* event_lock */
 };
+
+static struct spinlock binding_lock = SPINLOCK_INIT; /* evtchn.h */
 
 /* --- the table ----------------------------------------------------------- */
 
@@ -43,7 +42,6 @@ int evtchn_create(struct domain *d)
     if (!d->events)
         return -ENOMEM;
     d->events->last = EVTCHN_PORTS - 1;
-    bit_set(d->events->used, 0);
     return 0;
 }
 
@@ -84,25 +82,7 @@ static struct port_info *bound_port(const struct domain *d,
 {
     struct port_info *port = port_of(d, number);
 
-    return port && port->state > PORT_RESERVED ? port : NULL;
-}
-
-static int find_free(const struct evtchn_table *table)
-{
-    for (unsigned i = 0; i < ARRAY_LEN(table->used); i++)
-        if (~table->used[i])
-            return (int)(i * 64) + __builtin_ctzll(~table->used[i]);
-    return -ENOSPC;
-}
-
-/* With the event_lock. The bit of a late event must not greet the next user. */
-static void free_port(struct domain *d, evtchn_port_t number)
-{
-    struct port_info *port = port_of(d, number);
-
-    *port = (struct port_info){.state = PORT_FREE};
-    atomic_bit_clear(d->shared_info->evtchn_pending, number);
-    bit_clear(d->events->used, number);
+    return port && port->state != PORT_FREE ? port : NULL;
 }
 
 /* --- raising events ------------------------------------------------------ */
@@ -185,54 +165,39 @@ void evtchn_mark_all_pending(struct vcpu *v)
     sched_notify(v);
 }
 
-/* Raises a per-vCPU virtual interrupt, if `v` has bound it. */
+/* Raises a virtual interrupt, if `v` has bound it: global ones are vCPU 0's. */
 void evtchn_raise_virq(struct vcpu *v, unsigned virq)
 {
-    evtchn_port_t port = __atomic_load_n(&v->virq_port[virq], __ATOMIC_ACQUIRE);
-
-    if (port)
-        set_pending(v, port);
+    raise_port(v->domain,
+               __atomic_load_n(&v->virq_port[virq], __ATOMIC_ACQUIRE));
 }
 
 /* Raises a global virtual interrupt, if `d` has bound it. */
 void evtchn_raise_global_virq(struct domain *d, unsigned virq)
 {
-    const struct vcpu *v = domain_vcpu(d, 0);
+    struct vcpu *v = domain_vcpu(d, 0);
 
     if (v)
-        raise_port(d, __atomic_load_n(&v->virq_port[virq], __ATOMIC_ACQUIRE));
+        evtchn_raise_virq(v, virq);
 }
 
 /*
- * Raises a physical interrupt; false if `d` has not bound it. Takes the
- * event_lock: a device may interrupt while its domain is being torn down.
+ * Raises a physical interrupt, if `d` has bound it. Takes the event_lock: a
+ * device may interrupt while its domain is being torn down.
  */
-bool evtchn_raise_pirq(struct domain *d, unsigned pirq)
+void evtchn_raise_pirq(struct domain *d, unsigned pirq)
 {
-    evtchn_port_t port;
-
-    if (pirq >= MAX_PIRQS)
-        return false;
     spin_lock(&d->event_lock);
-    port = d->events->pirq_port[index_clamp(pirq, MAX_PIRQS)];
-    raise_port(d, port);
+    raise_port(d, d->events->pirq_port[index_clamp(pirq, MAX_PIRQS)]);
     spin_unlock(&d->event_lock);
-    return port != 0;
 }
 
 /* --- binding ------------------------------------------------------------- */
 
-/* Locks `d` and the peer that a port of it has or is to have. */
-static void lock_for(struct domain *d, const struct port_info *what)
+/* The domain at the other end of a port, or the port's own. */
+static struct domain *other_end(struct domain *d, const struct port_info *port)
 {
-    spin_lock_both(&d->event_lock,
-                   what->peer ? &what->peer->event_lock : &d->event_lock);
-}
-
-static void unlock_for(struct domain *d, const struct port_info *what)
-{
-    spin_unlock_both(&d->event_lock,
-                     what->peer ? &what->peer->event_lock : &d->event_lock);
+    return port && port->peer ? port->peer : d;
 }
 
 /* The port that its owner left unbound for `d` to join, or NULL. */
@@ -247,210 +212,143 @@ static struct port_info *partner_of(const struct domain *d,
     return is_ours ? there : NULL;
 }
 
-/* Whether a port of `d` can be what `what` says at the moment. */
-static int check(const struct domain *d, const struct port_info *what)
+/* Where the port that has bound an interrupt is noted, or NULL. */
+static evtchn_port_t *binding_of(const struct domain *d,
+                                 const struct port_info *port)
 {
-    if (d->events->is_closed)
-        return -ESRCH;
-    switch ((enum port_state)what->state) {
-    case PORT_INTERDOMAIN:
-        if (partner_of(d, what))
-            return 0;
-        return refuse(-EINVAL, "port %u of d%u is not for d%u",
-                      what->remote_port, what->peer->id, d->id);
-    case PORT_VIRQ:
-        return domain_vcpu(d, what->vcpu)->virq_port[what->irq] ? -EEXIST : 0;
-    case PORT_PIRQ:
-        if (!d->is_privileged &&
-            !rangeset_contains(d->irqs, what->irq, what->irq))
-            return -EPERM;
-        return d->events->pirq_port[what->irq] ? -EEXIST : 0;
-    default:
-        return 0;
-    }
+    if (port->state == PORT_PIRQ)
+        return &d->events->pirq_port[port->irq];
+    if (port->state != PORT_VIRQ)
+        return NULL;
+    return &domain_vcpu(d, evtchn_virq_is_global(port->irq) ? 0 : port->vcpu)
+                ->virq_port[port->irq];
 }
 
-static int reserve_locked(struct domain *d)
+/* Whether a port of `d` can be what `what` says. */
+static int check(const struct domain *d, const struct port_info *what)
+{
+    const evtchn_port_t *binding = binding_of(d, what);
+
+    if (d->events->is_closed)
+        return -ESRCH;
+    if (what->state == PORT_INTERDOMAIN && !partner_of(d, what))
+        return refuse(-EINVAL, "port %u of d%u is not for d%u",
+                      what->remote_port, what->peer->id, d->id);
+    if (what->state == PORT_PIRQ && !d->is_privileged &&
+        !rangeset_contains(d->irqs, what->irq, what->irq))
+        return -EPERM;
+    return binding && *binding ? -EEXIST : 0;
+}
+
+/* Sets *number to that of a free port, whose record there is then. */
+static int find_free(struct domain *d, evtchn_port_t *number)
 {
     struct evtchn_table *table = d->events;
     struct port_info **bucket;
-    int port = find_free(table);
 
-    if (port < 0 || (evtchn_port_t)port > table->last)
+    for (*number = 1; bound_port(d, *number);)
+        ++*number;
+    if (*number > table->last)
         return refuse(-ENOSPC, "no port up to %u is free", table->last);
-    bucket = &table->buckets[(unsigned)port / BUCKET_PORTS];
+    bucket = &table->buckets[*number / BUCKET_PORTS];
     if (!*bucket)
         __atomic_store_n(bucket, heap_zalloc(BUCKET_SIZE), __ATOMIC_RELEASE);
-    if (!*bucket)
-        return -ENOMEM;
-    bit_set(table->used, (size_t)port);
-    port_of(d, (evtchn_port_t)port)->state = PORT_RESERVED;
-    return port;
+    return *bucket ? 0 : -ENOMEM;
 }
 
 /*
- * Sets a free port aside for what `what` says, whose numbers exist: nobody can
- * use, bind or close it. Its number, or -ENOSPC, -ENOMEM, or what
- * evtchn_publish would say now.
+ * Makes a port what it is to be: a pirq may come from now on, and an
+ * interdomain port becomes pending at once, for its event may have come
+ * already.
  */
-int evtchn_reserve(struct domain *d, const struct port_info *what)
+static void bind_locked(struct domain *d, evtchn_port_t number,
+                        const struct port_info *what)
 {
-    int result;
+    struct port_info *there = what->peer ? partner_of(d, what) : NULL;
+    evtchn_port_t *binding = binding_of(d, what);
 
-    lock_for(d, what);
-    result = check(d, what);
-    if (!result)
-        result = reserve_locked(d);
-    unlock_for(d, what);
-    return result;
-}
-
-/* Gives a reserved port back. */
-void evtchn_unreserve(struct domain *d, evtchn_port_t port)
-{
-    spin_lock(&d->event_lock);
-    free_port(d, port);
-    spin_unlock(&d->event_lock);
-}
-
-/* Has others know of the port, whose record is complete. */
-static void take_effect(struct domain *d, evtchn_port_t number,
-                        const struct port_info *port)
-{
-    struct port_info *there;
-
-    switch ((enum port_state)port->state) {
-    case PORT_INTERDOMAIN:
-        there = port_of(port->peer, port->remote_port);
+    *port_of(d, number) = *what;
+    if (binding)
+        __atomic_store_n(binding, number, __ATOMIC_RELEASE);
+    if (there) {
         there->state = PORT_INTERDOMAIN;
         there->remote_port = number;
         there->peer = d;
         raise_port(d, number);
-        break;
-    case PORT_VIRQ:
-        __atomic_store_n(&domain_vcpu(d, port->vcpu)->virq_port[port->irq],
-                         number, __ATOMIC_RELEASE);
-        break;
-    case PORT_PIRQ:
-        d->events->pirq_port[port->irq] = number;
-        if (d->is_privileged) /* the machine interrupts nobody else */
-            arch_pirq_unmask(port->irq);
-        break;
-    default:
-        break;
     }
+    if (what->state == PORT_PIRQ && d->is_privileged)
+        arch_pirq_unmask(what->irq); /* the machine interrupts nobody else */
 }
 
 /*
- * Makes a reserved port what it was reserved for. It works from now on: a pirq
- * may come, and an interdomain port becomes pending at once, for its event may
- * have come already. On an error it is still reserved: -EINVAL when the peer
- * has left no such port unbound for `d`, -EEXIST for an interrupt that is
- * bound, -EPERM for a pirq that is not the domain's, -ESRCH for a dying domain.
+ * Makes a new port what `what` says, whose numbers exist. Its number goes to
+ * *number of the argument: the guest hears of it first, and so of every port
+ * there is. -EINVAL when the peer has left no such port unbound for the
+ * domain, -EEXIST for an interrupt that is bound, -EPERM for a pirq that is
+ * not the domain's, -ESRCH for a dying domain, -ENOSPC, -ENOMEM, -EFAULT.
  */
-int evtchn_publish(struct domain *d, evtchn_port_t number,
-                   const struct port_info *what)
+static int bind(const struct sub_call *c, evtchn_port_t *number,
+                const struct port_info *what)
 {
+    struct domain *d = c->d, *peer = other_end(d, what);
     int error;
 
-    lock_for(d, what);
+    spin_lock(&binding_lock);
+    spin_lock_both(&d->event_lock, &peer->event_lock);
     error = check(d, what);
-    if (!error) {
-        *port_of(d, number) = *what;
-        take_effect(d, number, what);
-    }
-    unlock_for(d, what);
+    if (!error)
+        error = find_free(d, number);
+    if (!error)
+        error = sub_op_answer(c);
+    if (!error)
+        bind_locked(d, *number, what);
+    spin_unlock_both(&d->event_lock, &peer->event_lock);
+    spin_unlock(&binding_lock);
     return error;
 }
 
-/* --- closing ------------------------------------------------------------- */
-
-/*
- * Takes the event_lock of `d` and, if `number` is an interdomain port, of its
- * peer: *locked, with a reference, or else `d` itself. -ERESTART if the port
- * changes all the time.
- */
-static int lock_with_peer(struct domain *d, evtchn_port_t number,
-                          struct domain **locked)
-{
-    struct domain *peer = d;
-
-    domain_get(d);
-    for (unsigned i = 0; i < CHASE_LIMIT; i++) {
-        const struct port_info *port;
-        struct domain *now;
-
-        spin_lock_both(&d->event_lock, &peer->event_lock);
-        port = bound_port(d, number);
-        now = port && port->peer ? port->peer : d;
-        *locked = peer;
-        if (now == peer)
-            return 0;
-        domain_get(now);
-        spin_unlock_both(&d->event_lock, &peer->event_lock);
-        domain_put(peer);
-        peer = now;
-    }
-    domain_put(peer);
-    return -ERESTART;
-}
-
-/* The vCPU that has bound a virtual interrupt: for global ones vCPU 0. */
-static struct vcpu *virq_owner(const struct domain *d,
-                               const struct port_info *port)
-{
-    return domain_vcpu(d, evtchn_virq_is_global(port->irq) ? 0 : port->vcpu);
-}
-
-/* Undoes what binding the port did. With the lock, or both. */
+/* Undoes what binding the port did. */
 static void close_locked(struct domain *d, evtchn_port_t number)
 {
-    const struct port_info *port = port_of(d, number);
-    struct port_info *there;
+    struct port_info *port = port_of(d, number), *there;
+    evtchn_port_t *binding = binding_of(d, port);
 
-    switch ((enum port_state)port->state) {
-    case PORT_INTERDOMAIN: /* the other end waits for us to come again */
+    if (port->peer) { /* the other end waits for us to come again */
         there = port_of(port->peer, port->remote_port);
         there->state = PORT_UNBOUND;
         there->remote_port = 0;
         there->peer = NULL;
-        break;
-    case PORT_VIRQ:
-        __atomic_store_n(&virq_owner(d, port)->virq_port[port->irq], 0,
-                         __ATOMIC_RELEASE);
-        break;
-    case PORT_PIRQ:
-        if (d->is_privileged)
-            arch_pirq_mask(port->irq);
-        d->events->pirq_port[port->irq] = 0;
-        break;
-    default:
-        break;
     }
-    free_port(d, number);
+    if (port->state == PORT_PIRQ && d->is_privileged)
+        arch_pirq_mask(port->irq);
+    if (binding)
+        __atomic_store_n(binding, 0, __ATOMIC_RELEASE);
+    *port = (struct port_info){.state = PORT_FREE};
+    /* The bit of a late event must not greet the next user. */
+    atomic_bit_clear(d->shared_info->evtchn_pending, number);
 }
 
 /*
- * Frees a port; the other end of an interdomain channel becomes unbound.
- * 0; -EINVAL for a port that is not bound; -ERESTART to be called again.
+ * Frees a port; the other end of an interdomain channel becomes unbound. 0, or
+ * -EINVAL for a port that is not bound.
  */
-int evtchn_close(struct domain *d, evtchn_port_t port)
+static int close_port(struct domain *d, evtchn_port_t number)
 {
+    const struct port_info *port;
     struct domain *peer;
-    int error = lock_with_peer(d, port, &peer);
 
-    if (error)
-        return error;
-    if (bound_port(d, port))
-        close_locked(d, port);
-    else
-        error = -EINVAL;
+    spin_lock(&binding_lock);
+    port = bound_port(d, number);
+    peer = other_end(d, port);
+    spin_lock_both(&d->event_lock, &peer->event_lock);
+    if (port)
+        close_locked(d, number);
     spin_unlock_both(&d->event_lock, &peer->event_lock);
-    domain_put(peer);
-    return error;
+    spin_unlock(&binding_lock);
+    return port ? 0 : -EINVAL;
 }
 
-/* No port can be reserved or bound any more. For a domain that is ending. */
+/* From now on `d` gets no new ports, and nobody joins those it has. */
 void evtchn_refuse_new(struct domain *d)
 {
     spin_lock(&d->event_lock);
@@ -459,79 +357,16 @@ void evtchn_refuse_new(struct domain *d)
 }
 
 /*
- * Closes every bound port, a long job: -ERESTART asks to be called again.
- * Ports that are reserved by a call under way stay. 0 when done.
+ * Closes every bound port, a long job: -ERESTART asks to be called again. 0
+ * when done.
  */
 int evtchn_close_all(struct domain *d)
 {
     for (evtchn_port_t port = 1; port < EVTCHN_PORTS; port++)
-        if (bit_test(d->events->used, port) &&
-            (evtchn_close(d, port) == -ERESTART || hypercall_should_restart()))
+        if (bound_port(d, port) && !close_port(d, port) &&
+            hypercall_should_restart())
             return -ERESTART;
     return 0;
-}
-
-/* --- what else guests do with ports -------------------------------------- */
-
-/*
- * Raises the other end of a channel, or an IPI port. Nobody hears of an
- * unbound one. 0 or -EINVAL.
- */
-int evtchn_send(struct domain *d, evtchn_port_t number)
-{
-    const struct port_info *port;
-    int error = 0;
-
-    spin_lock(&d->event_lock);
-    port = bound_port(d, number);
-    if (port && port->state == PORT_INTERDOMAIN)
-        raise_port(port->peer, port->remote_port);
-    else if (port && port->state == PORT_IPI)
-        raise_port(d, number);
-    else if (!port || port->state != PORT_UNBOUND)
-        error = refuse(-EINVAL, "port %u can't be sent to", number);
-    spin_unlock(&d->event_lock);
-    return error;
-}
-
-/* Unmasks a port and raises it again if it is pending. 0 or -EINVAL. */
-int evtchn_unmask(struct domain *d, evtchn_port_t number)
-{
-    const struct port_info *port;
-    struct vcpu *v = NULL;
-
-    spin_lock(&d->event_lock);
-    port = bound_port(d, number);
-    if (port)
-        v = target_of(d, port);
-    if (v && atomic_bit_clear(d->shared_info->evtchn_mask, number) &&
-        evtchn_is_pending(d, number))
-        notify(v, number);
-    spin_unlock(&d->event_lock);
-    return v ? 0 : -EINVAL;
-}
-
-/* IPIs and virtual interrupts of one vCPU stay where they were bound. */
-static bool port_can_move(const struct port_info *port)
-{
-    return port->state != PORT_IPI &&
-           (port->state != PORT_VIRQ || evtchn_virq_is_global(port->irq));
-}
-
-/* Has a port notify another vCPU, which exists. 0 or -EINVAL. */
-int evtchn_set_vcpu(struct domain *d, evtchn_port_t number, unsigned vcpu)
-{
-    struct port_info *port;
-    int error = -EINVAL;
-
-    spin_lock(&d->event_lock);
-    port = bound_port(d, number);
-    if (port && port_can_move(port)) {
-        __atomic_store_n(&port->vcpu, vcpu, __ATOMIC_RELAXED);
-        error = 0;
-    }
-    spin_unlock(&d->event_lock);
-    return error;
 }
 
 /*
@@ -550,4 +385,214 @@ int evtchn_get_info(struct domain *d, evtchn_port_t number,
     *out = port ? *port : (struct port_info){.state = PORT_FREE};
     spin_unlock(&d->event_lock);
     return 0;
+}
+
+/* --- event_channel_op ---------------------------------------------------- */
+
+/* EVTCHNOP_alloc_unbound: a port that another domain may bind to. */
+static long evtchnop_alloc_unbound(struct sub_call *c, void *arg)
+{
+    struct evtchn_alloc_unbound_args *op = arg;
+    bool is_own = op->remote_dom == DOMID_SELF;
+    struct port_info what = {
+        .state = PORT_UNBOUND,
+        .remote_domain = is_own ? c->v->domain->id : op->remote_dom,
+    };
+
+    return bind(c, &op->port, &what);
+}
+
+/* EVTCHNOP_bind_interdomain: a port joined to one of another domain. */
+static long evtchnop_bind_interdomain(struct sub_call *c, void *arg)
+{
+    struct evtchn_bind_interdomain_args *op = arg;
+    struct domain *remote = domain_resolve_get(op->remote_dom);
+    struct port_info what = {
+        .state = PORT_INTERDOMAIN,
+        .remote_port = op->remote_port,
+        .peer = remote,
+    };
+    long result;
+
+    if (!remote)
+        return refuse(-ESRCH, "no domain %u", op->remote_dom);
+    what.remote_domain = remote->id;
+    result = bind(c, &op->local_port, &what);
+    domain_put(remote);
+    return result;
+}
+
+/* EVTCHNOP_bind_virq: a port for a virtual interrupt. */
+static long evtchnop_bind_virq(struct sub_call *c, void *arg)
+{
+    struct evtchn_bind_virq_args *op = arg;
+    struct port_info what = {
+        .state = PORT_VIRQ,
+        .vcpu = op->vcpu,
+        .irq = (uint32_t)index_clamp(op->virq, NR_VIRQS),
+    };
+
+    if (op->virq >= NR_VIRQS)
+        return refuse(-EINVAL, "VIRQ %u", op->virq);
+    if (!domain_vcpu(c->d, op->vcpu))
+        return refuse(-ENOENT, "no vCPU %u", op->vcpu);
+    if (evtchn_virq_is_global(op->virq) && op->vcpu)
+        return refuse(-EINVAL, "VIRQ %u is vCPU 0's", op->virq);
+    if (evtchn_virq_is_global(op->virq) && !c->d->is_privileged)
+        return refuse(-EPERM, "VIRQ %u is not this domain's", op->virq);
+    return bind(c, &op->port, &what);
+}
+
+/* EVTCHNOP_bind_pirq: a port for a physical interrupt. */
+static long evtchnop_bind_pirq(struct sub_call *c, void *arg)
+{
+    struct evtchn_bind_pirq_args *op = arg;
+    struct port_info what = {
+        .state = PORT_PIRQ,
+        .irq = (uint32_t)index_clamp(op->pirq, MAX_PIRQS),
+    };
+
+    if (op->pirq >= MAX_PIRQS)
+        return refuse(-EINVAL, "interrupt %u", op->pirq);
+    return bind(c, &op->port, &what);
+}
+
+/* EVTCHNOP_bind_ipi: a port with which the caller interrupts its own vCPU. */
+static long evtchnop_bind_ipi(struct sub_call *c, void *arg)
+{
+    struct evtchn_bind_ipi_args *op = arg;
+    struct port_info what = {.state = PORT_IPI, .vcpu = op->vcpu};
+
+    if (!domain_vcpu(c->d, op->vcpu))
+        return refuse(-ENOENT, "no vCPU %u", op->vcpu);
+    return bind(c, &op->port, &what);
+}
+
+/* EVTCHNOP_close: frees a port. */
+static long evtchnop_close(struct sub_call *c, void *arg)
+{
+    const struct evtchn_close_args *op = arg;
+
+    return close_port(c->d, op->port);
+}
+
+/* EVTCHNOP_send: notifies the other end. Nobody hears of an unbound port. */
+static long evtchnop_send(struct sub_call *c, void *arg)
+{
+    const struct evtchn_send_args *op = arg;
+    const struct port_info *port;
+    int error = 0;
+
+    spin_lock(&c->d->event_lock);
+    port = bound_port(c->d, op->port);
+    if (port && port->state == PORT_INTERDOMAIN)
+        raise_port(port->peer, port->remote_port);
+    else if (port && port->state == PORT_IPI)
+        raise_port(c->d, op->port);
+    else if (!port || port->state != PORT_UNBOUND)
+        error = refuse(-EINVAL, "port %u can't be sent to", op->port);
+    spin_unlock(&c->d->event_lock);
+    return error;
+}
+
+/* EVTCHNOP_status: what a port is. Port 0 is there, and closed for good. */
+static long evtchnop_status(struct sub_call *c, void *arg)
+{
+    static const uint32_t names[] = {
+        [PORT_FREE] = EVTCHNSTAT_closed,
+        [PORT_UNBOUND] = EVTCHNSTAT_unbound,
+        [PORT_INTERDOMAIN] = EVTCHNSTAT_interdomain,
+        [PORT_VIRQ] = EVTCHNSTAT_virq,
+        [PORT_IPI] = EVTCHNSTAT_ipi,
+        [PORT_PIRQ] = EVTCHNSTAT_pirq,
+    };
+    struct evtchn_status_args *op = arg;
+    struct port_info info;
+    int error = evtchn_get_info(c->d, op->port, &info);
+
+    if (error)
+        return error;
+    op->status = names[info.state];
+    op->vcpu = info.vcpu;
+    memset(&op->u, 0, sizeof(op->u));
+    if (info.state == PORT_VIRQ || info.state == PORT_PIRQ) {
+        op->u.virq = info.irq;
+    } else { /* zeroes for ports of other kinds */
+        op->u.interdomain.dom = info.remote_domain;
+        op->u.interdomain.port = info.remote_port;
+    }
+    return 0;
+}
+
+/*
+ * EVTCHNOP_bind_vcpu: has a port notify another vCPU of the caller. IPIs and
+ * virtual interrupts of one vCPU stay where they were bound.
+ */
+static long evtchnop_bind_vcpu(struct sub_call *c, void *arg)
+{
+    const struct evtchn_bind_vcpu_args *op = arg;
+    struct port_info *port;
+    bool can_move;
+
+    if (!domain_vcpu(c->d, op->vcpu))
+        return refuse(-ENOENT, "no vCPU %u", op->vcpu);
+    spin_lock(&c->d->event_lock);
+    port = bound_port(c->d, op->port);
+    can_move = port && port->state != PORT_IPI &&
+               (port->state != PORT_VIRQ || evtchn_virq_is_global(port->irq));
+    if (can_move)
+        __atomic_store_n(&port->vcpu, op->vcpu, __ATOMIC_RELAXED);
+    spin_unlock(&c->d->event_lock);
+    return can_move ? 0 : -EINVAL;
+}
+
+/* EVTCHNOP_unmask: clears the mask bit, and notifies if there is cause. */
+static long evtchnop_unmask(struct sub_call *c, void *arg)
+{
+    const struct evtchn_unmask_args *op = arg;
+    const struct port_info *port;
+    struct vcpu *v;
+
+    spin_lock(&c->d->event_lock);
+    port = bound_port(c->d, op->port);
+    v = port ? target_of(c->d, port) : NULL;
+    if (v && atomic_bit_clear(c->d->shared_info->evtchn_mask, op->port) &&
+        evtchn_is_pending(c->d, op->port))
+        notify(v, op->port);
+    spin_unlock(&c->d->event_lock);
+    return v ? 0 : -EINVAL;
+}
+
+/* EVTCHNOP_reset: closes every port of a domain. */
+static long evtchnop_reset(struct sub_call *c, void *arg)
+{
+    (void)arg;
+    return evtchn_close_all(c->d);
+}
+
+#define OP(name, flags)                                                        \
+    [EVTCHNOP_##                                                               \
+        name] = {evtchnop_##name, sizeof(struct evtchn_##name##_args), flags}
+
+/* The FIFO ABI is not served: guests then use the two-level one. */
+static const struct sub_op ops[] = {
+    OP(bind_interdomain, 0),
+    OP(bind_virq, 0),
+    OP(bind_pirq, 0),
+    OP(close, 0),
+    OP(send, 0),
+    OP(status, OP_SUBJECT | OP_ANSWERS),
+    OP(alloc_unbound, OP_SUBJECT),
+    OP(bind_ipi, 0),
+    OP(bind_vcpu, 0),
+    OP(unmask, 0),
+    OP(reset, OP_SUBJECT),
+};
+static const struct sub_op_table table = {ops, ARRAY_LEN(ops),
+                                          HC_event_channel_op};
+
+/* event_channel_op(cmd, arg). */
+long hc_event_channel_op(struct vcpu *v, const struct hc_args *args)
+{
+    return sub_op_run(&table, v, args->a[0], HC_ARG_VA(args, 1));
 }

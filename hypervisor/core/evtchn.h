@@ -3,11 +3,13 @@
  * Event channels, two-level ABI: the state of each port, and the way from an
  * event to the bits that the guest reads.
  *
- * A port is free, or reserved for a call under way, or bound. The domain's
- * event_lock guards the states; an interdomain channel changes under the locks
- * of both its domains, so either lock keeps it as it is. A port's vCPU and the
- * bindings of virtual interrupts are also read without a lock: raising one
- * takes no lock of a domain and may be done with any of them held.
+ * Ports are bound and closed one at a time in the whole machine, under a lock
+ * of this module's, so whoever does that knows the ends of a channel. What is
+ * said of a port changes under the event_lock of its domain as well, an
+ * interdomain channel under those of both, so either lock keeps it as it is. A
+ * port's vCPU and the bindings of virtual interrupts are also read without a
+ * lock: raising one takes no lock of a domain and may be done with any of them
+ * held.
  *
  * A domain that raises an event owns a reference to, or otherwise keeps, the
  * domain that gets it; a bound interdomain channel does that by itself, since
@@ -26,7 +28,6 @@ struct vcpu;
 
 enum port_state {
     PORT_FREE,
-    PORT_RESERVED,
     PORT_UNBOUND,
     PORT_INTERDOMAIN,
     PORT_VIRQ,
@@ -48,18 +49,8 @@ must_check int evtchn_create(struct domain *d);
 void evtchn_destroy(struct domain *d);
 void evtchn_set_limit(struct domain *d, evtchn_port_t last);
 
-/* A port number above 0, or an error. */
-must_check int evtchn_reserve(struct domain *d, const struct port_info *what);
-void evtchn_unreserve(struct domain *d, evtchn_port_t port);
-must_check int evtchn_publish(struct domain *d, evtchn_port_t port,
-                              const struct port_info *what);
-must_check int evtchn_close(struct domain *d, evtchn_port_t port);
 must_check int evtchn_close_all(struct domain *d);
 void evtchn_refuse_new(struct domain *d);
-must_check int evtchn_send(struct domain *d, evtchn_port_t port);
-must_check int evtchn_unmask(struct domain *d, evtchn_port_t port);
-must_check int evtchn_set_vcpu(struct domain *d, evtchn_port_t port,
-                               unsigned vcpu);
 must_check int evtchn_get_info(struct domain *d, evtchn_port_t port,
                                struct port_info *out);
 
@@ -68,4 +59,4 @@ bool evtchn_is_pending(const struct domain *d, evtchn_port_t port);
 void evtchn_mark_all_pending(struct vcpu *v);
 void evtchn_raise_virq(struct vcpu *v, unsigned virq);
 void evtchn_raise_global_virq(struct domain *d, unsigned virq);
-bool evtchn_raise_pirq(struct domain *d, unsigned pirq);
+void evtchn_raise_pirq(struct domain *d, unsigned pirq);

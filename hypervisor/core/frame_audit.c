@@ -8,12 +8,12 @@
 
 #include "core/arch.h"
 #include "core/domain.h"
+#include "core/grant.h"
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/pt_validate.h"
 #include "hypercall_abi/mmu.h"
 
-#define MAX_SOURCES 4u
 #define MAX_REPORTS 40u
 
 struct expected {
@@ -27,28 +27,8 @@ struct audit {
     unsigned differences;
 };
 
-static frame_ref_source *sources[MAX_SOURCES]; /* const after start */
-
-void frame_audit_add_source(frame_ref_source *source)
-{
-    for (unsigned i = 0; i < MAX_SOURCES; i++) {
-        if (sources[i] == source)
-            return;
-        if (!sources[i]) {
-            sources[i] = source;
-            return;
-        }
-    }
-    panic("audit: too many sources");
-}
-
-static const char *type_name(enum frame_type type)
-{
-    static const char *const names[] = {"none", "writable", "L1",    "L2", "L3",
-                                        "L4",   "segdesc",  "shared"};
-
-    return names[type];
-}
+static const char *const type_names[] = {
+    "none", "writable", "L1", "L2", "L3", "L4", "segdesc", "shared"};
 
 /* Counts a difference; whether it is one of the first, to be reported. */
 static bool is_reported(struct audit *a)
@@ -66,41 +46,37 @@ static bool is_in_window(const struct audit *a, uint64_t n)
 
 /* --- counting ------------------------------------------------------------ */
 
-static bool type_allows(enum frame_type is, enum frame_type wanted)
-{
-    return wanted == FRAME_NONE || is == wanted ||
-           (wanted == FRAME_WRITABLE && is == FRAME_SHARED);
-}
-
+/* Counts a reference; numbers that stand for none are in no window. */
 static void note(void *context, mfn_t mfn, enum frame_type type)
 {
     struct audit *a = context;
-    const struct frame *f;
+    const struct frame *f = frame_lookup(mfn);
     struct expected *e;
+    enum frame_type is;
 
     if (!is_in_window(a, mfn.n))
         return;
-    f = frame_lookup(mfn);
     if (!f) {
         if (is_reported(a))
             log_error("audit: frame %#lx is referenced as %s and is no RAM",
-                      mfn.n, type_name(type));
+                      mfn.n, type_names[type]);
         return;
     }
-    if (!type_allows(frame_type(f), type) && is_reported(a))
+    is = frame_type(f);
+    if (type != FRAME_NONE && is != type &&
+        !(type == FRAME_WRITABLE && is == FRAME_SHARED) && is_reported(a))
         log_error("audit: frame %#lx of d%u is %s and referenced as %s", mfn.n,
-                  frame_owner(f), type_name(frame_type(f)), type_name(type));
+                  frame_owner(f), type_names[is], type_names[type]);
     e = &a->counts[mfn.n - a->first];
     e->general++;
     e->typed += type != FRAME_NONE;
 }
 
-static void note_leaf(struct audit *a, uint64_t entry)
+/* Whether entry `i` of an L4 is Mica's. */
+static bool is_own_slot(unsigned i)
 {
-    mfn_t mfn = pte_frame(entry);
-
-    if (frame_lookup(mfn)) /* device frames are not counted */
-        note(a, mfn, entry & PTE_WRITE ? FRAME_WRITABLE : FRAME_NONE);
+    return i >= pt_index(HYPERVISOR_VIRT_START, 4) &&
+           i <= pt_index(HYPERVISOR_VIRT_END - 1, 4);
 }
 
 /* Every reference that the table in `f` holds. */
@@ -112,14 +88,14 @@ static void count_table(struct audit *a, const struct frame *f)
 
     for (unsigned i = 0; i < held; i++) {
         uint64_t entry = pte_read(&table[i]);
+        mfn_t mfn = pte_frame(entry);
 
         if (!(entry & PTE_PRESENT))
             continue;
-        if (type == FRAME_L1)
-            note_leaf(a, entry);
-        else if (type != FRAME_L4 || i < pt_index(HYPERVISOR_VIRT_START, 4) ||
-                 i > pt_index(HYPERVISOR_VIRT_END - 1, 4))
-            note(a, pte_frame(entry), type - 1);
+        if (type != FRAME_L1 && (type != FRAME_L4 || !is_own_slot(i)))
+            note(a, mfn, type - 1);
+        else if (type == FRAME_L1 && frame_lookup(mfn)) /* not a device's */
+            note(a, mfn, entry & PTE_WRITE ? FRAME_WRITABLE : FRAME_NONE);
     }
 }
 
@@ -146,27 +122,19 @@ static void note_descriptors(void *context, mfn_t mfn)
     note(context, mfn, FRAME_SEGDESC);
 }
 
-static void count_vcpu(struct audit *a, struct vcpu *v)
-{
-    if (!mfn_equal(v->kernel_root, MFN_INVALID))
-        note(a, v->kernel_root, FRAME_L4);
-    if (!mfn_equal(v->user_root, MFN_INVALID))
-        note(a, v->user_root, FRAME_L4);
-    if (!mfn_equal(v->info_frame, MFN_INVALID))
-        note(a, v->info_frame, FRAME_WRITABLE);
-    arch_vcpu_frame_refs(v, note_descriptors, a);
-}
-
 static void count_domain(struct audit *a, struct domain *d)
 {
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         struct vcpu *v = domain_vcpu(d, i);
 
-        if (v)
-            count_vcpu(a, v);
+        if (!v)
+            continue;
+        note(a, v->kernel_root, FRAME_L4);
+        note(a, v->user_root, FRAME_L4);
+        note(a, v->info_frame, FRAME_WRITABLE);
+        arch_vcpu_frame_refs(v, note_descriptors, a);
     }
-    for (unsigned i = 0; i < MAX_SOURCES && sources[i]; i++)
-        sources[i](d, note, a);
+    grant_frame_refs(d, note, a);
 }
 
 /* --- comparing ----------------------------------------------------------- */
@@ -183,7 +151,7 @@ static void compare(struct audit *a, const struct frame *f)
     if (is_reported(a))
         log_error("audit: frame %#lx of d%u, %s, state %#lx: found %lu "
                   "references, %lu of its type; expected %u, %u",
-                  frame_mfn(f).n, frame_owner(f), type_name(frame_type(f)),
+                  frame_mfn(f).n, frame_owner(f), type_names[frame_type(f)],
                   state, general, frame_type_count(state), e->general,
                   e->typed);
 }
@@ -260,28 +228,17 @@ static void check_page_counts(struct audit *a)
 
 /* --- windows ------------------------------------------------------------- */
 
-static struct expected *alloc_counts(unsigned *order)
-{
-    struct expected *counts;
-
-    *order = 0;
-    while (*order < HEAP_MAX_ORDER &&
-           PAGE_SIZE << *order < frame_table_end * sizeof(*counts))
-        ++*order;
-    for (;; --*order) {
-        counts = frames_alloc(*order);
-        if (counts || !*order)
-            return counts;
-    }
-}
-
 unsigned frame_audit(void)
 {
     struct audit a = {.differences = 0};
-    unsigned order;
+    unsigned order = 0;
     uint64_t room;
 
-    a.counts = alloc_counts(&order);
+    while (order < HEAP_MAX_ORDER &&
+           PAGE_SIZE << order < frame_table_end * sizeof(*a.counts))
+        order++;
+    while (!(a.counts = frames_alloc(order)) && order)
+        order--;
     if (!a.counts) {
         log_error("audit: no memory");
         return 1;
@@ -289,8 +246,7 @@ unsigned frame_audit(void)
     room = (PAGE_SIZE << order) / sizeof(*a.counts);
     for (; a.first < frame_table_end; a.first = a.end) {
         a.end = min_u64(a.first + room, frame_table_end);
-        if (a.first)
-            memset(a.counts, 0, PAGE_SIZE << order);
+        memset(a.counts, 0, PAGE_SIZE << order);
         count_all(&a);
         compare_all(&a);
     }

@@ -20,15 +20,5 @@ struct domain;
  */
 typedef void frame_ref_visitor(void *context, mfn_t mfn, enum frame_type type);
 
-/* Calls `visit` for each reference of some kind that `d` holds. */
-typedef void frame_ref_source(struct domain *d, frame_ref_visitor *visit,
-                              void *context);
-
-/*
- * Makes the auditor ask one more source, besides those it knows: tables, pins,
- * vCPUs. At start, by a module that holds references for domains: grants.
- */
-void frame_audit_add_source(frame_ref_source *source);
-
 /* The number of differences; each is in the log, the first few in detail. */
 must_check unsigned frame_audit(void);

@@ -9,7 +9,6 @@
 #include "core/bitmap.h"
 #include "core/domain.h"
 #include "core/frame.h"
-#include "core/frame_audit.h"
 #include "core/heap.h"
 #include "core/hypercall.h"
 #include "core/log.h"
@@ -18,8 +17,6 @@
 #define SWAP_TRIES 5u /* more means that the granter plays games */
 
 /* An entry as one word, the way it is read and swapped. */
-#define ENTRY(flags, grantee, frame)                                           \
-    ((uint64_t)(frame) << 32 | (uint64_t)(grantee) << 16 | (flags))
 #define ENTRY_FLAGS(entry) ((uint16_t)(entry))
 #define ENTRY_GRANTEE(entry) ((domid_t)((entry) >> 16))
 #define ENTRY_FRAME(entry) ((uint32_t)((entry) >> 32))
@@ -28,8 +25,6 @@ _Static_assert(sizeof(struct grant_entry_v1) == sizeof(uint64_t) &&
                    offsetof(struct grant_entry_v1, domid) == 2 &&
                    offsetof(struct grant_entry_v1, frame) == 4,
                "the word is the structure");
-
-enum mapping_state { MAPPING_FREE, MAPPING_BUSY, MAPPING_LIVE };
 
 /* How an entry is used; without uses, grantee and frame mean nothing. */
 struct usage {
@@ -45,14 +40,14 @@ _Static_assert(sizeof(struct usage) * GRANTS_PER_FRAME == PAGE_SIZE,
 struct grant_table {
     bool is_closed; /* no new uses of its entries, no growth */
     uint32_t frame_count;
-    uint32_t max_frames;     /* const after build */
-    uint32_t max_map_pages;  /* const after build */
-    uint32_t map_page_count; /* never shrinks */
-    grant_handle_t free_map;
-    grant_handle_t released;          /* dying: mappings below are gone */
-    struct grant_mapping **map_pages; /* NULL until the first mapping */
+    uint32_t max_frames; /* const after build */
     uint64_t *entries[GRANT_FRAMES_LIMIT];
     struct usage *usage[GRANT_FRAMES_LIMIT];
+
+    uint32_t max_map_pages;           /* const after build */
+    uint32_t map_page_count;          /* pt_lock, as what follows */
+    struct grant_mapping **map_pages; /* NULL until the first mapping */
+    grant_handle_t free_map;
 };
 
 /* --- the table ----------------------------------------------------------- */
@@ -106,7 +101,6 @@ int grant_create(struct domain *d)
     t->max_map_pages = GRANT_MAP_PAGES_LIMIT;
     t->free_map = NO_HANDLE;
     d->grants = t;
-    frame_audit_add_source(grant_frame_refs);
     return grant_frame_at(d, 0, &first);
 }
 
@@ -154,30 +148,6 @@ static bool find_entry(struct grant_table *t, grant_ref_t ref, uint64_t **entry,
     *entry = &t->entries[n / GRANTS_PER_FRAME][n % GRANTS_PER_FRAME];
     *usage = &t->usage[n / GRANTS_PER_FRAME][n % GRANTS_PER_FRAME];
     return true;
-}
-
-/*
- * Fills in an entry for `d`, as its builder does before it runs. -EINVAL for
- * a bad entry or frame number, -EBUSY while the entry is in use.
- */
-int grant_set(struct domain *d, grant_ref_t ref, domid_t grantee, mfn_t mfn,
-              uint16_t flags)
-{
-    struct usage *usage;
-    uint64_t *entry;
-    int error = 0;
-
-    if (mfn.n > UINT32_MAX)
-        return -EINVAL;
-    spin_lock(&d->grant_lock);
-    if (!find_entry(d->grants, ref, &entry, &usage))
-        error = -EINVAL;
-    else if (usage->uses)
-        error = -EBUSY;
-    else
-        __atomic_store_n(entry, ENTRY(flags, grantee, mfn.n), __ATOMIC_RELEASE);
-    spin_unlock(&d->grant_lock);
-    return error;
 }
 
 /* --- uses of entries ----------------------------------------------------- */
@@ -341,8 +311,8 @@ void grant_drop(const struct grant_hold *h)
 
 /* --- mappings ------------------------------------------------------------ */
 
-static struct grant_mapping *mapping_at(const struct grant_table *t,
-                                        grant_handle_t handle)
+static struct grant_mapping *record_of(const struct grant_table *t,
+                                       grant_handle_t handle)
 {
     uint64_t bound = (uint64_t)t->map_page_count * GRANT_MAPS_PER_PAGE;
     uint64_t n = index_clamp(handle, bound);
@@ -352,92 +322,62 @@ static struct grant_mapping *mapping_at(const struct grant_table *t,
     return &t->map_pages[n / GRANT_MAPS_PER_PAGE][n % GRANT_MAPS_PER_PAGE];
 }
 
-static void push_free(struct grant_table *t, grant_handle_t handle)
-{
-    struct grant_mapping *m = mapping_at(t, handle);
-
-    m->state = MAPPING_FREE;
-    m->next = t->free_map;
-    t->free_map = handle;
-}
-
 static size_t map_index_size(const struct grant_table *t)
 {
     return t->max_map_pages * sizeof(*t->map_pages);
 }
 
 /* Makes a page of free mappings, if that is allowed and there is memory. */
-static void add_mappings(struct grant_table *t)
+static void add_mappings(struct domain *d)
 {
+    struct grant_table *t = d->grants;
     uint32_t first = t->map_page_count * GRANT_MAPS_PER_PAGE;
+    struct grant_mapping *page;
 
     if (t->map_page_count == t->max_map_pages)
         return;
     if (!t->map_pages)
         t->map_pages = heap_zalloc(map_index_size(t));
-    if (!t->map_pages)
+    page = t->map_pages ? frames_alloc(0) : NULL;
+    if (!page)
         return;
-    t->map_pages[t->map_page_count] = frames_alloc(0);
-    if (!t->map_pages[t->map_page_count])
-        return;
-    t->map_page_count++;
+    t->map_pages[t->map_page_count++] = page;
     for (uint32_t i = GRANT_MAPS_PER_PAGE; i > 0; i--)
-        push_free(t, first + i - 1);
+        grant_mapping_free(d, first + i - 1);
 }
 
-/* A busy mapping for the caller to fill in, or NULL when there are too many. */
-struct grant_mapping *grant_mapping_reserve(struct domain *d,
-                                            grant_handle_t *handle)
+/* A mapping for the caller to fill in, or NULL when there are too many. */
+struct grant_mapping *grant_mapping_new(struct domain *d,
+                                        grant_handle_t *handle)
 {
     struct grant_table *t = d->grants;
-    struct grant_mapping *m = NULL;
-
-    spin_lock(&d->grant_lock);
-    if (t->free_map == NO_HANDLE)
-        add_mappings(t);
-    *handle = t->free_map;
-    if (t->free_map != NO_HANDLE) {
-        m = mapping_at(t, t->free_map);
-        t->free_map = m->next;
-        m->state = MAPPING_BUSY;
-    }
-    spin_unlock(&d->grant_lock);
-    return m;
-}
-
-/*
- * The live mapping `handle`, busy from now on, or NULL. It goes on with
- * grant_mapping_publish or ends with grant_mapping_free.
- */
-struct grant_mapping *grant_mapping_claim(struct domain *d,
-                                          grant_handle_t handle)
-{
     struct grant_mapping *m;
 
-    spin_lock(&d->grant_lock);
-    m = mapping_at(d->grants, handle);
-    if (m && m->state == MAPPING_LIVE)
-        m->state = MAPPING_BUSY;
-    else
-        m = NULL;
-    spin_unlock(&d->grant_lock);
+    if (t->free_map == NO_HANDLE)
+        add_mappings(d);
+    *handle = t->free_map;
+    m = record_of(t, *handle);
+    if (m)
+        t->free_map = m->next;
     return m;
 }
 
-/* Makes a busy mapping live. */
-void grant_mapping_publish(struct domain *d, struct grant_mapping *m)
+/* The mapping `handle`, or NULL. */
+struct grant_mapping *grant_mapping_at(struct domain *d, grant_handle_t handle)
 {
-    spin_lock(&d->grant_lock);
-    m->state = MAPPING_LIVE;
-    spin_unlock(&d->grant_lock);
+    struct grant_mapping *m = record_of(d->grants, handle);
+
+    return m && m->hold.frame ? m : NULL;
 }
 
-/* Frees a busy mapping, which holds nothing any more. */
+/* Frees a mapping, whose hold is no more, or is the caller's. */
 void grant_mapping_free(struct domain *d, grant_handle_t handle)
 {
-    spin_lock(&d->grant_lock);
-    push_free(d->grants, handle);
-    spin_unlock(&d->grant_lock);
+    struct grant_mapping *m = record_of(d->grants, handle);
+
+    m->hold.frame = NULL;
+    m->next = d->grants->free_map;
+    d->grants->free_map = handle;
 }
 
 /* For the auditor: the references that mappings of `d` hold themselves. */
@@ -447,9 +387,9 @@ void grant_frame_refs(struct domain *d, frame_ref_visitor *visit, void *context)
     uint32_t end = t ? t->map_page_count * GRANT_MAPS_PER_PAGE : 0;
 
     for (grant_handle_t handle = 0; handle < end; handle++) {
-        const struct grant_mapping *m = mapping_at(t, handle);
+        const struct grant_mapping *m = grant_mapping_at(d, handle);
 
-        if (m->state == MAPPING_LIVE)
+        if (m)
             visit(context, frame_mfn(m->hold.frame),
                   m->hold.access == GRANT_WRITE ? FRAME_WRITABLE : FRAME_NONE);
     }
@@ -470,22 +410,24 @@ void grant_flush(struct domain *d)
     arch_flush_vcpus(d, vcpus);
 }
 
+/* Ends the mappings of a domain without vCPUs, from the last page on. */
 static int release_mappings(struct domain *d)
 {
     struct grant_table *t = d->grants;
-    uint32_t end = t->map_page_count * GRANT_MAPS_PER_PAGE;
 
-    while (t->released < end) {
-        grant_handle_t handle = t->released++;
-        struct grant_mapping *m = grant_mapping_claim(d, handle);
+    if (t->map_page_count)
+        grant_flush(d);
+    while (t->map_page_count) {
+        struct grant_mapping *page = t->map_pages[--t->map_page_count];
 
-        if (m) {
-            grant_drop(&m->hold);
-            grant_mapping_free(d, handle);
-        }
-        if (t->released < end && hypercall_should_restart())
+        for (unsigned i = 0; i < GRANT_MAPS_PER_PAGE; i++)
+            if (page[i].hold.frame)
+                grant_drop(&page[i].hold);
+        frames_free(page, 0);
+        if (t->map_page_count && hypercall_should_restart())
             return -ERESTART;
     }
+    t->free_map = NO_HANDLE;
     return 0;
 }
 
@@ -525,8 +467,6 @@ int grant_release_all(struct domain *d)
     spin_lock(&d->grant_lock);
     d->grants->is_closed = true;
     spin_unlock(&d->grant_lock);
-    if (!d->grants->released)
-        grant_flush(d);
     error = release_mappings(d);
     return error ? error : release_frames(d);
 }
@@ -546,8 +486,7 @@ void grant_destroy(struct domain *d)
     ASSERT(!error);
     if (error)
         log_error("d%u: its grant table is still mapped", d->id);
-    for (uint32_t i = 0; i < t->map_page_count; i++)
-        frames_free(t->map_pages[i], 0);
+    ASSERT(!t->map_page_count);
     heap_zfree(t->map_pages, map_index_size(t));
     heap_zfree(t, sizeof(*t));
     d->grants = NULL;

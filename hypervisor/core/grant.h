@@ -13,9 +13,10 @@
  * An entry is shared memory: it is read once, as a whole, and put in use by a
  * compare-and-swap of the whole. What a use needs to know of it is kept here.
  *
- * The grant_lock of a domain guards all of its table: which entries are in use
- * as well as the mappings it made of others' frames. No function here holds
- * those of two domains at a time, and none may be called with one.
+ * The grant_lock of a domain guards its table and which entries of it are in
+ * use; no function may be called with one. The pt_lock guards the mappings that
+ * a domain made of others' frames, so that they and its page tables change
+ * together.
  */
 #pragma once
 
@@ -42,15 +43,11 @@ struct grant_hold {
     enum grant_access access;
 };
 
-/*
- * A mapping: free, or live and open to all calls of its domain, or busy and
- * then the property of the call that reserved or claimed it.
- */
+/* A mapping; pt_lock. */
 struct grant_mapping {
-    struct grant_hold hold;
-    grant_handle_t next; /* grant_lock: free: the next free one */
-    uint16_t flags;      /* GNTMAP_*: the parts that are still there, and how */
-    uint16_t state;      /* grant_lock */
+    struct grant_hold hold; /* its frame is NULL while the mapping is free */
+    grant_handle_t next;    /* free: the next free one */
+    uint32_t flags;         /* GNTMAP_* as it was made */
 };
 
 _Static_assert(sizeof(struct grant_mapping) * GRANT_MAPS_PER_PAGE == PAGE_SIZE,
@@ -64,8 +61,6 @@ must_check int grant_set_limits(struct domain *d, uint32_t frames,
 must_check int grant_release_all(struct domain *d);
 must_check int grant_frame_at(struct domain *d, uint32_t index, mfn_t *out);
 void grant_size(struct domain *d, uint32_t *frames, uint32_t *max_frames);
-must_check int grant_set(struct domain *d, grant_ref_t ref, domid_t grantee,
-                         mfn_t mfn, uint16_t flags);
 
 /* Uses of granted frames; results are GNTST_*. */
 must_check int grant_hold_frame(struct domain *owner, mfn_t mfn,
@@ -75,12 +70,10 @@ must_check int grant_hold(struct grant_hold *h, struct domain *granter,
                           enum grant_access access);
 void grant_drop(const struct grant_hold *h);
 
-/* Mappings that `d` has. */
-struct grant_mapping *grant_mapping_reserve(struct domain *d,
-                                            grant_handle_t *handle);
-struct grant_mapping *grant_mapping_claim(struct domain *d,
-                                          grant_handle_t handle);
-void grant_mapping_publish(struct domain *d, struct grant_mapping *m);
+/* Mappings that `d` has; with its pt_lock. */
+struct grant_mapping *grant_mapping_new(struct domain *d,
+                                        grant_handle_t *handle);
+struct grant_mapping *grant_mapping_at(struct domain *d, grant_handle_t handle);
 void grant_mapping_free(struct domain *d, grant_handle_t handle);
 void grant_flush(struct domain *d);
 void grant_frame_refs(struct domain *d, frame_ref_visitor *visit,

@@ -16,84 +16,58 @@
 #include "core/hypercall.h"
 #include "core/log.h"
 #include "core/pt_validate.h"
-#include "core/sub_op.h"
 #include "core/vcpu.h"
 
 #define BATCH_ENDINGS 32u /* mappings that end with one flush */
 #define ARGUMENT_ROOM 64u
-#define PARTS (GNTMAP_host_map | GNTMAP_device_map)
 #define PTE_SOFTWARE_SHIFT 9 /* three bits for the guest */
 
 /* What a call has done so far and is not finished with. */
 struct batch {
     struct vcpu *v;
-    bool must_flush;
-    unsigned ended; /* mappings out of the page tables, still busy */
-    struct grant_mapping *mappings[BATCH_ENDINGS];
-    grant_handle_t handles[BATCH_ENDINGS];
+    unsigned ended; /* uses whose entries are out of the page tables */
+    struct grant_hold endings[BATCH_ENDINGS];
 };
 
-/* --- the caller's page tables -------------------------------------------- */
+/* --- the caller's page tables; with its pt_lock -------------------------- */
 
-/* An entry of an L1 table, with a reference to the table. */
+/* An entry of an L1 table. */
 struct slot {
     struct frame *table;
     unsigned index;
 };
 
-static int find_table(const struct vcpu *v, uint64_t address, uint32_t flags,
-                      mfn_t *table, unsigned *index)
-{
-    struct walk w;
-
-    if (flags & GNTMAP_contains_pte) {
-        *table = MFN(address >> PAGE_SHIFT);
-        *index = (address & (PAGE_SIZE - 1)) / sizeof(uint64_t);
-        return address % sizeof(uint64_t) ? -EINVAL : 0;
-    }
-    if (!guest_va_is_usable(address))
-        return -EINVAL;
-    guest_walk(v->kernel_root, address, &w);
-    if (w.level != 1)
-        return -EINVAL;
-    *table = w.table[1];
-    *index = pt_index(address, 1);
-    return 0;
-}
-
 /*
  * The entry that the guest means by `address`: a virtual one, or with
- * GNTMAP_contains_pte the machine address of the entry. Under the page-table
- * lock.
+ * GNTMAP_contains_pte the machine address of the entry.
  */
 static int find_slot(const struct vcpu *v, uint64_t address, uint32_t flags,
                      struct slot *s)
 {
-    mfn_t table;
+    mfn_t table = MFN_INVALID;
 
-    if (find_table(v, address, flags, &table, &s->index))
-        return refuse(GNTST_bad_virt_addr, "no L1 entry at %#lx", address);
-    s->table = frame_get(table, v->domain);
-    if (!s->table)
-        return refuse(GNTST_bad_virt_addr, "frame %#lx is not d%u's", table.n,
-                      v->domain->id);
-    if (frame_used_type(s->table) == FRAME_L1)
+    s->index = pt_index(address, 1);
+    if (flags & GNTMAP_contains_pte && address % sizeof(uint64_t) == 0) {
+        table = MFN(address >> PAGE_SHIFT);
+        s->index = address % PAGE_SIZE / sizeof(uint64_t);
+    } else if (!(flags & GNTMAP_contains_pte) && guest_va_is_usable(address)) {
+        struct walk w;
+
+        guest_walk(v->kernel_root, address, &w);
+        if (w.level == 1)
+            table = w.table[1];
+    }
+    s->table = frame_lookup(table);
+    if (s->table && frame_owner(s->table) == v->domain->id &&
+        frame_used_type(s->table) == FRAME_L1)
         return GNTST_okay;
-    frame_put(s->table);
-    return refuse(GNTST_bad_virt_addr, "frame %#lx is no L1 table", table.n);
-}
-
-static uint64_t slot_read(const struct slot *s)
-{
-    const uint64_t *entries = arch_frame_ptr(frame_mfn(s->table));
-
-    return pte_read(&entries[s->index]);
+    return refuse(GNTST_bad_virt_addr, "no L1 entry of d%u at %#lx",
+                  v->domain->id, address);
 }
 
 /*
  * Stores `entry`, which takes references of its own to the frame, one of
- * `owner`. With the lock nothing but Accessed and Dirty can have changed since
- * slot_read.
+ * `owner`.
  */
 static int slot_write(const struct vcpu *v, const struct slot *s,
                       struct domain *owner, uint64_t entry)
@@ -117,218 +91,109 @@ static uint64_t entry_for(const struct grant_hold *h, uint32_t flags)
     return pte_make(frame_mfn(h->frame), bits);
 }
 
-static bool entry_is_for(uint64_t entry, const struct grant_hold *h)
-{
-    uint64_t same = PTE_FRAME_MASK | PTE_PRESENT | PTE_WRITE;
-
-    return !((entry ^ entry_for(h, 0)) & same);
-}
-
 static int map_host(const struct vcpu *v, const struct grant_hold *h,
                     uint64_t address, uint32_t flags)
 {
     struct slot s;
-    int status;
+    int status = find_slot(v, address, flags, &s);
 
-    spin_lock(&v->domain->pt_lock);
-    status = find_slot(v, address, flags, &s);
-    if (!status) {
-        status = slot_write(v, &s, h->granter, entry_for(h, flags));
-        frame_put(s.table);
-    }
-    spin_unlock(&v->domain->pt_lock);
-    return status;
+    return status ? status : slot_write(v, &s, h->granter, entry_for(h, flags));
 }
 
-/* Moves the entry for `new_address` to slot `s`, or clears `s` if that is 0. */
-static int replace_entry(const struct vcpu *v, const struct slot *s,
-                         uint64_t new_address)
+/* Nothing but Accessed, Dirty and the guest's own bits may have changed. */
+static int unmap_host(const struct vcpu *v, const struct grant_mapping *m,
+                      uint64_t address)
 {
-    struct slot from;
-    int status;
+    uint64_t same = PTE_FRAME_MASK | PTE_PRESENT | PTE_WRITE;
+    const uint64_t *entries;
+    struct slot s;
+    int status = find_slot(v, address, m->flags, &s);
 
-    if (!new_address)
-        return slot_write(v, s, v->domain, 0);
-    status = find_slot(v, new_address, 0, &from);
     if (status)
         return status;
-    status = slot_write(v, s, v->domain, slot_read(&from));
-    if (!status)
-        status = slot_write(v, &from, v->domain, 0);
-    frame_put(from.table);
-    return status;
+    entries = arch_frame_ptr(frame_mfn(s.table));
+    if ((pte_read(&entries[s.index]) ^ entry_for(&m->hold, 0)) & same)
+        return refuse(GNTST_general_error, "%#lx does not map frame %#lx",
+                      address, frame_mfn(m->hold.frame).n);
+    return slot_write(v, &s, v->domain, 0);
 }
 
-static int unmap_host(const struct vcpu *v, const struct grant_mapping *m,
-                      uint64_t address, uint64_t new_address)
-{
-    struct slot s;
-    int status;
+/* --- map and unmap ------------------------------------------------------- */
 
-    if (new_address && m->flags & GNTMAP_contains_pte)
-        return GNTST_general_error;
-    spin_lock(&v->domain->pt_lock);
-    status = find_slot(v, address, m->flags, &s);
-    if (!status) {
-        if (entry_is_for(slot_read(&s), &m->hold))
-            status = replace_entry(v, &s, new_address);
-        else
-            status = refuse(GNTST_general_error, "%#lx does not map frame %#lx",
-                            address, frame_mfn(m->hold.frame).n);
-        frame_put(s.table);
-    }
-    spin_unlock(&v->domain->pt_lock);
-    return status;
-}
-
-/* --- unmap --------------------------------------------------------------- */
-
-/* Gives up what the batch has unmapped, now that nobody can reach it. */
-static void finish_endings(struct batch *b)
-{
-    struct domain *d = b->v->domain;
-
-    if (b->must_flush)
-        grant_flush(d);
-    for (unsigned i = 0; i < b->ended; i++) {
-        grant_drop(&b->mappings[i]->hold);
-        grant_mapping_free(d, b->handles[i]);
-    }
-    b->must_flush = false;
-    b->ended = 0;
-}
-
-/* Takes the parts that a request names away from busy mapping `m`. */
-static int unmap_parts(struct batch *b, struct grant_mapping *m,
-                       const struct gnttab_unmap_grant_ref_args *op,
-                       uint64_t new_addr)
-{
-    uint64_t bus_address = frame_mfn(m->hold.frame).n << PAGE_SHIFT;
-
-    if (op->dev_bus_addr && op->dev_bus_addr != bus_address)
-        return GNTST_bad_dev_addr;
-    if (op->host_addr && m->flags & GNTMAP_host_map) {
-        int status = unmap_host(b->v, m, op->host_addr, new_addr);
-
-        if (status)
-            return status;
-        m->flags &= (uint16_t)~GNTMAP_host_map;
-        b->must_flush = true;
-    }
-    if (op->dev_bus_addr)
-        m->flags &= (uint16_t)~GNTMAP_device_map;
-    return GNTST_okay;
-}
-
-/* With `new_addr` that one's entry takes the place. */
-static int unmap(struct batch *b, const struct gnttab_unmap_grant_ref_args *op,
-                 uint64_t new_addr)
-{
-    struct domain *d = b->v->domain;
-    struct grant_mapping *m = grant_mapping_claim(d, op->handle);
-    int status;
-
-    if (!m)
-        return refuse(GNTST_bad_handle, "grant handle %u", op->handle);
-    status = unmap_parts(b, m, op, new_addr);
-    if (m->flags & PARTS) {
-        grant_mapping_publish(d, m);
-        return status;
-    }
-    b->mappings[b->ended] = m;
-    b->handles[b->ended++] = op->handle;
-    if (b->ended == BATCH_ENDINGS)
-        finish_endings(b);
-    return status;
-}
-
-static int gnttabop_unmap_grant_ref(struct batch *b, void *arg)
-{
-    return unmap(b, arg, 0);
-}
-
-static int gnttabop_unmap_and_replace(struct batch *b, void *arg)
-{
-    const struct gnttab_unmap_and_replace_args *op = arg;
-    struct gnttab_unmap_grant_ref_args plain = {
-        .host_addr = op->host_addr,
-        .handle = op->handle,
-    };
-
-    return unmap(b, &plain, op->new_addr);
-}
-
-/* --- map ----------------------------------------------------------------- */
-
-/* Fills in reserved mapping `m`; GNTST_okay, or nothing is held. */
-static int make_mapping(const struct vcpu *v, struct grant_mapping *m,
-                        struct domain *granter,
-                        const struct gnttab_map_grant_ref_args *op)
+static int map(const struct vcpu *v, struct domain *granter,
+               struct gnttab_map_grant_ref_args *op)
 {
     enum grant_access access =
         op->flags & GNTMAP_readonly ? GRANT_READ : GRANT_WRITE;
-    int status = grant_hold(&m->hold, granter, op->ref, v->domain->id, access);
-
-    if (status)
-        return status;
-    m->flags = op->flags & (PARTS | GNTMAP_contains_pte);
-    if (op->flags & GNTMAP_host_map)
-        status = map_host(v, &m->hold, op->host_addr, op->flags);
-    if (status)
-        grant_drop(&m->hold);
-    return status;
-}
-
-static int map_from(const struct vcpu *v, struct domain *granter,
-                    struct gnttab_map_grant_ref_args *op)
-{
-    grant_handle_t handle;
-    struct grant_mapping *m = grant_mapping_reserve(v->domain, &handle);
+    struct grant_mapping *m = grant_mapping_new(v->domain, &op->handle);
+    struct grant_hold hold;
     int status;
 
     if (!m)
         return GNTST_no_device_space;
-    status = make_mapping(v, m, granter, op);
+    status = grant_hold(&hold, granter, op->ref, v->domain->id, access);
+    if (!status) {
+        status = map_host(v, &hold, op->host_addr, op->flags);
+        if (status)
+            grant_drop(&hold);
+    }
     if (status) {
-        grant_mapping_free(v->domain, handle);
+        grant_mapping_free(v->domain, op->handle);
         return status;
     }
-    op->handle = handle;
-    op->dev_bus_addr = frame_mfn(m->hold.frame).n << PAGE_SHIFT;
-    grant_mapping_publish(v->domain, m);
+    m->hold = hold;
+    m->flags = op->flags;
+    op->dev_bus_addr = frame_mfn(hold.frame).n << PAGE_SHIFT;
     return GNTST_okay;
 }
 
+/* Devices need no mapping of their own: their addresses are the machine's. */
 static int gnttabop_map_grant_ref(struct batch *b, void *arg)
 {
     struct gnttab_map_grant_ref_args *op = arg;
-    struct domain *granter;
+    struct domain *d = b->v->domain, *granter;
     int status;
 
-    if (!(op->flags & PARTS))
+    if (!(op->flags & GNTMAP_host_map))
         return refuse(GNTST_bad_gntref, "map flags %#x", op->flags);
     granter = domain_find_get(op->dom);
     if (!granter)
         return refuse(GNTST_bad_domain, "no domain %u", op->dom);
-    status = map_from(b->v, granter, op);
+    spin_lock(&d->pt_lock);
+    status = map(b->v, granter, op);
+    spin_unlock(&d->pt_lock);
     domain_put(granter);
     return status;
 }
 
-/* A caller that can't hear of its mapping does not get it. */
-static void unmap_unheard(struct batch *b, const void *arg)
+/* Gives up what the batch has unmapped, now that nobody can reach it. */
+static void finish_endings(struct batch *b)
 {
-    const struct gnttab_map_grant_ref_args *op = arg;
-    struct gnttab_unmap_grant_ref_args undo = {
-        .host_addr = op->host_addr,
-        .dev_bus_addr = op->dev_bus_addr,
-        .handle = op->handle,
-    };
-    int status = unmap(b, &undo, 0);
+    if (b->ended)
+        grant_flush(b->v->domain);
+    while (b->ended)
+        grant_drop(&b->endings[--b->ended]);
+}
 
-    if (status)
-        log_debug("d%u: lost grant handle %u: status %d", b->v->domain->id,
-                  op->handle, status);
+static int gnttabop_unmap_grant_ref(struct batch *b, void *arg)
+{
+    const struct gnttab_unmap_grant_ref_args *op = arg;
+    struct domain *d = b->v->domain;
+    struct grant_mapping *m;
+    int status = GNTST_bad_handle;
+
+    spin_lock(&d->pt_lock);
+    m = grant_mapping_at(d, op->handle);
+    if (m)
+        status = unmap_host(b->v, m, op->host_addr);
+    if (!status) {
+        b->endings[b->ended++] = m->hold;
+        grant_mapping_free(d, op->handle);
+    }
+    spin_unlock(&d->pt_lock);
+    if (b->ended == BATCH_ENDINGS)
+        finish_endings(b);
+    return status;
 }
 
 /* --- copy ---------------------------------------------------------------- */
@@ -386,14 +251,6 @@ static int gnttabop_copy(struct batch *b, void *arg)
     return status;
 }
 
-/* Frames change their owner by grants no more: the caller keeps its own. */
-static int gnttabop_transfer(struct batch *b, void *arg)
-{
-    (void)b;
-    (void)arg;
-    return GNTST_general_error;
-}
-
 /* --- the table itself ---------------------------------------------------- */
 
 /* The domain whose table a call is about, with a reference. GNTST_*. */
@@ -406,17 +263,15 @@ static int find_subject(const struct batch *b, domid_t id, struct domain **out)
     return error ? GNTST_bad_domain : GNTST_okay;
 }
 
-/* Grows the table to `count` frames and lists them. */
+/* Lists the first `count` frames of a table, which grows to have the last. */
 static int list_frames(struct domain *d, guest_va list, uint32_t count)
 {
     mfn_t frame;
 
-    if (count && grant_frame_at(d, count - 1, &frame))
-        return refuse(GNTST_general_error, "%u grant frames for d%u", count,
-                      d->id);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = count; i-- > 0;) {
         if (grant_frame_at(d, i, &frame))
-            return GNTST_general_error;
+            return refuse(GNTST_general_error, "%u grant frames for d%u", count,
+                          d->id);
         if (copy_out(guest_va_add(list, i * sizeof(frame.n)), &frame.n,
                      sizeof(frame.n)))
             return GNTST_bad_virt_addr;
@@ -453,58 +308,53 @@ static int gnttabop_query_size(struct batch *b, void *arg)
 
 /* --- batches ------------------------------------------------------------- */
 
-/* Does one argument, which is copied out afterwards: its status. */
-typedef int batch_step(struct batch *b, void *arg);
-
 struct command {
-    batch_step *step; /* NULL: no such command on an array */
-    void (*undo)(struct batch *b, const void *arg); /* of step, or NULL */
-    uint8_t size;                                   /* of an argument */
-    uint8_t status; /* where in the argument it is */
-    bool is_single; /* takes one argument */
+    int (*step)(struct batch *b, void *arg); /* does one argument: its status */
+    uint8_t size;                            /* of an argument */
+    uint8_t status;                          /* where in the argument it is */
 };
 
-#define COMMAND(name, undo, is_single)                                         \
-    [GNTTABOP_##                                                               \
-        name] = {gnttabop_##name, undo, sizeof(struct gnttab_##name##_args),   \
-                 offsetof(struct gnttab_##name##_args, status), is_single}
+#define COMMAND(name)                                                          \
+    [GNTTABOP_##name] = {gnttabop_##name, sizeof(struct gnttab_##name##_args), \
+                         offsetof(struct gnttab_##name##_args, status)}
 
+/* Without set_version guests use version 1. */
 static const struct command commands[] = {
-    COMMAND(map_grant_ref, unmap_unheard, false),
-    COMMAND(unmap_grant_ref, NULL, false),
-    COMMAND(unmap_and_replace, NULL, false),
-    COMMAND(copy, NULL, false),
-    COMMAND(transfer, NULL, false),
-    COMMAND(setup_table, NULL, true),
-    COMMAND(query_size, NULL, true),
+    COMMAND(map_grant_ref), COMMAND(unmap_grant_ref), COMMAND(copy),
+    COMMAND(setup_table),   COMMAND(query_size),
 };
 
+/* Nothing is done for who can't hear of it. */
 static int do_argument(struct batch *b, const struct command *c, guest_va at)
 {
     uint64_t arg[ARGUMENT_ROOM / 8];
     int16_t status;
 
     ASSERT(c->size <= sizeof(arg));
-    if (copy_in(arg, at, c->size))
+    if (copy_in(arg, at, c->size) || copy_out(at, arg, c->size))
         return -EFAULT;
     status = (int16_t)c->step(b, arg);
     memcpy((char *)arg + c->status, &status, sizeof(status));
-    if (!copy_out(at, arg, c->size))
-        return 0;
-    if (c->undo && status == GNTST_okay)
-        c->undo(b, arg);
-    return -EFAULT;
+    return copy_out(at, arg, c->size) ? -EFAULT : 0;
 }
 
-/* Works through the arguments while there is time. */
-static long run_batch(struct vcpu *v, const struct command *c,
-                      const struct hc_args *args)
+/*
+ * grant_table_op(command, arguments, count): works through the arguments while
+ * there is time.
+ */
+long hc_grant_table_op(struct vcpu *v, const struct hc_args *args)
 {
+    uint32_t cmd = (uint32_t)args->a[0];
+    const struct command *c = &commands[index_clamp(cmd, ARRAY_LEN(commands))];
     struct batch b = {.v = v};
     struct hc_args rest = *args;
     int error = 0;
 
     rest.a[2] = (uint32_t)args->a[2];
+    if (rest.a[2] > INT_MAX)
+        return -EINVAL;
+    if (cmd >= ARRAY_LEN(commands) || !c->step)
+        return -ENOSYS;
     while (rest.a[2]) {
         error = do_argument(&b, c, HC_ARG_VA(&rest, 1));
         if (error)
@@ -517,64 +367,4 @@ static long run_batch(struct vcpu *v, const struct command *c,
     if (error || !rest.a[2])
         return error;
     return hypercall_restart(v, HC_grant_table_op, &rest);
-}
-
-/* --- the version --------------------------------------------------------- */
-
-static long gnttabop_set_version(struct sub_call *c, void *arg)
-{
-    struct gnttab_set_version_args *op = arg;
-    uint32_t asked = op->version;
-
-    op->version = 1;
-    if (asked == 1)
-        return 0;
-    if (sub_op_answer(c))
-        return -EFAULT;
-    return refuse(asked == 2 ? -ENOSYS : -EINVAL, "grant table version %u",
-                  asked);
-}
-
-static long gnttabop_get_version(struct sub_call *c, void *arg)
-{
-    struct gnttab_get_version_args *op = arg;
-
-    (void)c;
-    op->version = 1;
-    return 0;
-}
-
-static long gnttabop_cache_flush(struct sub_call *c, void *arg)
-{
-    (void)c;
-    (void)arg;
-    return -EOPNOTSUPP;
-}
-
-/* dump_table, get_status_frames and swap_grant_ref are not served. */
-static const struct sub_op ops[] = {
-    [GNTTABOP_set_version] = {gnttabop_set_version,
-                              sizeof(struct gnttab_set_version_args),
-                              OP_ANSWERS},
-    [GNTTABOP_get_version] = {gnttabop_get_version,
-                              sizeof(struct gnttab_get_version_args),
-                              OP_ANSWERS | OP_SUBJECT},
-    [GNTTABOP_cache_flush] = {gnttabop_cache_flush, 0, 0},
-};
-static const struct sub_op_table table = {ops, ARRAY_LEN(ops),
-                                          HC_grant_table_op};
-
-/* grant_table_op(command, arguments, count) */
-long hc_grant_table_op(struct vcpu *v, const struct hc_args *args)
-{
-    uint32_t cmd = (uint32_t)args->a[0], count = (uint32_t)args->a[2];
-    const struct command *c = &commands[index_clamp(cmd, ARRAY_LEN(commands))];
-
-    if (count > INT_MAX)
-        return -EINVAL;
-    if (cmd >= ARRAY_LEN(commands) || !c->step)
-        return sub_op_run(&table, v, cmd, HC_ARG_VA(args, 1));
-    if (c->is_single && count != 1)
-        return -EINVAL;
-    return run_batch(v, c, args);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The buddy allocator and the slabs above it (heap.h).
+ * The buddy allocator (heap.h).
  *
  * Free blocks are naturally aligned. Zone z holds those that lie in frames
  * [2^z, 2^(z+1)): a block never straddles zones, since frame 0 is never ours,
@@ -11,7 +11,6 @@
 #include "core/heap.h"
 
 #include "core/frame.h"
-#include "core/list.h"
 #include "core/log.h"
 #include "core/spinlock.h"
 
@@ -24,7 +23,6 @@
 static struct {
     struct spinlock lock;
     uint32_t head[ZONES][ORDERS]; /* first block; 0: none */
-    uint32_t orders[ZONES];       /* bit o: head[][o] is not 0 */
     uint64_t free_frames;
 } buddy;
 
@@ -64,26 +62,17 @@ static uint32_t newer_stamp(uint32_t a, uint32_t b)
     return (int32_t)(a - b) > 0 ? a : b;
 }
 
-static void set_head(unsigned zone, unsigned order, uint64_t n)
-{
-    buddy.head[zone][order] = (uint32_t)n;
-    if (n)
-        buddy.orders[zone] |= 1u << order;
-    else
-        buddy.orders[zone] &= ~(1u << order);
-}
-
 static void insert_block(uint64_t n, unsigned order, uint32_t stamp)
 {
-    unsigned zone = zone_of(n);
-    uint64_t next = buddy.head[zone][order];
+    uint32_t *head = &buddy.head[zone_of(n)][order];
+    uint64_t next = *head;
 
     frame_table[n].progress = (uint16_t)order;
     frame_table[n].stamp = stamp;
     set_links(n, next, 0);
     if (next)
         set_links(next, link_next(next), n);
-    set_head(zone, order, n);
+    *head = (uint32_t)n;
 }
 
 static void remove_block(uint64_t n, unsigned order)
@@ -95,7 +84,7 @@ static void remove_block(uint64_t n, unsigned order)
     if (prev)
         set_links(prev, next, link_prev(prev));
     else
-        set_head(zone_of(n), order, next);
+        buddy.head[zone_of(n)][order] = (uint32_t)next;
     frame_table[n].progress = 0;
     set_state(n, 0);
 }
@@ -167,14 +156,14 @@ void heap_add(mfn_t first, uint64_t frames)
 static uint64_t take_block(unsigned order, unsigned zones, uint32_t *stamp)
 {
     for (unsigned zone = zones; zone-- > 0;) {
-        uint32_t orders = buddy.orders[zone] >> order;
-        unsigned found;
+        unsigned found = order;
         uint64_t n;
 
-        if (!orders)
-            continue;
-        found = order + (unsigned)__builtin_ctz(orders);
+        while (found < HEAP_MAX_ORDER && !buddy.head[zone][found])
+            found++;
         n = buddy.head[zone][found];
+        if (!n)
+            continue;
         *stamp = frame_table[n].stamp;
         remove_block(n, found);
         while (found > order) {
@@ -214,17 +203,6 @@ mfn_t heap_alloc(unsigned order, unsigned address_bits)
     return MFN(n);
 }
 
-/* Panics when the block is free already, alone or as part of a larger one. */
-static void check_not_free(uint64_t n, unsigned order)
-{
-    for (; order <= HEAP_MAX_ORDER; order++) {
-        uint64_t head = n & ~((1ull << order) - 1);
-
-        if (head && is_free_block(head, order))
-            panic("heap: frame %#llx freed twice", (unsigned long long)n);
-    }
-}
-
 /*
  * Makes a record that of a free frame; its flush stamp. Another pCPU that
  * looked for a frame of a domain's (frame_get) may hold a reference for the
@@ -234,19 +212,17 @@ static uint32_t reset_record(uint64_t n)
 {
     struct frame *f = &frame_table[n];
     unsigned spins = 0;
-    uint64_t state;
+    uint64_t state = (state_of(n) & FRAME_TYPE_MASK) | 1;
 
-    while ((state = state_of(n)) != 0) {
-        uint64_t idle = (state & FRAME_TYPE_MASK) | 1;
-
-        if (__atomic_compare_exchange_n(&f->state, &idle, 0, false,
-                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-            break;
-        if (state & ~(FRAME_COUNT_MASK | FRAME_TYPE_MASK) ||
+    while (!__atomic_compare_exchange_n(&f->state, &state, 0, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+        if (!(state & FRAME_COUNT_MASK) ||
+            state & ~(FRAME_COUNT_MASK | FRAME_TYPE_MASK) ||
             spins++ == RESET_SPINS)
             panic("heap: frame %#llx freed in state %#llx",
                   (unsigned long long)n, (unsigned long long)state);
         arch_spin_wait();
+        state = (state & FRAME_TYPE_MASK) | 1;
     }
     __atomic_store_n(&f->owner, (domid_t)OWNER_NOBODY, __ATOMIC_RELAXED);
     f->progress = 0;
@@ -255,7 +231,7 @@ static uint32_t reset_record(uint64_t n)
 
 /*
  * Takes back 2^order frames from heap_alloc, or any aligned part of such a
- * block. No references may be left but the one they came with, if that. Each
+ * block. No references may be left but the one they came with. Each
  * frame's `stamp` says when a translation of it may last have been in use.
  */
 void heap_free(mfn_t first, unsigned order)
@@ -268,11 +244,6 @@ void heap_free(mfn_t first, unsigned order)
         panic("heap: not a block: %#llx order %u", (unsigned long long)n,
               order);
     stamp = frame_table[n].stamp;
-    if (CONFIG_DEBUG) {
-        spin_lock(&buddy.lock);
-        check_not_free(n, order);
-        spin_unlock(&buddy.lock);
-    }
     for (uint64_t i = 0; i < 1ull << order; i++)
         stamp = newer_stamp(stamp, reset_record(n + i));
     spin_lock(&buddy.lock);
@@ -298,30 +269,18 @@ uint64_t heap_free_frames(void)
     return __atomic_load_n(&buddy.free_frames, __ATOMIC_RELAXED);
 }
 
-/* 2^order zeroed frames for Mica's own use; NULL when there are none. */
-void *frames_alloc(unsigned order)
+static uint64_t frames_for(size_t size)
 {
-    mfn_t first = heap_alloc(order, HEAP_ANY_ADDRESS);
-    void *ptr;
-
-    if (mfn_equal(first, MFN_INVALID))
-        return NULL;
-    ptr = arch_frame_ptr(first);
-    memset(ptr, 0, PAGE_SIZE << order);
-    return ptr;
+    return size / PAGE_SIZE + (!size || size % PAGE_SIZE);
 }
 
-/* The way back for frames_alloc. */
-void frames_free(void *ptr, unsigned order)
+/*
+ * Zeroed frames for at least `size` bytes of Mica's own use; NULL when there
+ * are none. What a power of two of them has too much goes back.
+ */
+void *heap_zalloc(size_t size)
 {
-    if (ptr)
-        heap_free(arch_frame_of(ptr), order);
-}
-
-/* Whole frames for a large object; what a power of two has too much goes back. */
-static void *pages_zalloc(size_t size)
-{
-    uint64_t frames = size / PAGE_SIZE + (size % PAGE_SIZE != 0);
+    uint64_t frames = frames_for(size);
     unsigned order = 0;
     mfn_t first;
 
@@ -331,204 +290,24 @@ static void *pages_zalloc(size_t size)
     if (mfn_equal(first, MFN_INVALID))
         return NULL;
     heap_free_run(mfn_add(first, frames), (1ull << order) - frames);
-    memset(arch_frame_ptr(first), 0, frames * PAGE_SIZE);
-    return arch_frame_ptr(first);
-}
-
-static void pages_zfree(void *ptr, size_t size)
-{
-    heap_free_run(arch_frame_of(ptr),
-                  size / PAGE_SIZE + (size % PAGE_SIZE != 0));
-}
-
-/*
- * Slabs: one for objects of each power of two. A slab is a block of frames
- * that starts with this header; free objects are chained through their first
- * word. Slabs with a free object are on their class's list.
- */
-#define SLAB_MIN_SHIFT 4
-#define SLAB_MAX_SHIFT 11
-#define SLAB_CLASSES (SLAB_MAX_SHIFT - SLAB_MIN_SHIFT + 1)
-#define POISON 0x5a
-
-struct slab {
-    struct list link;
-    void *free;    /* the first free object */
-    unsigned used; /* objects handed out */
-};
-
-static struct slab_class {
-    struct spinlock lock;
-    struct list partial;
-} slab_classes[SLAB_CLASSES] = {
-#define CLASS(i) [i] = {.partial = LIST_INIT(slab_classes[i].partial)}
-    CLASS(0), CLASS(1), CLASS(2), CLASS(3),
-    CLASS(4), CLASS(5), CLASS(6), CLASS(7),
-#undef CLASS
-};
-
-static unsigned class_of(size_t size)
-{
-    unsigned index = 0;
-
-    while ((1ul << (index + SLAB_MIN_SHIFT)) < size)
-        index++;
-    return index;
-}
-
-static size_t object_size(unsigned index)
-{
-    return 1ul << (index + SLAB_MIN_SHIFT);
-}
-
-/* Large objects get larger slabs, so that the header costs an eighth at most. */
-static unsigned slab_order(unsigned index)
-{
-    unsigned shift = index + SLAB_MIN_SHIFT + 3;
-
-    return shift > PAGE_SHIFT ? shift - PAGE_SHIFT : 0;
-}
-
-static struct slab *slab_of(const void *object, unsigned index)
-{
-    uint64_t n = arch_frame_of(object).n;
-
-    return arch_frame_ptr(MFN(n & ~((1ull << slab_order(index)) - 1)));
-}
-
-static void poison(void *object, size_t size)
-{
-    if (CONFIG_DEBUG)
-        memset((char *)object + sizeof(void *), POISON, size - sizeof(void *));
-}
-
-static void check_poison(const void *object, size_t size)
-{
-    const uint8_t *bytes = object;
-
-    for (size_t i = sizeof(void *); CONFIG_DEBUG && i < size; i++)
-        if (bytes[i] != POISON)
-            panic("heap: %p of %zu bytes was written after its release", object,
-                  size);
-}
-
-static void push_object(struct slab *slab, void *object, size_t size)
-{
-    poison(object, size);
-    *(void **)object = slab->free;
-    slab->free = object;
-}
-
-static struct slab *slab_create(unsigned index)
-{
-    size_t size = object_size(index);
-    size_t bytes = PAGE_SIZE << slab_order(index);
-    struct slab *slab = frames_alloc(slab_order(index));
-
-    if (!slab)
-        return NULL;
-    for (size_t at = bytes - size; at >= sizeof(*slab); at -= size)
-        push_object(slab, (char *)slab + at, size);
-    list_add(&slab->link, &slab_classes[index].partial);
-    return slab;
-}
-
-static void *slab_alloc(unsigned index)
-{
-    struct slab_class *c = &slab_classes[index];
-    struct slab *slab;
-    void *object = NULL;
-
-    spin_lock(&c->lock);
-    if (list_is_empty(&c->partial))
-        slab = slab_create(index);
-    else
-        slab = list_first(&c->partial, struct slab, link);
-    if (slab) {
-        object = slab->free;
-        slab->free = *(void **)object;
-        slab->used++;
-        if (!slab->free)
-            list_del(&slab->link);
-    }
-    spin_unlock(&c->lock);
-    return object;
-}
-
-static void check_not_on_slab(const struct slab *slab, const void *object)
-{
-    for (void *const *p = slab->free; CONFIG_DEBUG && p; p = *p)
-        if (p == object)
-            panic("heap: %p freed twice", object);
-}
-
-static void slab_release(struct slab *slab, unsigned index)
-{
-    list_del(&slab->link);
-    frames_free(slab, slab_order(index));
-}
-
-/*
- * A full slab will have room: an empty one that is kept for that, alone on the
- * list, is needed no more. So what is kept depends on what is in use alone.
- */
-static void drop_empty(struct slab_class *c, unsigned index)
-{
-    struct slab *slab;
-
-    if (list_is_empty(&c->partial))
-        return;
-    slab = list_first(&c->partial, struct slab, link);
-    if (slab->used == 0)
-        slab_release(slab, index);
-}
-
-static void slab_free(void *object, unsigned index)
-{
-    struct slab_class *c = &slab_classes[index];
-    struct slab *slab = slab_of(object, index);
-
-    spin_lock(&c->lock);
-    check_not_on_slab(slab, object);
-    if (!slab->free) {
-        drop_empty(c, index);
-        list_add(&slab->link, &c->partial);
-    }
-    push_object(slab, object, object_size(index));
-    slab->used--;
-    /* The only one with room stays, against an alloc and a free in turns. */
-    if (slab->used == 0 && c->partial.next != c->partial.prev)
-        slab_release(slab, index);
-    spin_unlock(&c->lock);
-}
-
-/*
- * Zeroed memory of `size` bytes for Mica's own use, aligned to 16 and to the
- * largest power of two in `size` up to a page; NULL when there is none.
- */
-void *heap_zalloc(size_t size)
-{
-    unsigned index;
-    void *object;
-
-    if (size > 1ul << SLAB_MAX_SHIFT)
-        return pages_zalloc(size);
-    index = class_of(size);
-    object = slab_alloc(index);
-    if (!object)
-        return NULL;
-    check_poison(object, object_size(index));
-    memset(object, 0, object_size(index));
-    return object;
+    return memset(arch_frame_ptr(first), 0, frames * PAGE_SIZE);
 }
 
 /* The way back for heap_zalloc of the same size; NULL is fine. */
 void heap_zfree(void *ptr, size_t size)
 {
-    if (!ptr)
-        return;
-    if (size > 1ul << SLAB_MAX_SHIFT)
-        pages_zfree(ptr, size);
-    else
-        slab_free(ptr, class_of(size));
+    if (ptr)
+        heap_free_run(arch_frame_of(ptr), frames_for(size));
+}
+
+/* 2^order zeroed frames for Mica's own use; NULL when there are none. */
+void *frames_alloc(unsigned order)
+{
+    return heap_zalloc(PAGE_SIZE << order);
+}
+
+/* The way back for frames_alloc. */
+void frames_free(void *ptr, unsigned order)
+{
+    heap_zfree(ptr, PAGE_SIZE << order);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mica's memory: frames by a buddy allocator, small objects by slabs on top.
- * Memory is handed out from high addresses first, so that what lies low stays
- * for devices.
+ * Mica's memory: frames by a buddy allocator. Mica's own objects get frames of
+ * their own as well: there are a dozen a domain and three a vCPU. Memory is
+ * handed out from high addresses first, so that what lies low stays for
+ * devices.
  *
  * One lock guards the buddy lists and the records (core/frame.h) of the heads
- * of free blocks; one each a slab class, outside the buddy lock. A free frame
+ * of free blocks. A free frame
  * belongs to nobody and has no references; the head of a free block has
  * FRAME_FREE set and other uses for the lower bits of its state, so whoever
  * looks for references asks for FRAME_FREE first. A frame from heap_alloc
@@ -31,6 +32,6 @@ uint64_t heap_free_frames(void);
 void *frames_alloc(unsigned order);
 void frames_free(void *ptr, unsigned order);
 
-/* Zeroed memory of `size` bytes aligned to 16 (whole pages: to a page). */
+/* Zeroed memory of `size` bytes, aligned to a page. */
 void *heap_zalloc(size_t size);
 void heap_zfree(void *ptr, size_t size);

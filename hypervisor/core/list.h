@@ -11,8 +11,6 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_INIT(name) ((struct list){&(name), &(name)})
-
 static inline void list_init(struct list *l)
 {
     l->next = l->prev = l;

@@ -98,34 +98,24 @@ unsigned machine_gsi_count(void);
 bool machine_pirq_needs_eoi(unsigned pirq);
 
 struct machine_msi {
-    uint16_t segment;
-    uint8_t bus, devfn;
+    uint16_t device; /* bus << 8 | device << 3 | function, of segment 0 */
     bool is_msix;
-    unsigned entry;      /* MSI-X: entry in the table */
-    unsigned count;      /* MSI: messages, a power of two up to 32 */
+    uint16_t entry;      /* MSI-X: entry in the table */
     uint64_t table_base; /* MSI-X: address of the BAR that dom0 found */
 };
 
 /*
- * Writes a device's messages, masked, and gives them pirqs in a row, the
- * first in *pirq. -ENODEV: no such device or capability, -ENOSPC: no vectors
- * left, -EINVAL.
+ * Writes a device's message, masked, and gives it a pirq. -ENODEV: no such
+ * device or capability, -EEXIST: it has one, -ENOSPC: no vectors left, -ENXIO:
+ * an MSI-X table while the device's memory is off, -EINVAL.
  */
 must_check int machine_msi_map(const struct machine_msi *msi, unsigned *pirq);
 
-/* Ends machine_msi_map for one pirq. */
-void machine_msi_unmap(unsigned pirq);
+/* Ends machine_msi_map. -EINVAL for what is no message's pirq. */
+must_check int machine_msi_unmap(unsigned pirq);
 
-/*
- * dom0 has found, or lost, a PCI device. `is_present` false also frees what
- * is left of its messages. -ENODEV when Mica can't reach it.
- */
-must_check int machine_pci_device(uint16_t segment, uint8_t bus, uint8_t devfn,
-                                  bool is_present);
-
-/* Writes the messages of a device again, after it lost power. */
-must_check int machine_msi_restore(uint16_t segment, uint8_t bus,
-                                   uint8_t devfn);
+/* Writes the messages of a device again, after it lost power. -ENODEV */
+must_check int machine_msi_restore(uint16_t device);
 
 /* The virtual IOPL, 0 to 3, of the running vCPU `v`. */
 void machine_set_iopl(struct vcpu *v, unsigned iopl);

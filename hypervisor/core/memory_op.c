@@ -3,13 +3,12 @@
  * memory_op: what memory a domain has, getting it and giving it back. A call
  * names its domain in its arguments: the caller's own, or for the privileged
  * any. Ownership and the limit are frame.c's; this file parses requests and
- * keeps their place when they are cut short.
+ * keeps their place when they are cut short. It deals in extents, 2^order
+ * frames in a row, as lists of their first numbers in guest memory.
  */
 #include "core/arch.h"
 #include "core/domain.h"
-#include "core/extent.h"
 #include "core/frame.h"
-#include "core/grant.h"
 #include "core/guest_copy.h"
 #include "core/heap.h"
 #include "core/hypercall.h"
@@ -21,37 +20,81 @@
 #include "hypercall_abi/mmu.h"
 
 #define MAX_EXTENTS (1ull << 48)
+#define MAX_ORDER 9u /* of an extent, which is zeroed in one go */
+#define MAX_FRAME_NUMBER (1ull << 40)
 #define MAX_RESULT (1ull << 40)
+#define MAX_EXCHANGED 1024u /* frames; it is one step as a whole: 4 MiB */
 #define E820_MAX_ENTRIES 128u
 
-/* --- lists of extents ---------------------------------------------------- */
+/* --- extents ------------------------------------------------------------- */
+
+/* Reads a first frame, to which an order can be added. 0, -EFAULT, -EINVAL. */
+static int list_read(guest_va list, uint64_t index, uint64_t *number)
+{
+    if (copy_in(number, guest_va_add(list, index * sizeof(*number)),
+                sizeof(*number)))
+        return -EFAULT;
+    return *number < MAX_FRAME_NUMBER ? 0 : -EINVAL;
+}
+
+static int list_write(guest_va list, uint64_t index, mfn_t first)
+{
+    return copy_out(guest_va_add(list, index * sizeof(first.n)), &first.n,
+                    sizeof(first.n))
+               ? -EFAULT
+               : 0;
+}
+
+/*
+ * 2^order zeroed frames in a row where mem_flags allow, nobody's yet, at `pfn`
+ * in the M2P. The first, or MFN_INVALID.
+ */
+static mfn_t extent_alloc(unsigned order, uint32_t mem_flags, uint64_t pfn)
+{
+    unsigned bits = mem_flags & XENMEMF_ADDRESS_BITS_MASK;
+    mfn_t first = heap_alloc(order, bits ? bits : HEAP_ANY_ADDRESS);
+
+    if (mfn_equal(first, MFN_INVALID))
+        return first;
+    memset(arch_frame_ptr(first), 0, PAGE_SIZE << order);
+    for (uint64_t i = 0; i < 1ull << order; i++)
+        arch_m2p_set(mfn_add(first, i), pfn + i);
+    return first;
+}
+
+/* Takes back frames from extent_alloc that no domain got. */
+static void extent_free(mfn_t first, unsigned order)
+{
+    for (uint64_t i = 0; i < 1ull << order; i++)
+        arch_m2p_set(mfn_add(first, i), PFN_INVALID.n);
+    heap_free(first, order);
+}
 
 /* A request for some extents, checked. */
 struct reservation {
     unsigned cmd;
     struct domain *domain;
-    struct extent *next; /* of the caller's vCPU */
     struct xenmem_reservation_args op;
 };
 
-/* New frames for the pfn listed, or for none: both lists get the MFN. */
+/*
+ * New frames for the pfn listed, whose place takes the MFN. They are
+ * announced before they become the domain's: a request that fails half way
+ * has then nothing to take back that a guest could use.
+ */
 static int add_extent(const struct reservation *r, uint64_t index)
 {
     const struct xenmem_reservation_args *op = &r->op;
-    uint64_t pfn = PFN_INVALID.n;
-    int error = 0;
+    uint64_t pfn;
+    int error = list_read(op->extent_start, index, &pfn);
     mfn_t first;
 
-    if (r->cmd == XENMEM_populate_physmap)
-        error = extent_read(op->extent_start, index, &pfn);
     if (error)
         return error;
-    error = extent_clear_next(r->next, op->extent_order, op->mem_flags);
-    if (error)
-        return error;
-    first = extent_take(r->next, pfn);
-    if (op->extent_start.va)
-        error = extent_write(op->extent_start, index, first);
+    first = extent_alloc(op->extent_order, op->mem_flags, pfn);
+    if (mfn_equal(first, MFN_INVALID))
+        return -ENOMEM;
+    error = list_write(op->extent_start, index, first);
     if (!error)
         error = frame_assign(first, op->extent_order, r->domain);
     if (error)
@@ -63,7 +106,7 @@ static int add_extent(const struct reservation *r, uint64_t index)
 static int remove_extent(const struct reservation *r, uint64_t index)
 {
     uint64_t n;
-    int error = extent_read(r->op.extent_start, index, &n);
+    int error = list_read(r->op.extent_start, index, &n);
 
     for (uint64_t i = 0; !error && i < 1ull << r->op.extent_order; i++) {
         struct frame *f = frame_lookup(MFN(n + i));
@@ -76,19 +119,13 @@ static int remove_extent(const struct reservation *r, uint64_t index)
     return error;
 }
 
-static int check_reservation(const struct domain *caller,
-                             const struct reservation *r)
+static int check_reservation(const struct xenmem_reservation_args *op)
 {
-    const struct xenmem_reservation_args *op = &r->op;
-
-    if (op->nr_extents > MAX_EXTENTS ||
-        !extent_order_is_allowed(caller, op->extent_order))
+    if (op->nr_extents > MAX_EXTENTS || op->extent_order > MAX_ORDER)
         return refuse(-EINVAL, "%lu extents of order %u are too many",
                       op->nr_extents, op->extent_order);
     if (op->mem_flags & XENMEMF_populate_on_demand)
         return refuse(-EOPNOTSUPP, "memory on demand is not served");
-    if (!op->extent_start.va && r->cmd != XENMEM_increase_reservation)
-        return -EFAULT;
     return 0;
 }
 
@@ -96,29 +133,6 @@ static int do_extent(const struct reservation *r, uint64_t index)
 {
     return r->cmd == XENMEM_decrease_reservation ? remove_extent(r, index)
                                                  : add_extent(r, index);
-}
-
-/*
- * Does the extents from number `start` on until one fails. Returns how many
- * are done, counted from 0, and *cut when time ran out first, which counts
- * from the first question: one extent may take a good part of it.
- */
-static uint64_t do_extents(const struct reservation *r, uint64_t start,
-                           bool *cut)
-{
-    uint64_t i = start, count = r->op.nr_extents;
-
-    hypercall_should_restart();
-    for (*cut = false; i < count && !*cut; i++) {
-        int error = do_extent(r, i);
-
-        if (error) {
-            *cut = error == -ERESTART;
-            break;
-        }
-        *cut = i + 1 < count && hypercall_should_restart();
-    }
-    return i;
 }
 
 /*
@@ -137,30 +151,189 @@ static int find_domain(struct domain *caller, struct reservation *r,
     return refuse(-ESRCH, "domain %u was another", r->op.domid);
 }
 
-/* increase_reservation, decrease_reservation, populate_physmap. */
+/* decrease_reservation, populate_physmap. */
 static long change_reservation(struct vcpu *v, const struct hc_args *args)
 {
-    uint64_t start = args->a[0] >> MEMOP_EXTENT_SHIFT;
-    struct reservation r = {.cmd = args->a[0] & MEMOP_CMD_MASK,
-                            .next = &v->extent};
+    uint64_t i = args->a[0] >> MEMOP_EXTENT_SHIFT;
+    struct reservation r = {.cmd = args->a[0] & MEMOP_CMD_MASK};
     struct hc_args rest = *args;
-    bool cut;
+    bool is_cut = false;
     int error;
 
     if (copy_in(&r.op, HC_ARG_VA(args, 1), sizeof(r.op)))
         return -EFAULT;
-    if (start > r.op.nr_extents)
+    if (i > r.op.nr_extents)
         return -EINVAL;
-    error = check_reservation(v->domain, &r);
+    error = check_reservation(&r.op);
     if (!error)
-        error = find_domain(v->domain, &r, start ? args->a[2] : 0);
+        error = find_domain(v->domain, &r, i ? args->a[2] : 0);
     if (error)
         return error;
     rest.a[2] = r.domain->serial;
-    start = do_extents(&r, start, &cut);
+    while (i < r.op.nr_extents && !is_cut && !do_extent(&r, i))
+        is_cut = ++i < r.op.nr_extents && hypercall_should_restart();
     domain_put(r.domain);
-    rest.a[0] = r.cmd | start << MEMOP_EXTENT_SHIFT;
-    return cut ? hypercall_restart(v, HC_memory_op, &rest) : (long)start;
+    rest.a[0] = r.cmd | i << MEMOP_EXTENT_SHIFT;
+    return is_cut ? hypercall_restart(v, HC_memory_op, &rest) : (long)i;
+}
+
+/* --- exchange ------------------------------------------------------------ */
+
+/* Frames for frames of another shape, all or nothing. */
+struct exchange {
+    struct domain *domain;
+    struct xenmem_exchange_args *op;
+    uint64_t frames;               /* given, and taken */
+    uint64_t given[MAX_EXCHANGED]; /* first frames of the extents given */
+    uint64_t taken[MAX_EXCHANGED]; /* pfns, then first frames, of those taken */
+    uint64_t taken_count; /* of these, how many aren't a domain's yet */
+};
+
+static int check_side(const struct domain *d,
+                      const struct xenmem_reservation_args *side)
+{
+    if (side->domid != DOMID_SELF && side->domid != d->id)
+        return -EPERM;
+    if (side->extent_order > MAX_ORDER)
+        return -EINVAL;
+    if (side->nr_extents > MAX_EXCHANGED >> side->extent_order)
+        return refuse(-E2BIG, "an exchange of more than %u frames",
+                      MAX_EXCHANGED);
+    return 0;
+}
+
+/* Checks the request and copies in its lists. */
+static int read_lists(struct exchange *e)
+{
+    const struct xenmem_reservation_args *in = &e->op->in, *out = &e->op->out;
+    int error = check_side(e->domain, in);
+
+    if (!error)
+        error = check_side(e->domain, out);
+    if (error)
+        return error;
+    if (e->op->nr_exchanged)
+        return refuse(-EINVAL, "an exchange is not done in parts");
+    e->frames = in->nr_extents << in->extent_order;
+    if (e->frames != out->nr_extents << out->extent_order)
+        return refuse(-EINVAL, "an exchange of unequal sizes");
+    if (copy_in(e->given, in->extent_start, in->nr_extents * sizeof(uint64_t)))
+        return -EFAULT;
+    if (copy_in(e->taken, out->extent_start,
+                out->nr_extents * sizeof(uint64_t)))
+        return -EFAULT;
+    return 0;
+}
+
+/* The number of the i-th frame given. */
+static mfn_t given_frame(const struct exchange *e, uint64_t i)
+{
+    unsigned order = e->op->in.extent_order;
+
+    return MFN(e->given[i >> order] + (i & ((1ull << order) - 1)));
+}
+
+static bool has_one_user(const struct frame *f)
+{
+    uint64_t state = __atomic_load_n(&f->state, __ATOMIC_ACQUIRE);
+
+    /* Two references: being allocated, and check_given's own. */
+    return (state & FRAME_COUNT_MASK) == 2 && (state & FRAME_ALLOCATED) &&
+           !frame_type_count(state) &&
+           !(state & (FRAME_PINNED | FRAME_PARTIAL));
+}
+
+/*
+ * Whether all frames given are the domain's, unused, and different. While it
+ * looks it holds a reference to each, so that a frame listed twice shows.
+ */
+static int check_given(const struct exchange *e)
+{
+    uint64_t held = 0;
+    int error = 0;
+
+    while (held < e->frames && frame_get(given_frame(e, held), e->domain))
+        held++;
+    if (held < e->frames)
+        error = refuse(-EINVAL, "frame %#lx is not the caller's",
+                       given_frame(e, held).n);
+    for (uint64_t i = 0; i < e->frames && !error; i++)
+        if (!has_one_user(frame_lookup(given_frame(e, i))))
+            error = refuse(-EBUSY, "frame %#lx is in use", given_frame(e, i).n);
+    while (held-- > 0)
+        frame_put(frame_lookup(given_frame(e, held)));
+    return error;
+}
+
+/* Allocates the frames to be taken and tells the guest their numbers. */
+static int take_frames(struct exchange *e)
+{
+    const struct xenmem_reservation_args *out = &e->op->out;
+
+    for (; e->taken_count < out->nr_extents; e->taken_count++) {
+        uint64_t *slot = &e->taken[e->taken_count];
+        mfn_t first = extent_alloc(out->extent_order, out->mem_flags, *slot);
+
+        if (mfn_equal(first, MFN_INVALID))
+            return -ENOMEM;
+        *slot = first.n;
+    }
+    return copy_out(out->extent_start, e->taken,
+                    out->nr_extents * sizeof(uint64_t))
+               ? -EFAULT
+               : 0;
+}
+
+/*
+ * Swaps the frames for good. Fails only for a guest whose other vCPUs use
+ * the frames given, or fill its memory to the limit, at this very moment; it
+ * may then end up with fewer frames.
+ */
+static int swap_frames(struct exchange *e)
+{
+    int error = 0;
+
+    for (uint64_t i = 0; i < e->frames && !error; i++)
+        error = frame_unassign(frame_lookup(given_frame(e, i)), e->domain);
+    while (!error && e->taken_count > 0) {
+        error = frame_assign(MFN(e->taken[e->taken_count - 1]),
+                             e->op->out.extent_order, e->domain);
+        if (!error)
+            e->taken_count--;
+    }
+    return error;
+}
+
+/* XENMEM_exchange. */
+static long xenmem_exchange(struct sub_call *c, void *arg)
+{
+    struct xenmem_exchange_args *op = arg;
+    struct exchange *e = heap_zalloc(sizeof(*e));
+    int error;
+
+    if (!e)
+        return -ENOMEM;
+    e->domain = c->d;
+    e->op = op;
+    error = read_lists(e);
+    if (!error)
+        error = check_given(e);
+    if (!error)
+        error = take_frames(e);
+    if (!error) {
+        op->nr_exchanged = op->in.nr_extents;
+        error = sub_op_answer(c);
+    }
+    if (!error) {
+        error = swap_frames(e);
+        op->nr_exchanged = 0;
+        if (error && sub_op_answer(c))
+            error = -EFAULT;
+    }
+    while (e->taken_count > 0)
+        extent_free(MFN(e->taken[--e->taken_count]), op->out.extent_order);
+    heap_zfree(e, sizeof(*e));
+    return error;
 }
 
 /* --- questions ----------------------------------------------------------- */
@@ -252,22 +425,7 @@ static long xenmem_machine_memory_map(struct sub_call *c, void *arg)
     return put_map(arg, machine_e820, machine_e820_count);
 }
 
-/* Gives `d` a map from the heap in place of what it had. */
-static void replace_map(struct domain *d, void *map, size_t count)
-{
-    size_t old_count;
-    void *old;
-
-    spin_lock(&d->memory_lock);
-    old = d->e820;
-    old_count = d->e820_count;
-    d->e820 = map;
-    d->e820_count = count;
-    spin_unlock(&d->memory_lock);
-    if (old)
-        heap_zfree(old, old_count * sizeof(struct e820_entry));
-}
-
+/* Once, by the builder. */
 static long xenmem_set_memory_map(struct sub_call *c, void *arg)
 {
     struct xenmem_set_memory_map_args *op = arg;
@@ -283,8 +441,15 @@ static long xenmem_set_memory_map(struct sub_call *c, void *arg)
         heap_zfree(map, size);
         return -EFAULT;
     }
-    replace_map(c->d, map, op->map.nr_entries);
-    return 0;
+    spin_lock(&c->d->memory_lock);
+    if (!c->d->e820) {
+        c->d->e820 = map;
+        c->d->e820_count = op->map.nr_entries;
+        map = NULL;
+    }
+    spin_unlock(&c->d->memory_lock);
+    heap_zfree(map, size);
+    return map ? -EEXIST : 0;
 }
 
 /* --- Mica's own frames --------------------------------------------------- */
@@ -301,58 +466,15 @@ static long xenmem_machphys_mapping(struct sub_call *c, void *arg)
     return 0;
 }
 
-static int list_grant_frames(struct domain *d,
-                             const struct xenmem_acquire_resource_args *op)
-{
-    int error = 0;
-
-    for (uint32_t i = 0; i < op->nr_frames && !error; i++) {
-        mfn_t mfn;
-
-        error = grant_frame_at(d, (uint32_t)op->frame + i, &mfn);
-        if (!error)
-            error = extent_write(op->frame_list, i, mfn);
-    }
-    return error;
-}
-
-/* The frames of a grant table, or how many there may be. */
-static long xenmem_acquire_resource(struct sub_call *c, void *arg)
-{
-    struct xenmem_acquire_resource_args *op = arg;
-    uint32_t have, most;
-
-    if (op->pad || !op->nr_frames != !op->frame_list.va)
-        return -EINVAL;
-    if (op->type != XENMEM_resource_grant_table ||
-        op->id != XENMEM_resource_grant_table_id_shared)
-        return refuse(-EOPNOTSUPP, "resource %u, %u", op->type, op->id);
-    grant_size(c->d, &have, &most);
-    if (!op->nr_frames) {
-        op->nr_frames = most;
-        return 0;
-    }
-    if (op->frame >= most || op->nr_frames > most - op->frame)
-        return refuse(-EINVAL, "%u frames from %lu on of a grant table",
-                      op->nr_frames, op->frame);
-    return list_grant_frames(c->d, op);
-}
-
-/* --- dispatch ------------------------------------------------------------ */
-
-static long exchange(struct sub_call *c, void *arg)
-{
-    (void)arg;
-    return xenmem_exchange(c->d, c->arg);
-}
-
-/* What makes no sense for domains that see machine frames, on one node. */
+/* What makes no sense here, or has another way that the tools take then. */
 static long refused(struct sub_call *c, void *arg)
 {
     (void)c;
     (void)arg;
     return -EOPNOTSUPP;
 }
+
+/* --- dispatch ------------------------------------------------------------ */
 
 #define OP(name, handler, args, flags)                                         \
     [XENMEM_##name] = {handler, sizeof(struct xenmem_##args##_args), flags}
@@ -363,20 +485,16 @@ static const struct sub_op ops[] = {
     BARE(maximum_ram_page, xenmem_maximum_ram_page),
     OP(current_reservation, ask_domain, domain, OP_SUBJECT),
     OP(maximum_reservation, ask_domain, domain, OP_SUBJECT),
-    BARE(add_to_physmap, refused),
     OWN(memory_map, OP_ANSWERS),
     OP(machine_memory_map, xenmem_machine_memory_map, memory_map,
        OP_DOM0 | OP_ANSWERS),
-    BARE(exchange, exchange),
+    OWN(exchange, 0),
     OWN(machphys_mapping, OP_ANSWERS),
     OWN(set_memory_map, OP_DOM0 | OP_SUBJECT),
     OP(maximum_gpfn, ask_domain, domain, OP_SUBJECT),
-    BARE(remove_from_physmap, refused),
     OP(set_pod_target, pod_target, pod_target, OP_DOM0 | OP_ANSWERS),
     OP(get_pod_target, pod_target, pod_target, OP_DOM0 | OP_ANSWERS),
-    BARE(add_to_physmap_batch, refused),
-    BARE(get_vnumainfo, refused),
-    OWN(acquire_resource, OP_DOM0 | OP_SUBJECT | OP_ANSWERS),
+    BARE(acquire_resource, refused),
 };
 static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_memory_op};
 
@@ -386,7 +504,6 @@ long hc_memory_op(struct vcpu *v, const struct hc_args *args)
     unsigned cmd = args->a[0] & MEMOP_CMD_MASK;
 
     switch (cmd) {
-    case XENMEM_increase_reservation:
     case XENMEM_decrease_reservation:
     case XENMEM_populate_physmap:
         return change_reservation(v, args);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Priority queues threaded through their members: pairing heaps, which need
- * no memory of their own and so cannot fail. Insertion and a look at the
- * first are constant, removal is logarithmic on average over a sequence. The
- * caller locks.
+ * Priority queues threaded through their members: skew heaps, which need no
+ * memory of their own and so cannot fail. A look at the first is constant,
+ * insertion and removal are logarithmic on average over a sequence. The caller
+ * locks.
  *
  * Keys are compared as points on a circle, so that they may wrap: those in one
  * queue must lie within 2^63 of each other.
@@ -14,9 +14,8 @@
 
 struct prioq_node {
     uint64_t key;
-    struct prioq_node *child; /* the first of those that come later */
-    struct prioq_node *next;  /* the next child of the same parent */
-    struct prioq_node *prev;  /* previous child, or parent, or (root) itself */
+    struct prioq_node *left, *right; /* what comes later */
+    struct prioq_node *parent; /* the root's is itself; NULL: in no queue */
 };
 
 struct prioq {
@@ -37,7 +36,7 @@ static inline struct prioq_node *prioq_first(const struct prioq *q)
 /* Whether the node is in some queue; a zeroed node is in none. */
 static inline bool prioq_contains(const struct prioq_node *node)
 {
-    return node->prev != NULL;
+    return node->parent != NULL;
 }
 
 void prioq_insert(struct prioq *q, struct prioq_node *node, uint64_t key);

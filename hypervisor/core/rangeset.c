@@ -4,15 +4,13 @@
 
 #include "core/heap.h"
 
-#define MIN_ROOM 8u
-
 struct range {
     uint64_t first, last;
 };
 
 struct rangeset {
     struct range *ranges;
-    size_t count, room;
+    size_t count;
 };
 
 /* An empty set, or NULL when memory is short. */
@@ -26,7 +24,7 @@ void rangeset_destroy(struct rangeset *set)
 {
     if (!set)
         return;
-    heap_zfree(set->ranges, set->room * sizeof(set->ranges[0]));
+    heap_zfree(set->ranges, set->count * sizeof(set->ranges[0]));
     heap_zfree(set, sizeof(*set));
 }
 
@@ -46,58 +44,47 @@ static size_t find(const struct rangeset *set, uint64_t number)
     return low;
 }
 
-/* Room for one more range. */
-static int grow(struct rangeset *set)
+/* Puts `count` pieces in place of the ranges from `at` to `end`. 0, -ENOMEM. */
+static int replace(struct rangeset *set, size_t at, size_t end,
+                   const struct range *pieces, size_t count)
 {
-    size_t room = set->room ? set->room * 2 : MIN_ROOM;
-    struct range *ranges;
+    size_t new_count = set->count - (end - at) + count;
+    struct range *ranges = heap_zalloc(new_count * sizeof(*ranges));
 
-    if (set->count < set->room)
-        return 0;
-    ranges = heap_zalloc(room * sizeof(ranges[0]));
     if (!ranges)
         return -ENOMEM;
-    if (set->count)
-        memcpy(ranges, set->ranges, set->count * sizeof(ranges[0]));
-    heap_zfree(set->ranges, set->room * sizeof(ranges[0]));
+    for (size_t i = 0; i < new_count; i++)
+        ranges[i] = i < at           ? set->ranges[i]
+                    : i < at + count ? pieces[i - at]
+                                     : set->ranges[i - at - count + end];
+    heap_zfree(set->ranges, set->count * sizeof(*ranges));
     set->ranges = ranges;
-    set->room = room;
+    set->count = new_count;
     return 0;
-}
-
-/* Puts `put` ranges, which the caller fills, in place of `drop` ones. */
-static void replace(struct rangeset *set, size_t at, size_t drop, size_t put)
-{
-    memmove(&set->ranges[at + put], &set->ranges[at + drop],
-            (set->count - at - drop) * sizeof(set->ranges[0]));
-    set->count += put - drop;
 }
 
 /* Adds the numbers of a range; some may be members already. 0, -ENOMEM. */
 int rangeset_add(struct rangeset *set, uint64_t first, uint64_t last)
 {
+    struct range sum = {first, last};
     size_t at, end;
 
     if (first > last)
         return -EINVAL;
-    if (grow(set))
-        return -ENOMEM;
     /* Neighbours that touch take part in the merge. */
-    at = find(set, first ? first - 1 : 0);
-    for (end = at; end < set->count; end++) {
+    at = end = find(set, first ? first - 1 : 0);
+    for (; end < set->count; end++) {
         const struct range *r = &set->ranges[end];
 
         if (r->first > last && r->first - last > 1)
             break;
-        first = min_u64(first, r->first);
-        last = max_u64(last, r->last);
+        sum.first = min_u64(sum.first, r->first);
+        sum.last = max_u64(sum.last, r->last);
     }
-    replace(set, at, end - at, 1);
-    set->ranges[at] = (struct range){first, last};
-    return 0;
+    return replace(set, at, end, &sum, 1);
 }
 
-/* Removes the numbers of a range, members or not. 0, -ENOMEM for a split. */
+/* Removes the numbers of a range, members or not. 0, -ENOMEM. */
 int rangeset_remove(struct rangeset *set, uint64_t first, uint64_t last)
 {
     struct range pieces[2];
@@ -105,10 +92,8 @@ int rangeset_remove(struct rangeset *set, uint64_t first, uint64_t last)
 
     if (first > last)
         return -EINVAL;
-    if (grow(set))
-        return -ENOMEM;
-    at = find(set, first);
-    for (end = at; end < set->count && set->ranges[end].first <= last; end++) {
+    at = end = find(set, first);
+    for (; end < set->count && set->ranges[end].first <= last; end++) {
         struct range r = set->ranges[end];
 
         if (r.first < first)
@@ -116,10 +101,7 @@ int rangeset_remove(struct rangeset *set, uint64_t first, uint64_t last)
         if (r.last > last)
             pieces[count++] = (struct range){last + 1, r.last};
     }
-    replace(set, at, end - at, count);
-    for (size_t i = 0; i < count; i++)
-        set->ranges[at + i] = pieces[i];
-    return 0;
+    return replace(set, at, end, pieces, count);
 }
 
 /* Whether all numbers of a range are members. */
@@ -130,29 +112,4 @@ bool rangeset_contains(const struct rangeset *set, uint64_t first,
 
     return first <= last && at < set->count && set->ranges[at].first <= first &&
            set->ranges[at].last >= last;
-}
-
-/* Whether any number of a range is a member. */
-bool rangeset_overlaps(const struct rangeset *set, uint64_t first,
-                       uint64_t last)
-{
-    size_t at = find(set, first);
-
-    return first <= last && at < set->count && set->ranges[at].first <= last;
-}
-
-/*
- * The first run of members at or after `from`, cut to start there. False when
- * there is none. To walk a set, go on from *last + 1 unless that wraps.
- */
-bool rangeset_next(const struct rangeset *set, uint64_t from, uint64_t *first,
-                   uint64_t *last)
-{
-    size_t at = find(set, from);
-
-    if (at == set->count)
-        return false;
-    *first = max_u64(set->ranges[at].first, from);
-    *last = set->ranges[at].last;
-    return true;
 }

@@ -21,7 +21,3 @@ must_check int rangeset_remove(struct rangeset *set, uint64_t first,
                                uint64_t last);
 bool rangeset_contains(const struct rangeset *set, uint64_t first,
                        uint64_t last);
-bool rangeset_overlaps(const struct rangeset *set, uint64_t first,
-                       uint64_t last);
-bool rangeset_next(const struct rangeset *set, uint64_t from, uint64_t *first,
-                   uint64_t *last);

@@ -15,7 +15,7 @@ struct sub_op;
 struct vcpu;
 
 /* The longest argument that is copied in. */
-#define SUB_OP_ROOM 64u
+#define SUB_OP_ROOM 72u
 
 enum {
     OP_ANSWERS = 1, /* after a 0 the argument is copied out */

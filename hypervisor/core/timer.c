@@ -11,11 +11,6 @@
 /* A pCPU looks at its guest again after this many handlers. */
 #define HANDLERS_AT_ONCE 64
 
-static struct timer *timer_of(struct prioq_node *node)
-{
-    return container_of(node, struct timer, node);
-}
-
 /* Locks the queue that `t` belongs to. */
 static struct pcpu *lock_queue_of(const struct timer *t)
 {
@@ -30,11 +25,18 @@ static struct pcpu *lock_queue_of(const struct timer *t)
     }
 }
 
-static void take_out(struct pcpu *p, struct timer *t)
+/*
+ * Moves `t`, whose queue the caller has locked, to `deadline` there, or takes
+ * it out. Whether it is the first then.
+ */
+static bool set_deadline(struct pcpu *p, struct timer *t, nsec_t deadline)
 {
     if (prioq_contains(&t->node))
         prioq_remove(&p->timers, &t->node);
-    __atomic_store_n(&t->deadline, NSEC_NEVER, __ATOMIC_RELAXED);
+    __atomic_store_n(&t->deadline, deadline, __ATOMIC_RELAXED);
+    if (deadline != NSEC_NEVER)
+        prioq_insert(&p->timers, &t->node, deadline);
+    return prioq_first(&p->timers) == &t->node;
 }
 
 static nsec_t first_deadline(const struct pcpu *p)
@@ -73,15 +75,13 @@ void timer_init(struct timer *t, unsigned cpu,
 void timer_arm(struct timer *t, nsec_t deadline)
 {
     struct pcpu *p = lock_queue_of(t);
-    bool is_first = false;
+    bool is_first;
 
-    take_out(p, t);
-    if (deadline != NSEC_NEVER && !t->is_ended) {
+    if (t->is_ended)
+        deadline = NSEC_NEVER;
+    if (deadline != NSEC_NEVER)
         deadline = min_u64(deadline, LATEST);
-        __atomic_store_n(&t->deadline, deadline, __ATOMIC_RELAXED);
-        prioq_insert(&p->timers, &t->node, deadline);
-        is_first = prioq_first(&p->timers) == &t->node;
-    }
+    is_first = set_deadline(p, t, deadline);
     spin_unlock(&p->timer_lock);
     if (is_first)
         serve(p, deadline);
@@ -90,20 +90,7 @@ void timer_arm(struct timer *t, nsec_t deadline)
 /* Disarms `t`. Its handler may still be running on another pCPU. */
 void timer_cancel(struct timer *t)
 {
-    struct pcpu *p = lock_queue_of(t);
-
-    take_out(p, t);
-    spin_unlock(&p->timer_lock);
-}
-
-/* From now on only handlers that run already know of `t`. */
-static void close_timer(struct timer *t)
-{
-    struct pcpu *p = lock_queue_of(t);
-
-    take_out(p, t);
-    t->is_ended = true;
-    spin_unlock(&p->timer_lock);
+    timer_arm(t, NSEC_NEVER);
 }
 
 /*
@@ -113,15 +100,15 @@ static void close_timer(struct timer *t)
  */
 void timer_cancel_sync(struct timer *t)
 {
-    close_timer(t);
-    for (unsigned i = 0; i < pcpu_count; i++) {
-        struct pcpu *p = &pcpus[i];
+    struct pcpu *p = lock_queue_of(t);
 
-        if (p == this_pcpu())
-            continue;
-        while (__atomic_load_n(&p->timer_running, __ATOMIC_ACQUIRE) == t)
+    set_deadline(p, t, NSEC_NEVER);
+    t->is_ended = true; /* only handlers that run already know of it now */
+    spin_unlock(&p->timer_lock);
+    for (p = pcpus; p < pcpus + pcpu_count; p++)
+        while (p != this_pcpu() &&
+               __atomic_load_n(&p->timer_running, __ATOMIC_ACQUIRE) == t)
             arch_spin_wait();
-    }
 }
 
 /* Has pCPU `cpu` serve `t` from now on, armed or not. */
@@ -129,7 +116,7 @@ void timer_move(struct timer *t, unsigned cpu)
 {
     struct pcpu *to = &pcpus[cpu], *from;
     nsec_t deadline;
-    bool is_first = false;
+    bool is_first;
 
     for (;;) {
         from = &pcpus[__atomic_load_n(&t->cpu, __ATOMIC_RELAXED)];
@@ -141,11 +128,8 @@ void timer_move(struct timer *t, unsigned cpu)
         spin_unlock_both(&from->timer_lock, &to->timer_lock);
     }
     deadline = t->deadline;
-    if (deadline != NSEC_NEVER) {
-        prioq_remove(&from->timers, &t->node);
-        prioq_insert(&to->timers, &t->node, deadline);
-        is_first = prioq_first(&to->timers) == &t->node;
-    }
+    set_deadline(from, t, NSEC_NEVER);
+    is_first = set_deadline(to, t, deadline);
     __atomic_store_n(&t->cpu, cpu, __ATOMIC_RELAXED);
     spin_unlock_both(&from->timer_lock, &to->timer_lock);
     if (is_first)
@@ -159,8 +143,8 @@ static struct timer *take_expired(struct pcpu *p, nsec_t now)
 
     spin_lock(&p->timer_lock);
     if (first_deadline(p) <= now) {
-        t = timer_of(prioq_first(&p->timers));
-        take_out(p, t);
+        t = container_of(prioq_first(&p->timers), struct timer, node);
+        set_deadline(p, t, NSEC_NEVER);
         __atomic_store_n(&p->timer_running, t, __ATOMIC_RELAXED);
     }
     spin_unlock(&p->timer_lock);

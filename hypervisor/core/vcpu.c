@@ -144,7 +144,6 @@ void vcpu_destroy(struct vcpu *v)
     vcpu_end_timers(v);
     vcpu_release_info(v);
     arch_vcpu_destroy(v);
-    extent_drop(&v->extent);
     heap_zfree(v, sizeof(*v));
 }
 

@@ -11,7 +11,6 @@
 #pragma once
 
 #include "core/bitmap.h"
-#include "core/extent.h"
 #include "core/list.h"
 #include "core/prioq.h"
 #include "core/timer.h"
@@ -97,8 +96,6 @@ struct vcpu {
     /* page tables: guarded by the domain's page-table lock */
     mfn_t kernel_root; /* typed L4; MFN_INVALID before the first */
     mfn_t user_root;   /* typed L4 or MFN_INVALID */
-
-    struct extent extent; /* its own: memory it is getting for a domain */
 };
 
 static inline bool vcpu_is_up(const struct vcpu *v)

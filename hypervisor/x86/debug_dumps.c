@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Debug keys that show the state of domains, vCPUs, event channels, memory,
- * run queues and timers, and that run the auditor; power has keys of its own.
+ * run queues, and that run the auditor; power has keys of its own.
  * They run in interrupt context (debug_keys.h): this pCPU came from a guest or
  * from idling and holds no lock.
  */
@@ -16,11 +16,9 @@
 #include "core/log.h"
 #include "core/pcpu.h"
 #include "core/sched.h"
-#include "core/timer.h"
 #include "core/vcpu.h"
 #include "x86/crash.h"
 #include "x86/debug_keys.h"
-#include "x86/symbols.h"
 #include "x86/vcpu.h"
 
 /* How long the auditor's key waits for vCPUs to stop. */
@@ -107,8 +105,8 @@ static void show_registers(void)
 
 static void show_port(struct domain *d, evtchn_port_t port)
 {
-    static const char *const names[] = {
-        "free", "reserved", "unbound", "interdomain", "VIRQ", "IPI", "PIRQ"};
+    static const char *const names[] = {"free", "unbound", "interdomain",
+                                        "VIRQ", "IPI",     "PIRQ"};
     struct port_info info;
 
     if (evtchn_get_info(d, port, &info) || info.state == PORT_FREE)
@@ -164,7 +162,7 @@ static void show_memory(void)
         show_domain_memory(d);
 }
 
-/* --- scheduler and timers ------------------------------------------------ */
+/* --- scheduler ----------------------------------------------------------- */
 
 static void show_queue(struct pcpu *p)
 {
@@ -187,45 +185,6 @@ static void show_queues(void)
 {
     for (unsigned i = 0; i < pcpu_count; i++)
         show_queue(&pcpus[i]);
-}
-
-/* The node after `node` in its queue, parents before children; or NULL. */
-static const struct prioq_node *next_node(const struct prioq_node *node)
-{
-    if (node->child)
-        return node->child;
-    while (!node->next) {
-        while (node->prev != node && node->prev->child != node)
-            node = node->prev;
-        if (node->prev == node)
-            return NULL;
-        node = node->prev;
-    }
-    return node->next;
-}
-
-static void show_timers_of(struct pcpu *p)
-{
-    nsec_t now = arch_now();
-
-    spin_lock(&p->timer_lock);
-    log_info("pCPU %u: timers", p->id);
-    for (const struct prioq_node *n = prioq_first(&p->timers); n;
-         n = next_node(n)) {
-        const struct timer *t = container_of(n, struct timer, node);
-        uint64_t offset;
-        const char *name = symbol_find((uint64_t)t->handler, &offset);
-
-        log_info("  in %ld us: %s", (long)(t->deadline - now) / 1000,
-                 name ? name : "?");
-    }
-    spin_unlock(&p->timer_lock);
-}
-
-static void show_timers(void)
-{
-    for (unsigned i = 0; i < pcpu_count; i++)
-        show_timers_of(&pcpus[i]);
 }
 
 /* --- the auditor --------------------------------------------------------- */
@@ -279,6 +238,5 @@ void debug_dumps_init(void)
     debug_key_register('e', "event channels", show_events);
     debug_key_register('m', "memory of Mica and of domains", show_memory);
     debug_key_register('r', "run queues", show_queues);
-    debug_key_register('a', "timers", show_timers);
     debug_key_register('F', "audit the frame table", audit);
 }

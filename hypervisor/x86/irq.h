@@ -7,21 +7,15 @@
  * number; higher ones are messages (MSI).
  *
  * A level-triggered line of dom0 is masked from its delivery until dom0 says
- * it has served it. A lock in each pirq guards its state; none is held while
- * an event is raised.
+ * it has served it. A lock guards all pirqs; it is not held while an event is
+ * raised.
  */
 #pragma once
 
 #include "core/types.h"
-
-#define IRQ_MAX_PIRQS 1024u
 
 void irq_init(void);
 void irq_dispatch(unsigned vector);
 
 must_check int irq_isa_start(unsigned irq, void (*handler)(void *context),
                              void *context);
-
-must_check int irq_pirq_alloc_msi(unsigned count, unsigned *first_pirq);
-void irq_pirq_free_msi(unsigned pirq);
-unsigned irq_pirq_vector(unsigned pirq);

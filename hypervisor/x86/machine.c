@@ -21,7 +21,6 @@
 #include "x86/ioport.h"
 #include "x86/machine_early.h"
 #include "x86/memory_layout.h"
-#include "x86/msi.h"
 #include "x86/paging.h"
 #include "x86/vcpu.h"
 
@@ -155,8 +154,8 @@ bool arch_io_frame_is_forbidden(mfn_t mfn)
            mfn.n <= BUS_COMMANDS_LAST;
 }
 
-/* Whether a guest may only read: IO-APICs and tables of MSI-X messages. */
+/* Whether a guest may only read: IO-APICs. */
 bool arch_io_frame_is_read_only(mfn_t mfn)
 {
-    return ioapic_owns_frame(mfn) || msi_frame_is_table(mfn);
+    return ioapic_owns_frame(mfn);
 }

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages as interrupts (MSI and MSI-X) of dom0's devices. Mica alone writes
- * addresses, data and mask bits; dom0 switches the capability on and off in
- * configuration space. A lock guards the records and the devices' registers.
+ * The registers of devices that send messages as interrupts (MSI and MSI-X).
+ * Mica alone writes addresses, data and mask bits; dom0 switches the capability
+ * on and off in configuration space. The caller (irq.c) locks.
  */
 #pragma once
 
 #include "core/types.h"
 
-void msi_init(void);
-void msi_set_masked(unsigned pirq, bool is_masked);
-bool msi_frame_is_table(mfn_t mfn);
+struct machine_msi;
+
+/* Where a message is: the only one of an MSI capability, or one of MSI-X. */
+struct msi {
+    uint16_t device;
+    uint8_t capability;       /* register */
+    volatile uint32_t *entry; /* MSI-X: address, address, data, control */
+};
+
+must_check int msi_find(const struct machine_msi *wanted, struct msi *m);
+bool msi_is_same(const struct msi *a, const struct msi *b);
+void msi_write(const struct msi *m, uint8_t vector);
+void msi_set_masked(const struct msi *m, bool is_masked);

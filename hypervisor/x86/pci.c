@@ -13,31 +13,25 @@
 
 static struct spinlock lock = SPINLOCK_INIT; /* the two ports */
 
-static bool is_in_dword(unsigned offset, unsigned size)
+/* Whether a guest's 0xcf8 setting and an access at 0xcfc fit together. */
+static bool is_access(uint32_t cf8, unsigned offset, unsigned size)
 {
-    return (size == 1 || size == 2 || size == 4) && offset + size <= 4;
-}
-
-/* All ones, `size` bytes wide: what a read of nothing gives. */
-static uint32_t nothing(unsigned size)
-{
-    return size >= 4 ? UINT32_MAX : (1u << (8 * size)) - 1;
+    return cf8 & ADDRESS_ENABLE && offset + size <= 4;
 }
 
 /*
- * The value behind a guest's 0xcf8 setting at port 0xcfc + `offset`; all ones
- * for an access across the four ports' end.
+ * The value behind a guest's 0xcf8 setting at port 0xcfc + `offset`, `size`
+ * bytes (1, 2 or 4); all ones for an access across the four ports' end.
  */
 uint32_t pci_port_read(uint32_t cf8, unsigned offset, unsigned size)
 {
-    uint16_t port = (uint16_t)(PORT_DATA + offset);
     uint32_t value;
 
-    if (!is_in_dword(offset, size) || !(cf8 & ADDRESS_ENABLE))
-        return nothing(size);
+    if (!is_access(cf8, offset, size))
+        return UINT32_MAX >> (32 - 8 * size);
     spin_lock(&lock);
     outl(PORT_ADDRESS, cf8);
-    value = port_read(port, size);
+    value = port_read((uint16_t)(PORT_DATA + offset), size);
     spin_unlock(&lock);
     return value;
 }
@@ -46,61 +40,55 @@ uint32_t pci_port_read(uint32_t cf8, unsigned offset, unsigned size)
 void pci_port_write(uint32_t cf8, unsigned offset, unsigned size,
                     uint32_t value)
 {
-    uint16_t port = (uint16_t)(PORT_DATA + offset);
-
-    if (!is_in_dword(offset, size) || !(cf8 & ADDRESS_ENABLE))
+    if (!is_access(cf8, offset, size))
         return;
     spin_lock(&lock);
     outl(PORT_ADDRESS, cf8);
-    port_write(port, size, value);
+    port_write((uint16_t)(PORT_DATA + offset), size, value);
     spin_unlock(&lock);
 }
 
-static uint32_t make_address(struct pci_address a, unsigned reg)
+/* What to write to 0xcf8 for a register; nothing enabled beyond the last. */
+static uint32_t make_address(uint16_t device, unsigned reg)
 {
-    return ADDRESS_ENABLE | (uint32_t)a.bus << 16 | (uint32_t)a.devfn << 8 |
-           (reg & 0xfc);
+    return reg > 0xff ? 0
+                      : ADDRESS_ENABLE | (uint32_t)device << 8 | (reg & 0xfc);
 }
 
 /*
  * `size` bytes (1, 2 or 4) of a function's register `reg`, aligned; all ones
- * where there is no function, another segment or a register above 255.
+ * where there is no function or a register above 255.
  */
-uint32_t pci_read(struct pci_address a, unsigned reg, unsigned size)
+uint32_t pci_read(uint16_t device, unsigned reg, unsigned size)
 {
-    if (a.segment || reg > 0xff)
-        return nothing(size);
-    return pci_port_read(make_address(a, reg), reg & 3, size);
+    return pci_port_read(make_address(device, reg), reg & 3, size);
 }
 
 /* The store that goes with pci_read. */
-void pci_write(struct pci_address a, unsigned reg, unsigned size,
-               uint32_t value)
+void pci_write(uint16_t device, unsigned reg, unsigned size, uint32_t value)
 {
-    if (!a.segment && reg <= 0xff)
-        pci_port_write(make_address(a, reg), reg & 3, size, value);
+    pci_port_write(make_address(device, reg), reg & 3, size, value);
 }
 
 /* Whether there is such a function. */
-bool pci_exists(struct pci_address a)
+bool pci_exists(uint16_t device)
 {
-    return pci_read(a, PCI_VENDOR, 2) != 0xffff;
+    return pci_read(device, PCI_VENDOR, 2) != 0xffff;
 }
 
 /* The register where the capability with this id starts, or 0. */
-unsigned pci_find_capability(struct pci_address a, uint8_t id)
+uint8_t pci_find_capability(uint16_t device, uint8_t id)
 {
-    unsigned at;
+    uint8_t at = PCI_CAPABILITIES - 1; /* as if it were a capability's */
 
-    if (!(pci_read(a, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES))
+    if (!(pci_read(device, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES))
         return 0;
-    at = pci_read(a, PCI_CAPABILITIES, 1) & 0xfc;
-    for (unsigned i = 0; i < MAX_CAPABILITIES && at >= 0x40; i++) {
-        uint32_t head = pci_read(a, at, 2);
-
-        if ((head & 0xff) == id)
+    for (unsigned i = 0; i < MAX_CAPABILITIES; i++) {
+        at = pci_read(device, at + 1u, 1) & 0xfc;
+        if (at < 0x40)
+            return 0;
+        if (pci_read(device, at, 1) == id)
             return at;
-        at = head >> 8 & 0xfc;
     }
     return 0;
 }

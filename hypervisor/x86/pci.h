@@ -1,34 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * PCI configuration space by mechanism 1 (ports 0xcf8 and 0xcfc), segment 0.
- * One lock guards the pair of ports.
+ * One lock guards the pair of ports. A function's number is its bus << 8 |
+ * device << 3 | function.
  */
 #pragma once
 
 #include "core/types.h"
-
-struct pci_address {
-    uint16_t segment;
-    uint8_t bus;
-    uint8_t devfn; /* device << 3 | function */
-};
 
 #define PCI_VENDOR 0x00
 #define PCI_COMMAND 0x04
 #define PCI_COMMAND_MEMORY 0x0002u
 #define PCI_STATUS 0x06
 #define PCI_STATUS_CAPABILITIES 0x0010u
-#define PCI_HEADER_TYPE 0x0e
-#define PCI_BAR0 0x10
 #define PCI_CAPABILITIES 0x34
 #define PCI_CAPABILITY_MSI 0x05
 #define PCI_CAPABILITY_MSIX 0x11
 
-uint32_t pci_read(struct pci_address a, unsigned reg, unsigned size);
-void pci_write(struct pci_address a, unsigned reg, unsigned size,
-               uint32_t value);
-bool pci_exists(struct pci_address a);
-unsigned pci_find_capability(struct pci_address a, uint8_t id);
+uint32_t pci_read(uint16_t device, unsigned reg, unsigned size);
+void pci_write(uint16_t device, unsigned reg, unsigned size, uint32_t value);
+bool pci_exists(uint16_t device);
+uint8_t pci_find_capability(uint16_t device, uint8_t id);
 
 /*
  * The ports as a guest drives them: its last dword at 0xcf8, then an access of

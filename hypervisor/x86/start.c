@@ -26,7 +26,6 @@
 #include "x86/irq.h"
 #include "x86/machine.h"
 #include "x86/machine_early.h"
-#include "x86/msi.h"
 #include "x86/multiboot2.h"
 #include "x86/paging.h"
 #include "x86/power.h"
@@ -182,7 +181,6 @@ static void start_machine(void)
     apic_init();
     ioapic_init();
     irq_init();
-    msi_init();
     sides_init((enum sides)options.sides);
     cpu_init_this(0);
     time_init();

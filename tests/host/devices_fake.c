@@ -34,26 +34,15 @@ WEAK int machine_msi_map(const struct machine_msi *msi, unsigned *pirq)
     return 0;
 }
 
-WEAK void machine_msi_unmap(unsigned pirq)
+WEAK int machine_msi_unmap(unsigned pirq)
 {
     (void)pirq;
+    return -EINVAL;
 }
 
-WEAK int machine_msi_restore(uint16_t segment, uint8_t bus, uint8_t devfn)
+WEAK int machine_msi_restore(uint16_t device)
 {
-    (void)segment;
-    (void)bus;
-    (void)devfn;
-    return -ENODEV;
-}
-
-WEAK int machine_pci_device(uint16_t segment, uint8_t bus, uint8_t devfn,
-                            bool is_present)
-{
-    (void)segment;
-    (void)bus;
-    (void)devfn;
-    (void)is_present;
+    (void)device;
     return -ENODEV;
 }
 

@@ -140,9 +140,7 @@ START_TEST(test_grant_copy_from_own_grant_to_self)
     struct gnttab_copy_args op = copy_args(GNTCOPY_source_gref);
 
     op.source.domid = DOMID_SELF;
-    ck_assert_int_eq(grant_set(grantee, REF, GRANTEE_ID, data_frame(grantee, 5),
-                               GTF_permit_access),
-                     0);
+    set_entry(grantee, REF, GRANTEE_ID, data_frame(grantee, 5));
     memset(data_page(grantee, 5), 'x', PAGE_SIZE);
     ck_assert_int_eq(copy(&op), GNTST_okay);
     ck_assert_int_eq(data_page(grantee, 4)[200], 'x');

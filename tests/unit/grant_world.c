@@ -97,12 +97,27 @@ mfn_t table_frame(struct domain *d, uint32_t index)
     return grant_frame_at(d, index, &frame) ? MFN_INVALID : frame;
 }
 
+static uint64_t *entry_of(struct domain *d, grant_ref_t ref)
+{
+    return (uint64_t *)arch_frame_ptr(table_frame(d, ref / 512)) + ref % 512;
+}
+
+static uint64_t entry(uint16_t flags, domid_t to, mfn_t mfn)
+{
+    return mfn.n << 32 | (uint64_t)to << 16 | flags;
+}
+
+void set_entry(struct domain *d, grant_ref_t ref, domid_t to, mfn_t mfn)
+{
+    *entry_of(d, ref) = entry(GTF_permit_access, to, mfn);
+}
+
 uint64_t *grant(grant_ref_t ref, uint16_t flags, mfn_t mfn)
 {
-    uint64_t *entries = arch_frame_ptr(table_frame(granter, ref / 512));
+    uint64_t *word = entry_of(granter, ref);
 
-    ck_assert_int_eq(grant_set(granter, ref, GRANTEE_ID, mfn, flags), 0);
-    return &entries[ref % 512];
+    *word = entry(flags, GRANTEE_ID, mfn);
+    return word;
 }
 
 uint64_t *grant_page(uint16_t flags)
@@ -193,14 +208,14 @@ int copy_grant_to_own(grant_ref_t ref, unsigned page)
     return op.status;
 }
 
-void overwrite(uint64_t va)
+void overwrite(uint64_t va, uint64_t entry)
 {
-    struct pt_context own = {grantee, grantee};
+    struct pt_context c = {grantee, granter};
     struct frame *l1 = frame_lookup(MFN(pte_address(va) >> PAGE_SHIFT));
 
     spin_lock(&grantee->pt_lock);
     ck_assert_int_eq(
-        pt_write_entry(&own, l1, pt_index(va, 1), PT_STORE, 0, 0, NULL), 0);
+        pt_write_entry(&c, l1, pt_index(va, 1), PT_STORE, 0, entry, NULL), 0);
     spin_unlock(&grantee->pt_lock);
 }
 

@@ -39,6 +39,7 @@ void world_setup(void);
 mfn_t data_frame(const struct domain *d, unsigned index);
 char *data_page(const struct domain *d, unsigned index);
 mfn_t table_frame(struct domain *d, uint32_t index);
+void set_entry(struct domain *d, grant_ref_t ref, domid_t to, mfn_t mfn);
 uint64_t *grant(grant_ref_t ref, uint16_t flags, mfn_t mfn);
 uint64_t *grant_page(uint16_t flags); /* the granter's first, as REF */
 uint16_t flags_of(grant_ref_t ref);
@@ -61,7 +62,7 @@ void counts_note(void);
 void counts_check(void);
 
 /* The grantee clears an entry of its own, as if it knew of no grants. */
-void overwrite(uint64_t va);
+void overwrite(uint64_t va, uint64_t entry);
 
 /* Empties and frees the grantee's page tables, as at the end of a domain. */
 void drop_page_tables(void);

@@ -306,16 +306,17 @@ END_TEST
 
 START_TEST(test_domctl_createdomain_limits_the_ports)
 {
-    struct port_info what = {.state = PORT_UNBOUND};
-    struct domain *d;
+    struct evtchn_alloc_unbound_args port = {.dom = GUEST_ID};
 
     describe_new();
     op.u.createdomain.max_evtchn_port = 1;
     ck_assert_int_eq(RUN(createdomain, GUEST_ID), 0);
-    d = domain_find_get(GUEST_ID);
-    ck_assert_int_eq(evtchn_reserve(d, &what), 1);
-    ck_assert_int_eq(evtchn_reserve(d, &what), -ENOSPC);
-    domain_put(d);
+    ck_assert_int_eq(
+        fake_call_with(hc_event_channel_op, EVTCHNOP_alloc_unbound, &port), 0);
+    ck_assert_uint_eq(port.port, 1);
+    ck_assert_int_eq(
+        fake_call_with(hc_event_channel_op, EVTCHNOP_alloc_unbound, &port),
+        -ENOSPC);
 }
 END_TEST
 

@@ -533,26 +533,6 @@ START_TEST(test_audit_finds_free_frames_in_use)
 }
 END_TEST
 
-static mfn_t extra;
-
-static void extra_source(struct domain *of, frame_ref_visitor *visit,
-                         void *context)
-{
-    if (of == g.d && extra.n)
-        visit(context, extra, FRAME_WRITABLE);
-}
-
-START_TEST(test_audit_asks_added_sources)
-{
-    frame_audit_add_source(extra_source);
-    frame_audit_add_source(extra_source); /* twice is once */
-    extra = g.frame[40];
-    ck_assert_uint_gt(frame_audit(), 0);
-    ck_assert_int_eq(frame_get_writable(mmu_frame(&g, 40)), 0);
-    ck_assert_uint_eq(frame_audit(), 0);
-}
-END_TEST
-
 /* With hardly any memory left it goes by small windows. */
 START_TEST(test_audit_needs_only_a_frame)
 {
@@ -602,7 +582,6 @@ static void add_audit_tests(TCase *t)
     tcase_add_test(t, test_audit_finds_wrong_entries);
     tcase_add_test(t, test_audit_finds_wrong_roots_and_owners);
     tcase_add_test(t, test_audit_finds_free_frames_in_use);
-    tcase_add_test(t, test_audit_asks_added_sources);
     tcase_add_test(t, test_audit_needs_only_a_frame);
 }
 

@@ -119,68 +119,29 @@ START_TEST(test_grant_setup_with_a_bad_list_says_so)
 }
 END_TEST
 
-START_TEST(test_grant_setup_and_query_take_one_argument)
+START_TEST(test_grant_setup_and_query_of_bad_arguments_fault)
 {
-    ck_assert_int_eq(call(GNTTABOP_setup_table, ARG_VA, 2), -EINVAL);
-    ck_assert_int_eq(call(GNTTABOP_setup_table, ARG_VA, 0), -EINVAL);
-    ck_assert_int_eq(call(GNTTABOP_query_size, ARG_VA, 2), -EINVAL);
     ck_assert_int_eq(call(GNTTABOP_setup_table, BAD_VA, 1), -EFAULT);
     ck_assert_int_eq(call(GNTTABOP_query_size, BAD_VA, 1), -EFAULT);
 }
 END_TEST
 
-static long set_version(uint32_t *version)
-{
-    struct gnttab_set_version_args op = {.version = *version};
-    long result = call_with(GNTTABOP_set_version, &op);
-
-    *version = op.version;
-    return result;
-}
-
-START_TEST(test_grant_version_is_one)
-{
-    struct gnttab_get_version_args op = {.dom = DOMID_SELF};
-    uint32_t version = 1;
-
-    ck_assert_int_eq(set_version(&version), 0);
-    version = 2;
-    ck_assert_int_eq(set_version(&version), -ENOSYS);
-    ck_assert_uint_eq(version, 1);
-    version = 3;
-    ck_assert_int_eq(set_version(&version), -EINVAL);
-    ck_assert_int_eq(call_with(GNTTABOP_get_version, &op), 0);
-    ck_assert_uint_eq(op.version, 1);
-    op.dom = GRANTER_ID;
-    ck_assert_int_eq(call_with(GNTTABOP_get_version, &op), -EPERM);
-    grantee->is_privileged = true;
-    ck_assert_int_eq(call_with(GNTTABOP_get_version, &op), 0);
-    op.dom = 1234;
-    ck_assert_int_eq(call_with(GNTTABOP_get_version, &op), -ESRCH);
-}
-END_TEST
-
 START_TEST(test_grant_commands_not_served_are_refused)
 {
-    struct gnttab_transfer_args op = {.domid = GRANTER_ID, .status = 99};
-
     ck_assert_int_eq(call(GNTTABOP_dump_table, ARG_VA, 1), -ENOSYS);
+    ck_assert_int_eq(call(GNTTABOP_transfer, ARG_VA, 1), -ENOSYS);
+    ck_assert_int_eq(call(GNTTABOP_unmap_and_replace, ARG_VA, 1), -ENOSYS);
+    ck_assert_int_eq(call(GNTTABOP_set_version, ARG_VA, 1), -ENOSYS);
     ck_assert_int_eq(call(GNTTABOP_get_status_frames, ARG_VA, 1), -ENOSYS);
     ck_assert_int_eq(call(GNTTABOP_swap_grant_ref, ARG_VA, 1), -ENOSYS);
-    ck_assert_int_eq(call(GNTTABOP_cache_flush, ARG_VA, 1), -EOPNOTSUPP);
     ck_assert_int_eq(call(13, ARG_VA, 1), -ENOSYS);
-    ck_assert_int_eq(call_with(GNTTABOP_transfer, &op), 0);
-    ck_assert_int_eq(op.status, GNTST_general_error);
 }
 END_TEST
 
 START_TEST(test_grant_array_that_is_bad_faults)
 {
     static const unsigned commands[] = {
-        GNTTABOP_map_grant_ref, GNTTABOP_unmap_grant_ref,
-        GNTTABOP_transfer,      GNTTABOP_unmap_and_replace,
-        GNTTABOP_copy,
-    };
+        GNTTABOP_map_grant_ref, GNTTABOP_unmap_grant_ref, GNTTABOP_copy};
 
     for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
         ck_assert_int_eq(call(commands[i], BAD_VA, 1), -EFAULT);
@@ -349,9 +310,7 @@ END_TEST
 
 START_TEST(test_grant_map_is_for_the_grantee_only)
 {
-    ck_assert_int_eq(grant_set(granter, REF, STRANGER_ID,
-                               data_frame(granter, 0), GTF_permit_access),
-                     0);
+    set_entry(granter, REF, STRANGER_ID, data_frame(granter, 0));
     ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_permission_denied);
     grantee->is_privileged = true;
     ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_permission_denied);
@@ -413,11 +372,12 @@ START_TEST(test_grant_map_of_a_page_table_is_read_only_at_most)
 }
 END_TEST
 
-START_TEST(test_grant_map_without_a_part_is_refused)
+START_TEST(test_grant_map_without_an_entry_is_refused)
 {
     grant_page(GTF_permit_access);
     ck_assert_int_eq(map_at(MAP_VA, REF, 0), GNTST_bad_gntref);
     ck_assert_int_eq(map_at(MAP_VA, REF, GNTMAP_readonly), GNTST_bad_gntref);
+    ck_assert_int_eq(map_at(MAP_VA, REF, GNTMAP_device_map), GNTST_bad_gntref);
     ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
 }
 END_TEST
@@ -427,16 +387,14 @@ START_TEST(test_grant_map_of_own_grant)
     struct gnttab_map_grant_ref_args op = {
         .host_addr = MAP_VA, .flags = MAP_RW, .ref = REF, .dom = GRANTEE_ID};
 
-    ck_assert_int_eq(grant_set(grantee, REF, GRANTEE_ID, data_frame(grantee, 4),
-                               GTF_permit_access),
-                     0);
+    set_entry(grantee, REF, GRANTEE_ID, data_frame(grantee, 4));
     ck_assert_int_eq(map_with(&op), GNTST_okay);
     ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
     ck_assert_uint_eq(grantee->refs, 1);
 }
 END_TEST
 
-START_TEST(test_grant_map_that_cannot_be_answered_is_undone)
+START_TEST(test_grant_map_that_cannot_be_answered_is_not_made)
 {
     struct gnttab_map_grant_ref_args op = {
         .host_addr = MAP_VA, .flags = MAP_RW, .ref = REF, .dom = GRANTER_ID};
@@ -470,27 +428,23 @@ END_TEST
 
 START_TEST(test_grant_handles_run_out)
 {
-    unsigned most = GRANT_MAPS_PER_PAGE, refs = 2;
+    unsigned most = GRANT_MAPS_PER_PAGE;
     grant_handle_t handles[GRANT_MAPS_PER_PAGE];
+    uint64_t entry;
 
     ck_assert_int_eq(grant_set_limits(grantee, 1, 1), 0);
-    for (unsigned i = 0; i < refs; i++)
-        grant(REF + i, GTF_permit_access, data_frame(granter, i));
+    grant_page(GTF_permit_access);
     for (unsigned i = 0; i < most; i++) {
-        ck_assert_int_eq(map_at(0, REF + i % refs, GNTMAP_device_map),
-                         GNTST_okay);
+        ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_okay);
         handles[i] = mapped.handle;
         for (unsigned j = 0; j < i; j++)
             ck_assert_uint_ne(handles[i], handles[j]);
     }
+    entry = *pte_at(MAP_VA);
     ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_no_device_space);
     for (unsigned i = 0; i < most; i++) {
-        struct gnttab_unmap_grant_ref_args op = {
-            .dev_bus_addr = data_frame(granter, i % refs).n << PAGE_SHIFT,
-            .handle = handles[i]};
-
-        ck_assert_int_eq(call_with(GNTTABOP_unmap_grant_ref, &op), 0);
-        ck_assert_int_eq(op.status, GNTST_okay);
+        overwrite(MAP_VA, entry);
+        ck_assert_int_eq(unmap_at(MAP_VA, handles[i]), GNTST_okay);
     }
     ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RO), GNTST_okay);
     ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_okay);
@@ -503,10 +457,13 @@ START_TEST(test_grant_long_batch_restarts_where_it_was)
 
     grant_page(GTF_permit_access);
     for (unsigned i = 0; i < 8; i++)
-        ops[i] = (struct gnttab_map_grant_ref_args){.flags = GNTMAP_device_map,
-                                                    .ref = REF,
-                                                    .dom = GRANTER_ID,
-                                                    .status = 99};
+        ops[i] = (struct gnttab_map_grant_ref_args){
+            .host_addr = MAP_VA + i * PAGE_SIZE,
+            .flags = MAP_RW,
+            .ref = REF,
+            .dom = GRANTER_ID,
+            .status = 99,
+        };
     pcpus[0].need_resched = true;
     call_bytes(GNTTABOP_map_grant_ref, ops, sizeof(ops), 8);
     pcpus[0].need_resched = false;
@@ -517,12 +474,9 @@ START_TEST(test_grant_long_batch_restarts_where_it_was)
                      0);
     memcpy(ops, data_page(grantee, 0), sizeof(ops));
     for (unsigned i = 0; i < 8; i++) {
-        struct gnttab_unmap_grant_ref_args op = {
-            .dev_bus_addr = ops[i].dev_bus_addr, .handle = ops[i].handle};
-
         ck_assert_int_eq(ops[i].status, GNTST_okay);
-        ck_assert_int_eq(call_with(GNTTABOP_unmap_grant_ref, &op), 0);
-        ck_assert_int_eq(op.status, GNTST_okay);
+        ck_assert_int_eq(unmap_at(MAP_VA + i * PAGE_SIZE, ops[i].handle),
+                         GNTST_okay);
     }
 }
 END_TEST
@@ -588,7 +542,7 @@ START_TEST(test_grant_mapping_overwritten_by_its_owner_still_holds)
 {
     grant_page(GTF_permit_access);
     ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
-    overwrite(MAP_VA);
+    overwrite(MAP_VA, 0);
     ck_assert_int_eq(unmap_at(MAP_VA, mapped.handle), GNTST_general_error);
     ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
     ck_assert_uint_eq(frame_audit(), 0);
@@ -596,29 +550,6 @@ START_TEST(test_grant_mapping_overwritten_by_its_owner_still_holds)
         frame_unassign(frame_lookup(data_frame(granter, 0)), granter), -EBUSY);
     drop_page_tables();
     ck_assert_int_eq(grant_release_all(grantee), 0);
-    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
-}
-END_TEST
-
-START_TEST(test_grant_unmap_takes_parts_one_by_one)
-{
-    struct gnttab_unmap_grant_ref_args op = {0};
-
-    grant_page(GTF_permit_access);
-    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW | GNTMAP_device_map),
-                     GNTST_okay);
-    op.handle = mapped.handle;
-    op.dev_bus_addr = mapped.dev_bus_addr + PAGE_SIZE;
-    ck_assert_int_eq(call_with(GNTTABOP_unmap_grant_ref, &op), 0);
-    ck_assert_int_eq(op.status, GNTST_bad_dev_addr);
-    ck_assert_int_eq(unmap_at(MAP_VA, op.handle), GNTST_okay);
-    ck_assert_uint_eq(*pte_at(MAP_VA), 0);
-    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
-    ck_assert_int_eq(unmap_at(0, op.handle), GNTST_okay);
-    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
-    op.dev_bus_addr = mapped.dev_bus_addr;
-    ck_assert_int_eq(call_with(GNTTABOP_unmap_grant_ref, &op), 0);
-    ck_assert_int_eq(op.status, GNTST_okay);
     ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
 }
 END_TEST
@@ -663,97 +594,7 @@ START_TEST(test_grant_unmap_that_faults_finishes_what_it_began)
 }
 END_TEST
 
-static int unmap_and_replace(uint64_t address, uint64_t new_address,
-                             grant_handle_t handle)
-{
-    struct gnttab_unmap_and_replace_args op = {
-        .host_addr = address, .new_addr = new_address, .handle = handle};
-
-    ck_assert_int_eq(call_with(GNTTABOP_unmap_and_replace, &op), 0);
-    return op.status;
-}
-
-START_TEST(test_grant_unmap_and_replace_moves_the_new_mapping)
-{
-    uint64_t spare = ARG_VA + PAGE_SIZE, was = *pte_at(spare);
-
-    grant_page(GTF_permit_access);
-    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
-    ck_assert_int_eq(unmap_and_replace(MAP_VA, BAD_VA, mapped.handle),
-                     GNTST_bad_virt_addr);
-    ck_assert_int_eq(unmap_and_replace(MAP_VA, spare, mapped.handle),
-                     GNTST_okay);
-    ck_assert_uint_eq(*pte_at(MAP_VA), was);
-    ck_assert_uint_eq(*pte_at(spare), 0);
-    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
-}
-END_TEST
-
-/* Only the grantee can be hurt by such a request, and is not. */
-START_TEST(test_grant_unmap_and_replace_by_a_grant)
-{
-    grant_handle_t first;
-
-    grant_page(GTF_permit_access);
-    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
-    ck_assert_int_eq(unmap_and_replace(MAP_VA, MAP_VA, mapped.handle),
-                     GNTST_okay);
-    ck_assert_uint_eq(*pte_at(MAP_VA), 0);
-    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
-
-    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
-    first = mapped.handle;
-    ck_assert_int_eq(map_at(MAP_VA + PAGE_SIZE, REF, MAP_RO), GNTST_okay);
-    ck_assert_int_eq(unmap_and_replace(MAP_VA, MAP_VA + PAGE_SIZE, first),
-                     GNTST_general_error);
-    ck_assert_uint_eq(flags_of(REF), GTF_permit_access | IN_USE);
-    ck_assert_int_eq(unmap_at(MAP_VA, first), GNTST_okay);
-    ck_assert_int_eq(unmap_at(MAP_VA + PAGE_SIZE, mapped.handle), GNTST_okay);
-}
-END_TEST
-
-START_TEST(test_grant_unmap_and_replace_with_nothing_just_unmaps)
-{
-    grant_page(GTF_permit_access);
-    ck_assert_int_eq(map_at(MAP_VA, REF, MAP_RW), GNTST_okay);
-    ck_assert_int_eq(unmap_and_replace(MAP_VA, 0, mapped.handle), GNTST_okay);
-    ck_assert_uint_eq(*pte_at(MAP_VA), 0);
-    ck_assert_uint_eq(flags_of(REF), GTF_permit_access);
-}
-END_TEST
-
-START_TEST(test_grant_unmap_and_replace_by_entry_address_is_refused)
-{
-    uint64_t pte = pte_address(MAP_VA);
-
-    grant_page(GTF_permit_access);
-    ck_assert_int_eq(map_at(pte, REF, MAP_RW | GNTMAP_contains_pte),
-                     GNTST_okay);
-    ck_assert_int_eq(unmap_and_replace(pte, ARG_VA, mapped.handle),
-                     GNTST_general_error);
-    ck_assert_int_eq(unmap_at(pte, mapped.handle), GNTST_okay);
-}
-END_TEST
-
-/* --- reserved entries and the end ---------------------------------------- */
-
-START_TEST(test_grant_builder_fills_in_reserved_entries)
-{
-    const struct grant_entry_v1 *entries;
-    mfn_t mfn = data_frame(granter, 2);
-
-    entries = arch_frame_ptr(table_frame(granter, 0));
-    ck_assert_int_eq(
-        grant_set(granter, GNTTAB_RESERVED_CONSOLE, 0, mfn, GTF_permit_access),
-        0);
-    ck_assert_uint_eq(entries[0].flags, GTF_permit_access);
-    ck_assert_uint_eq(entries[0].domid, 0);
-    ck_assert_uint_eq(entries[0].frame, mfn.n);
-    ck_assert_int_eq(grant_set(granter, 512, 0, mfn, 0), -EINVAL);
-    ck_assert_int_eq(grant_set(granter, 1, 0, MFN(1ull << 32), 0), -EINVAL);
-    ck_assert_int_eq(grant_frame_at(granter, 64, &mfn), -E2BIG);
-}
-END_TEST
+/* --- the end ------------------------------------------------------------- */
 
 static void kill(struct domain *d)
 {
@@ -764,9 +605,10 @@ START_TEST(test_grant_end_of_grantee_gives_everything_back)
 {
     for (unsigned i = 0; i < 20; i++)
         grant(REF + i, GTF_permit_access, data_frame(granter, i % 4));
-    for (unsigned i = 0; i < 20; i++)
-        ck_assert_int_eq(map_at(MAP_VA + i * PAGE_SIZE, REF + i, MAP_RW),
-                         GNTST_okay);
+    for (unsigned i = 0; i < 2 * GRANT_MAPS_PER_PAGE; i++)
+        ck_assert_int_eq(
+            map_at(MAP_VA + i % 32 * PAGE_SIZE, REF + i % 20, MAP_RW),
+            GNTST_okay);
     kill(grantee);
     drop_page_tables();
     pcpus[0].need_resched = true;
@@ -833,12 +675,12 @@ START_TEST(test_grant_tables_leave_no_memory_behind)
 
         ck_assert_int_eq(grant_create(stranger), 0);
         ck_assert(!mfn_equal(table_frame(stranger, 9), MFN_INVALID));
-        ck_assert_ptr_nonnull(grant_mapping_reserve(stranger, &handle));
+        ck_assert_ptr_nonnull(grant_mapping_new(stranger, &handle));
         grant_mapping_free(stranger, handle);
         ck_assert_int_eq(grant_release_all(stranger), 0);
         grant_destroy(stranger);
     }
-    ck_assert_uint_le(before - heap_free_frames(), 4); /* slabs */
+    ck_assert_uint_eq(before, heap_free_frames());
     ck_assert_int_eq(grant_create(stranger), 0);
 }
 END_TEST
@@ -850,9 +692,7 @@ static void add_setup_tests(TCase *tc)
     tcase_add_test(tc, test_grant_setup_beyond_the_limit_is_refused);
     tcase_add_test(tc, test_grant_setup_of_others_is_for_the_privileged);
     tcase_add_test(tc, test_grant_setup_with_a_bad_list_says_so);
-    tcase_add_test(tc, test_grant_setup_and_query_take_one_argument);
-    tcase_add_test(tc, test_grant_version_is_one);
-    tcase_add_test(tc, test_grant_builder_fills_in_reserved_entries);
+    tcase_add_test(tc, test_grant_setup_and_query_of_bad_arguments_fault);
     tcase_add_test(tc, test_grant_commands_not_served_are_refused);
     tcase_add_test(tc, test_grant_array_that_is_bad_faults);
 }
@@ -872,9 +712,9 @@ static void add_map_tests(TCase *tc)
     tcase_add_test(tc, test_grant_map_from_no_domain_returns_bad_domain);
     tcase_add_test(tc, test_grant_map_of_bad_frames_is_refused);
     tcase_add_test(tc, test_grant_map_of_a_page_table_is_read_only_at_most);
-    tcase_add_test(tc, test_grant_map_without_a_part_is_refused);
+    tcase_add_test(tc, test_grant_map_without_an_entry_is_refused);
     tcase_add_test(tc, test_grant_map_of_own_grant);
-    tcase_add_test(tc, test_grant_map_that_cannot_be_answered_is_undone);
+    tcase_add_test(tc, test_grant_map_that_cannot_be_answered_is_not_made);
     tcase_add_test(tc, test_grant_uses_of_one_entry_are_bounded);
     tcase_add_test(tc, test_grant_handles_run_out);
     tcase_add_test(tc, test_grant_long_batch_restarts_where_it_was);
@@ -886,14 +726,8 @@ static void add_unmap_tests(TCase *tc)
     tcase_add_test(tc, test_grant_unmap_where_it_is_not_mapped_is_refused);
     tcase_add_test(tc, test_grant_unmap_does_not_take_one_right_for_another);
     tcase_add_test(tc, test_grant_unmap_ignores_bits_that_others_set);
-    tcase_add_test(tc, test_grant_unmap_takes_parts_one_by_one);
     tcase_add_test(tc, test_grant_unmap_of_many_in_one_call);
     tcase_add_test(tc, test_grant_unmap_that_faults_finishes_what_it_began);
-    tcase_add_test(tc, test_grant_unmap_and_replace_moves_the_new_mapping);
-    tcase_add_test(tc, test_grant_unmap_and_replace_by_a_grant);
-    tcase_add_test(tc, test_grant_unmap_and_replace_with_nothing_just_unmaps);
-    tcase_add_test(tc,
-                   test_grant_unmap_and_replace_by_entry_address_is_refused);
 }
 
 static void add_end_tests(TCase *tc)

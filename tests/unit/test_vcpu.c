@@ -99,7 +99,8 @@ START_TEST(test_vcpu_info_events_go_to_new_place)
     now = (struct vcpu_info *)memory;
     now->evtchn_upcall_pending = 0;
     now->evtchn_pending_sel = 0;
-    ck_assert_int_eq(evtchn_send(d, op.port), 0);
+    ck_assert_int_eq(
+        fake_call_with(hc_event_channel_op, EVTCHNOP_send, &op.port), 0);
     ck_assert_uint_eq(now->evtchn_upcall_pending, 1);
     ck_assert_uint_eq(old->evtchn_upcall_pending, 0);
 }

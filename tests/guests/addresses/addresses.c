@@ -73,9 +73,7 @@ static const struct call readers[] = {
     {HC_memory_op, {XENMEM_exchange, AT}},
     {HC_memory_op, {XENMEM_machphys_mapping, AT}},
     {HC_multicall, {AT, 1}},
-    {HC_event_channel_op_compat, {AT}},
     {HC_console_io, {CONSOLEIO_write, 8, AT}},
-    {HC_physdev_op_compat, {AT}},
     {HC_grant_table_op, {GNTTABOP_map_grant_ref, AT, 1}},
     {HC_grant_table_op, {GNTTABOP_unmap_grant_ref, AT, 1}},
     {HC_grant_table_op, {GNTTABOP_setup_table, AT, 1}},
@@ -109,7 +107,7 @@ static const struct call readers[] = {
     {HC_physdev_op, {PHYSDEVOP_set_iopl, AT}},
     {HC_physdev_op, {PHYSDEVOP_apic_read, AT}},
     {HC_physdev_op, {PHYSDEVOP_map_pirq, AT}},
-    {HC_physdev_op, {PHYSDEVOP_pci_device_add, AT}},
+    {HC_physdev_op, {PHYSDEVOP_restore_msi_ext, AT}},
 };
 
 static long make(const struct call *c, uint64_t at)

@@ -24,7 +24,7 @@
 #define GRANTS 8  /* likewise */
 #define ROUNDS 300
 #define STACK_BYTES 16384
-/* What slabs may keep of the first campaign, in pages. */
+/* What dom0's own tables may have grown by in the first campaign, in pages. */
 #define SLACK 64
 
 const char guest_name[] = "control_race";
@@ -264,18 +264,6 @@ static void map_grant(struct tool *t)
     t->grants[slot].handle = map.handle;
 }
 
-static void acquire_grants(struct tool *t)
-{
-    struct xenmem_acquire_resource_args op = {
-        .domid = some_id(t),
-        .type = XENMEM_resource_grant_table,
-        .nr_frames = 1 + (uint32_t)random(t) % 5,
-        .frame_list = {ARG(t->bytes)},
-    };
-
-    hc_memory_op(XENMEM_acquire_resource, ARG(&op));
-}
-
 static void permit(struct tool *t)
 {
     uint8_t allow = (uint8_t)random(t) % 2;
@@ -356,13 +344,13 @@ static void let_go(struct tool *t)
 }
 
 static void (*const actions[])(struct tool *t) = {
-    create,        create,         create,        create,        change_memory,
-    change_memory, change_memory,  change_window, change_window, change_tables,
-    change_tables, change_tables,  set_context,   set_context,   connect,
-    connect,       reset_ports,    grant,         grant,         map_grant,
-    map_grant,     acquire_grants, permit,        look,          debug,
-    set_policy,    pause,          pause,         pause,         let_go,
-    let_go,        let_go,         destroy,
+    create,        create,        create,        create,        change_memory,
+    change_memory, change_memory, change_window, change_window, change_tables,
+    change_tables, change_tables, set_context,   set_context,   connect,
+    connect,       reset_ports,   grant,         grant,         map_grant,
+    map_grant,     permit,        look,          debug,         set_policy,
+    pause,         pause,         pause,         let_go,        let_go,
+    let_go,        destroy,
 };
 
 /* ---- the campaign ------------------------------------------------------- */
