@@ -28,11 +28,6 @@
 #define MAP_TABLE (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
 #define LINK_TABLE (MAP_PAGE)
 
-/* Blocks of low memory that are kept back, 2 MiB each. */
-#define HELD_ORDER 9
-#define MAX_HELD (MAX_RESERVE_BYTES >> (HELD_ORDER + PAGE_SHIFT))
-#define LOW_ADDRESS_BITS 32
-
 struct build {
     const struct dom0_options *options;
     struct domain *d;
@@ -43,18 +38,15 @@ struct build {
     struct guest_layout layout;
     uint64_t *frames;   /* the p2m list: from the heap, or NULL */
     uint64_t allocated; /* pages: pfns below have frames */
-    uint64_t reserve;   /* bytes of low memory to stay free */
-    mfn_t held[MAX_HELD];
-    unsigned held_count;
-    void *unpacked; /* from the heap, or NULL */
+    void *unpacked;     /* from the heap, or NULL */
     uint64_t unpacked_size;
 };
 
 /* --- the kernel file ----------------------------------------------------- */
 
 /* Unpacks the payload; the result is at b->unpacked. */
-static int unpack_kernel(struct build *b, const struct kernel_image *image,
-                         const char **why)
+static const char *unpack_kernel(struct build *b,
+                                 const struct kernel_image *image)
 {
     struct arena arena = {.size = unpack_arena_size(image->method)};
     struct unpack_job job = {
@@ -63,42 +55,39 @@ static int unpack_kernel(struct build *b, const struct kernel_image *image,
         .out_size = image->unpacked_size,
         .arena = &arena,
     };
-    int error = -ENOMEM;
+    const char *why = "not enough memory to unpack it";
 
-    *why = "not enough memory to unpack it";
     b->unpacked_size = image->unpacked_size;
     job.out = b->unpacked = heap_zalloc(b->unpacked_size);
     arena.base = heap_zalloc(arena.size);
     if (job.out && arena.base)
-        error = unpack(image->method, &job, why);
+        why = unpack(image->method, &job);
     heap_zfree(arena.base, arena.size);
-    return error;
+    return why;
 }
 
-static int read_kernel(struct build *b, const char **why)
+/* Understands the kernel and decides where everything goes. */
+static const char *plan(struct build *b)
 {
     const struct dom0_options *o = b->options;
     struct kernel_image image;
-    const void *elf;
-    int error = kernel_image_open(&image, o->kernel, o->kernel_size, why);
+    const char *why = kernel_image_open(&image, o->kernel, o->kernel_size);
 
-    if (error)
-        return error;
-    elf = image.payload;
-    if (image.method != UNPACK_NONE) {
-        error = unpack_kernel(b, &image, why);
-        if (error)
-            return error;
-        elf = b->unpacked;
-    }
-    error = elf_open(&b->elf, elf, image.unpacked_size, why);
-    if (!error)
-        error = elf_notes_read(&b->notes, &b->elf, why);
-    if (!error && !elf_notes_can_be_dom0(&b->notes)) {
-        *why = "it can't be the first domain (its notes lack the dom0 feature)";
-        error = -EINVAL;
-    }
-    return error ? error : kernel_layout(&b->kernel, &b->elf, &b->notes, why);
+    if (!why && image.method != UNPACK_NONE)
+        why = unpack_kernel(b, &image);
+    if (!why)
+        why = elf_open(&b->elf, b->unpacked ? b->unpacked : image.payload,
+                       image.unpacked_size);
+    if (!why)
+        why = elf_notes_read(&b->notes, &b->elf);
+    if (!why && !elf_notes_can_be_dom0(&b->notes))
+        why = "it can't be the first domain (its notes lack the dom0 feature)";
+    if (!why)
+        why = kernel_layout(&b->kernel, &b->elf, &b->notes);
+    if (!why)
+        why = guest_layout_plan(&b->layout, &b->kernel, &b->notes,
+                                o->initrd_size, b->pages);
+    return why;
 }
 
 /* --- memory -------------------------------------------------------------- */
@@ -134,30 +123,7 @@ static int choose_size(struct build *b)
         return -EINVAL;
     }
     b->pages = want >> PAGE_SHIFT;
-    b->reserve = min_u64((free - want) / 2, MAX_RESERVE_BYTES);
     return 0;
-}
-
-/*
- * Keeps low memory back while dom0's is allocated: dom0 will want to exchange
- * pages for some that old devices reach.
- */
-static void hold_low_memory(struct build *b)
-{
-    while (b->held_count < MAX_HELD &&
-           (uint64_t)b->held_count << (HELD_ORDER + PAGE_SHIFT) < b->reserve) {
-        mfn_t block = heap_alloc(HELD_ORDER, LOW_ADDRESS_BITS);
-
-        if (mfn_equal(block, MFN_INVALID))
-            return;
-        b->held[b->held_count++] = block;
-    }
-}
-
-static void release_low_memory(struct build *b)
-{
-    while (b->held_count)
-        heap_free(b->held[--b->held_count], HELD_ORDER);
 }
 
 static int add_frames(struct build *b, mfn_t first, unsigned order)
@@ -234,9 +200,8 @@ static void load_kernel(const struct build *b)
     unsigned index = 0;
 
     while (elf_next_segment(&b->elf, ELF_SEGMENT_LOAD, &index, &s))
-        copy_to_pages(
-            b, 0, kernel_segment_address(&b->notes, &s) - b->kernel.virt_base,
-            s.data, s.data_size);
+        copy_to_pages(b, 0, s.paddr - b->notes.paddr_offset, s.data,
+                      s.data_size);
 }
 
 /* The page that a kernel of the older kind names in its notes. */
@@ -427,16 +392,6 @@ static int create_domain(struct build *b)
     return allow_devices(d, b->options->ram, b->options->ram_count);
 }
 
-static int plan(struct build *b, const char **why)
-{
-    int error = read_kernel(b, why);
-
-    if (error)
-        return error;
-    return guest_layout_plan(&b->layout, &b->kernel, &b->notes,
-                             b->options->initrd_size, b->pages, why);
-}
-
 static void free_unpacked(struct build *b)
 {
     heap_zfree(b->unpacked, b->unpacked_size);
@@ -454,7 +409,6 @@ static int fill_memory(struct build *b)
     b->frames = heap_zalloc(b->pages * sizeof(*b->frames));
     if (!b->frames)
         return -ENOMEM;
-    hold_low_memory(b);
     error = allocate_memory(b, b->layout.used_pages);
     if (error)
         return error;
@@ -489,7 +443,7 @@ static int fill(struct build *b)
 int dom0_build(const struct dom0_options *options)
 {
     static struct build b;
-    const char *why = "";
+    const char *why;
     int error;
 
     b.options = options;
@@ -497,14 +451,13 @@ int dom0_build(const struct dom0_options *options)
     if (error)
         return error;
     log_info("dom0: unpacking the kernel, %lu KiB", options->kernel_size >> 10);
-    error = plan(&b, &why);
-    if (error) {
+    why = plan(&b);
+    if (why) {
         log_error("dom0 kernel: %s", why);
-        return error;
+        return -ENOEXEC;
     }
     error = fill(&b);
     free_unpacked(&b);
-    release_low_memory(&b);
     heap_zfree(b.frames, b.pages * sizeof(*b.frames));
     if (error)
         log_error("dom0: can't be built: error %d", -error);
