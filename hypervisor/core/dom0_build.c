@@ -95,10 +95,10 @@ static const char *plan(struct build *b)
 /* Whether a plain amount is more than there is; says so. */
 static bool exceeds(const struct cmdline_amount *amount, uint64_t free)
 {
-    if (amount->kind != CMDLINE_AMOUNT_BYTES || amount->n <= free)
+    if (amount->is_rest || amount->bytes <= free)
         return false;
     log_error("dom0_mem: %lu MiB wanted, %lu MiB free: ask for less",
-              amount->n >> 20, free >> 20);
+              amount->bytes >> 20, free >> 20);
     return true;
 }
 

@@ -57,15 +57,14 @@ static struct options {
     struct cmdline_memory dom0_mem;
     struct cmdline_range dom0_vcpus;
     struct cmdline_serial serial[UART_COUNT];
-    struct log_threshold log, guest_log;
     uint64_t max_cpus;
-    unsigned consoles, sides, reboot;
+    unsigned log, guest_log, consoles, sides, reboot;
     bool noreboot;
 } options = {
     .serial = {{115200, 8, 'n', 1, 0x3f8, 4}, {115200, 8, 'n', 1, 0x2f8, 3}},
     .consoles = 1 | CONSOLE_VGA,
-    .log = LOG_THRESHOLD_DEFAULT,
-    .guest_log = LOG_THRESHOLD_GUESTS,
+    .log = LOG_SHOWN,
+    .guest_log = LOG_SHOWN_OF_GUESTS,
     .max_cpus = MAX_PCPUS,
 };
 
@@ -108,7 +107,7 @@ static const struct cmdline_option option_table[] = {
     OPTION("sides", choice, .target = &options.sides, .choices = sides_choices),
     OPTION("noreboot", bool, .target = &options.noreboot),
     /* Xen's words about BIOS calls, in every distribution's UEFI entry. */
-    OPTION("real-mode", ignored, .target = NULL),
+    OPTION("no-real-mode", ignored, .target = NULL),
     OPTION("edd", ignored, .target = NULL),
 };
 
@@ -117,22 +116,11 @@ static void report_word(const char *word, const char *why)
     log_warning("command line: %s: %s", word, why);
 }
 
-/* Distributions' GRUB entries begin with a word that stands for the file. */
-static const char *skip_placeholder(const char *line)
-{
-    static const char word[] = "placeholder";
-    size_t length = sizeof(word) - 1;
-
-    if (strncmp(line, word, length) || (line[length] && line[length] != ' '))
-        return line;
-    return line + length;
-}
-
 static void read_command_line(void)
 {
-    cmdline_parse(skip_placeholder(boot.command_line), option_table,
-                  ARRAY_LEN(option_table), report_word);
-    log_set_thresholds(options.log, options.guest_log);
+    cmdline_parse(boot.command_line, option_table, ARRAY_LEN(option_table),
+                  report_word);
+    log_set_levels(options.log, options.guest_log);
 }
 
 /* --- what the loader left ------------------------------------------------ */
