@@ -269,7 +269,8 @@ long domctl_gdbsx_pausevcpu(struct domctl *c)
     if (!v)
         return -EINVAL;
     v->debug_pauses++;
-    sched_pause_sync(v);
+    sched_pause(v);
+    sched_wait_until_saved(v);
     return 0;
 }
 

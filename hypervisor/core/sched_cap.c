@@ -41,67 +41,46 @@ static nsec_t time_of_budget(const struct sched_cap *cap)
     return cap->refilled_at + periods * SCHED_CAP_PERIOD;
 }
 
-/* As many vCPUs as a domain has should all find something to take. */
-static int64_t grant_size(const struct domain *d)
-{
-    int64_t part = refill_of(&d->cap) / (int64_t)d->max_vcpus;
-
-    return part > LEAST_GRANT ? part : LEAST_GRANT;
-}
-
-/* Takes from the budget, which owes what it has not. */
+/*
+ * Takes from the budget, which owes what it has not. As many vCPUs as a domain
+ * has should all find something to take.
+ */
 static nsec_t grant(struct domain *d)
 {
-    int64_t time = grant_size(d);
+    int64_t part = refill_of(&d->cap) / (int64_t)d->max_vcpus;
+    int64_t time = part < d->cap.budget ? part : d->cap.budget;
 
-    if (time > d->cap.budget)
-        time = d->cap.budget > LEAST_GRANT ? d->cap.budget : LEAST_GRANT;
+    if (time < LEAST_GRANT)
+        time = LEAST_GRANT;
     d->cap.budget -= time;
     return (nsec_t)time;
 }
 
-static void park(struct vcpu *v)
-{
-    struct sched_cap *cap = &v->domain->cap;
-
-    atomic_bit_set(cap->parked, v->id);
-    if (!timer_is_armed(&cap->timer))
-        timer_arm(&cap->timer, time_of_budget(cap));
-}
-
 /*
- * Sees to it that `v`, which is about to run and has none, gets time from the
- * budget of its capped domain. False if there is none: `v` is parked now.
+ * Sees to it that `v`, which is about to run, has time of the budget if its
+ * domain is capped. False if there is none: `v` is parked now.
  */
 bool sched_cap_take(struct vcpu *v, nsec_t now)
 {
     struct sched_cap *cap = &v->domain->cap;
     bool may_run = true;
 
+    if (!__atomic_load_n(&cap->percent, __ATOMIC_RELAXED) || v->granted)
+        return true;
     spin_lock(&cap->lock);
     if (cap->percent) {
         refill(cap, now);
         may_run = cap->budget > 0;
-        if (may_run)
+        if (may_run) {
             v->granted = grant(v->domain);
-        else
-            park(v);
+        } else {
+            atomic_bit_set(cap->parked, v->id);
+            if (!timer_is_armed(&cap->timer))
+                timer_arm(&cap->timer, time_of_budget(cap));
+        }
     }
     spin_unlock(&cap->lock);
     return may_run;
-}
-
-/* The same for a vCPU that runs in any case: then its domain owes the time. */
-void sched_cap_borrow(struct vcpu *v, nsec_t now)
-{
-    struct sched_cap *cap = &v->domain->cap;
-
-    spin_lock(&cap->lock);
-    if (cap->percent) {
-        refill(cap, now);
-        v->granted = grant(v->domain);
-    }
-    spin_unlock(&cap->lock);
 }
 
 /* Gives back `unused` of a grant; below 0: `v` ran for longer. */
@@ -118,14 +97,6 @@ void sched_cap_give_back(struct vcpu *v, int64_t unused)
     spin_unlock(&cap->lock);
 }
 
-/* The number of the vCPU that was parked next after the last, or MAX_VCPUS. */
-static size_t next_parked(const struct sched_cap *cap)
-{
-    size_t id = bitmap_next(cap->parked, MAX_VCPUS, cap->next);
-
-    return id < MAX_VCPUS ? id : bitmap_next(cap->parked, MAX_VCPUS, 0);
-}
-
 /*
  * Whose turn it is to be let go, and for how long; or NULL. With some left but
  * no budget the timer is armed again.
@@ -137,7 +108,9 @@ static struct vcpu *choose_parked(struct domain *d, nsec_t now, nsec_t *time)
     size_t id;
 
     spin_lock(&cap->lock);
-    id = next_parked(cap);
+    id = bitmap_next(cap->parked, MAX_VCPUS, cap->next);
+    if (id == MAX_VCPUS)
+        id = bitmap_next(cap->parked, MAX_VCPUS, 0);
     if (cap->percent && id < MAX_VCPUS) {
         refill(cap, now);
         if (cap->budget > 0) {

@@ -2,12 +2,12 @@
 /*
  * Limits on the processor time of a domain. A capped domain has a budget that
  * grows by its percentage of every period. A vCPU takes a part of it when it
- * is given a pCPU and has none, gives back what it did not use when it does
- * not want to run, and owes what it used beyond that. While there is nothing
- * to take the vCPU is parked: it stays runnable, but is on no queue until a
- * timer lets it go on with a part of its own, one after the other. What a
- * period leaves over is kept for one period more, so that having to wait for a
- * pCPU does not cost a domain its time at once.
+ * is given a pCPU, gives back what it did not use, and owes what it used
+ * beyond that. While there is nothing to take the vCPU is parked: it stays
+ * runnable, but is on no queue until a timer lets it go on with a part of its
+ * own, one after the other. What a period leaves over is kept for one period
+ * more, so that having to wait for a pCPU does not cost a domain its time at
+ * once.
  *
  * The lock nests inside the run_locks and outside those of the timers. A
  * domain without a cap does not take it.
@@ -35,11 +35,6 @@ struct sched_cap {
     struct timer timer;                       /* armed while a vCPU is parked */
 };
 
-static inline bool sched_cap_is_set(const struct sched_cap *cap)
-{
-    return __atomic_load_n(&cap->percent, __ATOMIC_RELAXED) != 0;
-}
-
 static inline bool sched_cap_has_parked(const struct sched_cap *cap,
                                         unsigned id)
 {
@@ -52,7 +47,6 @@ void sched_set_cap(struct domain *d, uint32_t percent);
 
 /* For the scheduler alone, with the run_lock of the vCPU's queue. */
 bool sched_cap_take(struct vcpu *v, nsec_t now);
-void sched_cap_borrow(struct vcpu *v, nsec_t now);
 void sched_cap_give_back(struct vcpu *v, int64_t unused);
 
 /* sched.c, for sched_cap.c alone: with no lock held. */
