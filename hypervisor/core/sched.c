@@ -70,46 +70,19 @@ static void unload_elsewhere(const struct vcpu *v)
         sched_request(&pcpus[at]);
 }
 
-static bool needs_queue(const struct vcpu *v, const struct pcpu *p)
+/* Whether `v` wants a pCPU and may have one. */
+static bool is_competing(const struct vcpu *v)
 {
-    return v->state == VCPU_RUNNABLE && !v->is_queued && !v->pause_count &&
-           p->current != v && !sched_cap_has_parked(&v->domain->cap, v->id);
+    return v->state >= VCPU_RUNNABLE && !v->pause_count &&
+           !sched_cap_has_parked(&v->domain->cap, v->id);
 }
 
-/*
- * Queues `v` where it should be if it should be queued at all. Called after
- * any change that may make it so; does no harm otherwise.
- */
-static void settle(struct vcpu *v)
+/* Whether it should do so here. */
+static bool belongs_on(const struct vcpu *v, const struct pcpu *p)
 {
-    struct pcpu *p = run_queue_lock(v);
-    unsigned target = needs_queue(v, p) ? sched_choose_pcpu(v) : p->id;
-    nsec_t now = arch_now();
-    bool moves = target != p->id;
-
-    if (target == NO_PCPU) {
-        unload_elsewhere(v);
-        spin_unlock(&p->run_lock);
-        return;
-    }
-    if (moves) {
-        run_queue_change(v, p, &pcpus[target], now);
-        spin_unlock(&p->run_lock);
-        sched_move_timers(v, target);
-        p = run_queue_lock(v);
-    }
-    if (needs_queue(v, p)) {
-        run_queue_advance(p, now);
-        run_queue_join(p, v);
-        run_queue_insert(p, v);
-        sched_check_preemption(p, v, now);
-    } else if (moves) {
-        sched_request(p); /* it may no longer count as idle */
-    }
-    spin_unlock(&p->run_lock);
+    return is_competing(v) && sched_may_run_on(v, p->id) &&
+           !sched_has_better_place(v, p->id);
 }
-
-/* --- the choice ---------------------------------------------------------- */
 
 /* The runstate of a vCPU that is not running. */
 static int idle_runstate(const struct vcpu *v)
@@ -119,11 +92,60 @@ static int idle_runstate(const struct vcpu *v)
     return v->state == VCPU_BLOCKED ? RUNSTATE_blocked : RUNSTATE_runnable;
 }
 
-/* Whether `v`, whose pCPU this was, goes on waiting here. */
-static bool stays(const struct vcpu *v, const struct pcpu *p)
+/*
+ * After any change of where `v` belongs: puts it on the right queue or on
+ * none, or has its pCPU pass sched_pick. Unlocks `p`, where it was so far.
+ */
+static void settle(struct pcpu *p, struct vcpu *v)
 {
-    return v->state == VCPU_RUNNABLE && !v->pause_count &&
-           sched_may_run_on(v, p->id) && !sched_has_better_place(v, p->id);
+    nsec_t now = arch_now();
+    unsigned target = p->id;
+
+    if (p->current == v) {
+        sched_request(p);
+        spin_unlock(&p->run_lock);
+        return;
+    }
+    vcpu_set_runstate(v, idle_runstate(v), now);
+    if (v->is_queued && !belongs_on(v, p)) {
+        run_queue_advance(p, now);
+        run_queue_remove(p, v);
+    }
+    if (is_competing(v) && !v->is_queued)
+        target = sched_choose_pcpu(v);
+    if (target == NO_PCPU) {
+        unload_elsewhere(v);
+        spin_unlock(&p->run_lock);
+        return;
+    }
+    if (target != p->id) {
+        run_queue_change(v, p, &pcpus[target], now);
+        spin_unlock(&p->run_lock);
+        sched_move_timers(v, target);
+        sched_request(&pcpus[target]); /* it no longer counts as idle */
+        p = run_queue_lock(v);
+    }
+    if (is_competing(v) && !v->is_queued && p->current != v) {
+        run_queue_advance(p, now);
+        run_queue_join(p, v);
+        run_queue_insert(p, v);
+        sched_check_preemption(p, v, now);
+    }
+    spin_unlock(&p->run_lock);
+}
+
+/* --- the choice ---------------------------------------------------------- */
+
+/* Keeps what is left of the time of a capped domain if `v` wants to run. */
+static void end_grant(struct vcpu *v, nsec_t now)
+{
+    int64_t unused = (int64_t)(v->granted_until - now);
+
+    v->granted_until = 0;
+    if (unused >= (int64_t)LEAST_SLICE && is_competing(v))
+        v->granted = (nsec_t)unused;
+    else
+        sched_cap_give_back(v, unused);
 }
 
 /*
@@ -139,9 +161,8 @@ static bool retire(struct pcpu *p, struct vcpu *v, nsec_t now)
     if (run_queue_request_left(v) < LEAST_SLICE || v->has_yielded)
         run_queue_new_request(v, SCHED_SLICE);
     if (v->granted_until)
-        sched_cap_give_back(v, (int64_t)(v->granted_until - now));
-    v->granted_until = 0;
-    return stays(v, p);
+        end_grant(v, now);
+    return belongs_on(v, p);
 }
 
 /* The queued vCPU that should run now, or NULL; parks those that may not. */
@@ -258,7 +279,7 @@ void sched_unloaded(struct vcpu *v)
     domain_get(d);
     __atomic_store_n(&v->loaded_on, NO_PCPU, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&v->state, __ATOMIC_SEQ_CST) == VCPU_RUNNABLE)
-        settle(v);
+        settle(run_queue_lock(v), v);
     domain_put(d);
 }
 
@@ -310,18 +331,10 @@ void sched_init_vcpu(struct vcpu *v, uint32_t weight, unsigned pauses)
 
 /* --- changes of state ---------------------------------------------------- */
 
-/* After a change of what keeps `v` from running. */
-static void note_runstate(const struct pcpu *p, struct vcpu *v)
-{
-    if (p->current != v)
-        vcpu_set_runstate(v, idle_runstate(v), arch_now());
-}
-
 /* Lets a vCPU run that was not: with its queue's lock, before settle. */
-static void make_runnable(struct pcpu *p, struct vcpu *v)
+static void make_runnable(const struct pcpu *p, struct vcpu *v)
 {
     set_state(v, p->current == v ? VCPU_RUNNING : VCPU_RUNNABLE);
-    note_runstate(p, v);
 }
 
 static void end_poll(struct vcpu *v)
@@ -337,15 +350,12 @@ static void end_poll(struct vcpu *v)
 void sched_wake(struct vcpu *v)
 {
     struct pcpu *p = run_queue_lock(v);
-    bool was_blocked = v->state == VCPU_BLOCKED;
 
-    if (was_blocked) {
+    if (v->state == VCPU_BLOCKED) {
         end_poll(v);
         make_runnable(p, v);
     }
-    spin_unlock(&p->run_lock);
-    if (was_blocked)
-        settle(v);
+    settle(p, v);
 }
 
 /*
@@ -375,8 +385,7 @@ void sched_block_current(void)
 
     if (v->state == VCPU_RUNNING)
         set_state(v, VCPU_BLOCKED);
-    spin_unlock(&p->run_lock);
-    sched_request(p);
+    settle(p, v);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
@@ -396,25 +405,7 @@ void sched_bring_up(struct vcpu *v)
 
     if (v->state == VCPU_DOWN)
         make_runnable(p, v);
-    spin_unlock(&p->run_lock);
-    settle(v);
-}
-
-/* Takes a vCPU off its queue or pCPU, if it is on one. With its lock. */
-static void evict(struct pcpu *p, struct vcpu *v)
-{
-    if (v->is_queued) {
-        run_queue_advance(p, arch_now());
-        run_queue_remove(p, v);
-    }
-    if (p->current == v)
-        sched_request(p);
-}
-
-static void stop_running(struct pcpu *p, struct vcpu *v)
-{
-    evict(p, v);
-    note_runstate(p, v);
+    settle(p, v);
 }
 
 /* Makes a vCPU down, whatever it is doing; the current one still returns. */
@@ -422,12 +413,9 @@ void sched_take_down(struct vcpu *v)
 {
     struct pcpu *p = run_queue_lock(v);
 
-    if (v->state != VCPU_DOWN) {
-        end_poll(v);
-        set_state(v, VCPU_DOWN);
-        stop_running(p, v);
-    }
-    spin_unlock(&p->run_lock);
+    end_poll(v);
+    set_state(v, VCPU_DOWN);
+    settle(p, v);
 }
 
 /* Counts a pause. The vCPU stops soon; sched_wait_until_saved waits for it. */
@@ -435,22 +423,17 @@ void sched_pause(struct vcpu *v)
 {
     struct pcpu *p = run_queue_lock(v);
 
-    if (!v->pause_count++)
-        stop_running(p, v);
-    spin_unlock(&p->run_lock);
+    v->pause_count++;
+    settle(p, v);
 }
 
 /* Undoes one sched_pause. */
 void sched_unpause(struct vcpu *v)
 {
     struct pcpu *p = run_queue_lock(v);
-    bool runs = !--v->pause_count;
 
-    if (runs)
-        note_runstate(p, v);
-    spin_unlock(&p->run_lock);
-    if (runs)
-        settle(v);
+    v->pause_count--;
+    settle(p, v);
 }
 
 /*
@@ -465,32 +448,22 @@ void sched_wait_until_saved(struct vcpu *v)
         arch_spin_wait();
 }
 
-/* --- caps ---------------------------------------------------------------- */
+/* --- policy -------------------------------------------------------------- */
 
-/* Lets a parked vCPU go on, with so much time; others stay as they are. */
+/*
+ * Lets `v`, if it is parked, go on with so much time of its domain; with none
+ * another cap holds, and it begins anew wherever it is.
+ */
 void sched_unpark(struct vcpu *v, nsec_t grant)
 {
     struct pcpu *p = run_queue_lock(v);
 
-    if (atomic_bit_clear(v->domain->cap.parked, v->id))
+    if (atomic_bit_clear(v->domain->cap.parked, v->id) || !grant) {
         v->granted = grant;
-    spin_unlock(&p->run_lock);
-    settle(v);
+        v->granted_until = 0;
+    }
+    settle(p, v);
 }
-
-/* Another cap holds: `v` is not parked and has no time of the old one. */
-void sched_begin_anew(struct vcpu *v)
-{
-    struct pcpu *p = run_queue_lock(v);
-
-    v->granted = v->granted_until = 0;
-    if (p->current == v)
-        sched_request(p);
-    spin_unlock(&p->run_lock);
-    sched_unpark(v, 0);
-}
-
-/* --- policy -------------------------------------------------------------- */
 
 /*
  * Sets the share of `v`, 1 to SCHED_WEIGHT_MAX. How far it is ahead of the
@@ -499,22 +472,18 @@ void sched_begin_anew(struct vcpu *v)
 void sched_set_weight(struct vcpu *v, uint32_t weight)
 {
     struct pcpu *p = run_queue_lock(v);
-    bool was_queued = v->is_queued;
     nsec_t now = arch_now();
 
     run_queue_advance(p, now);
-    if (p->current == v) {
+    if (v->is_queued) {
+        run_queue_remove(p, v);
+    } else if (p->current == v) {
         run_queue_charge(v, now);
         run_queue_add_weight(p, (int64_t)weight - v->weight);
-        sched_request(p); /* its slice has another length */
     }
-    if (was_queued)
-        run_queue_remove(p, v);
     v->weight = weight;
     run_queue_join(p, v);
-    if (was_queued)
-        run_queue_insert(p, v);
-    spin_unlock(&p->run_lock);
+    settle(p, v);
 }
 
 static bool has_online_pcpu(const uint64_t *mask)
@@ -531,10 +500,7 @@ static void set_affinity(struct vcpu *v, uint64_t *mask, const uint64_t *bits)
     struct pcpu *p = run_queue_lock(v);
 
     memcpy(mask, bits, sizeof(v->affinity));
-    if (!sched_may_run_on(v, p->id) || !bit_test(v->soft_affinity, p->id))
-        evict(p, v);
-    spin_unlock(&p->run_lock);
-    settle(v);
+    settle(p, v);
 }
 
 /*

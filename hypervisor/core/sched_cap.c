@@ -151,6 +151,11 @@ void sched_cap_end(struct sched_cap *cap)
     timer_cancel_sync(&cap->timer);
 }
 
+static void begin_anew(struct vcpu *v)
+{
+    sched_unpark(v, 0);
+}
+
 /*
  * Limits the time of all vCPUs of `d` together to `percent` of one pCPU's, 0
  * for no limit, beginning anew with a full budget. One caller at a time; the
@@ -166,5 +171,5 @@ void sched_set_cap(struct domain *d, uint32_t percent)
     cap->refilled_at = arch_now();
     timer_cancel(&cap->timer);
     spin_unlock(&cap->lock);
-    domain_for_each_vcpu(d, sched_begin_anew);
+    domain_for_each_vcpu(d, begin_anew);
 }

@@ -2,12 +2,12 @@
 /*
  * Limits on the processor time of a domain. A capped domain has a budget that
  * grows by its percentage of every period. A vCPU takes a part of it when it
- * is given a pCPU, gives back what it did not use, and owes what it used
- * beyond that. While there is nothing to take the vCPU is parked: it stays
- * runnable, but is on no queue until a timer lets it go on with a part of its
- * own, one after the other. What a period leaves over is kept for one period
- * more, so that having to wait for a pCPU does not cost a domain its time at
- * once.
+ * is given a pCPU and has none, gives back what it did not use when it does
+ * not want to run, and owes what it used beyond that. While there is nothing
+ * to take the vCPU is parked: it stays runnable, but is on no queue until a
+ * timer lets it go on with a part of its own, one after the other. What a
+ * period leaves over is kept for one period more, so that having to wait for a
+ * pCPU does not cost a domain its time at once.
  *
  * The lock nests inside the run_locks and outside those of the timers. A
  * domain without a cap does not take it.
@@ -51,4 +51,3 @@ void sched_cap_give_back(struct vcpu *v, int64_t unused);
 
 /* sched.c, for sched_cap.c alone: with no lock held. */
 void sched_unpark(struct vcpu *v, nsec_t grant);
-void sched_begin_anew(struct vcpu *v);
