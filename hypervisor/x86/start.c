@@ -225,8 +225,7 @@ static void build_dom0(void)
         o.initrd = phys_to_virt(boot.modules[1].start);
         o.initrd_size = boot.modules[1].end - boot.modules[1].start;
     }
-    if (dom0_build(&o))
-        panic("dom0 can't be started");
+    dom0_build(&o);
     if (ioport_domain_create(dom0))
         panic("No memory for dom0's I/O bitmap");
     arch_domain_publish_clock(dom0);
