@@ -148,7 +148,7 @@ void cmdline_parse(const char *line, const struct cmdline_option *options,
             if (length < CMDLINE_WORD_MAX - 1)
                 word[length++] = *line;
         word[length] = '\0';
-        if (is_first && (word[0] == '/' || !strcmp(word, "placeholder")))
+        if (is_first && (word[0] == '/' || is_same_name(word, "placeholder")))
             continue;
         if (length < CMDLINE_WORD_MAX - 1)
             why = parse_word(word, options, count);

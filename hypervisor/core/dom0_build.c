@@ -302,25 +302,23 @@ static void fill_start_info(const struct build *b)
 
 static void start_vcpu(const struct build *b)
 {
-    struct vcpu_guest_context *c = heap_zalloc(sizeof(*c));
+    static struct vcpu_guest_context c; /* large; only once, at start */
     struct vcpu *v = b->d->vcpus[0];
     int error;
 
-    need(c ? 0 : -ENOMEM);
-    c->flags = VGCF_in_kernel;
-    c->user_regs.rip = b->kernel.entry;
-    c->user_regs.rsi = b->layout.start_info;
-    c->user_regs.rsp = b->layout.stack_top;
-    c->user_regs.rflags = KERNEL_FLAGS;
-    c->user_regs.cs = KERNEL_SELECTOR_CS;
-    c->user_regs.ss = KERNEL_SELECTOR_SS;
-    c->kernel_ss = KERNEL_SELECTOR_SS;
-    c->kernel_sp = b->layout.stack_top;
-    c->ctrlreg[3] = frame_at(b, l4_pfn(b)).n << PAGE_SHIFT;
+    c.flags = VGCF_in_kernel;
+    c.user_regs.rip = b->kernel.entry;
+    c.user_regs.rsi = b->layout.start_info;
+    c.user_regs.rsp = b->layout.stack_top;
+    c.user_regs.rflags = KERNEL_FLAGS;
+    c.user_regs.cs = KERNEL_SELECTOR_CS;
+    c.user_regs.ss = KERNEL_SELECTOR_SS;
+    c.kernel_ss = KERNEL_SELECTOR_SS;
+    c.kernel_sp = b->layout.stack_top;
+    c.ctrlreg[3] = frame_at(b, l4_pfn(b)).n << PAGE_SHIFT;
     do
-        error = arch_vcpu_set_context(v, c);
+        error = arch_vcpu_set_context(v, &c);
     while (error == -ERESTART);
-    heap_zfree(c, sizeof(*c));
     need(error);
     v->initialised = true;
     need(vcpu_up(v));

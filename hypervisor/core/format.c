@@ -52,13 +52,6 @@ static void put_number(struct sink *s, const struct conversion *c,
     put_field(s, c, prefix, at, (size_t)(end - at));
 }
 
-static void put_signed(struct sink *s, const struct conversion *c,
-                       int64_t value)
-{
-    put_number(s, c, value < 0 ? -(uint64_t)value : (uint64_t)value, 10,
-               value < 0 ? "-" : "");
-}
-
 /* What stands between a % and its letter; its end. */
 static const char *parse(const char *fmt, struct conversion *c)
 {
@@ -77,6 +70,7 @@ static void convert(struct sink *s, const struct conversion *c, char letter,
 {
     const char *text;
     uint64_t value;
+    int64_t number;
 
     switch (letter) {
     case 's':
@@ -87,8 +81,9 @@ static void convert(struct sink *s, const struct conversion *c, char letter,
         put(s, (char)va_arg(*args, int));
         break;
     case 'd':
-        put_signed(s, c,
-                   c->is_long ? va_arg(*args, int64_t) : va_arg(*args, int));
+        number = c->is_long ? va_arg(*args, int64_t) : va_arg(*args, int);
+        value = number < 0 ? -(uint64_t)number : (uint64_t)number;
+        put_number(s, c, value, 10, number < 0 ? "-" : "");
         break;
     case 'p':
         put_number(s, c, (uintptr_t)va_arg(*args, void *), 16, "0x");
