@@ -112,7 +112,9 @@ static const char *parse_word(char *word, const struct cmdline_option *options,
         *equals = '\0';
     for (size_t i = 0; i < count; i++)
         if (is_same_name(options[i].name, word)) {
-            why = options[i].parse(&options[i], equals ? equals + 1 : "");
+            why = options[i].parse
+                      ? options[i].parse(&options[i], equals ? equals + 1 : "")
+                      : NULL;
             break;
         }
     if (equals)
@@ -214,15 +216,6 @@ const char *cmdline_parse_set(const struct cmdline_option *o, const char *value)
     if (*value)
         return "something follows the list";
     *target = set;
-    return NULL;
-}
-
-/* For options that mean nothing here, whatever their value. */
-const char *cmdline_parse_ignored(const struct cmdline_option *o,
-                                  const char *value)
-{
-    (void)o;
-    (void)value;
     return NULL;
 }
 

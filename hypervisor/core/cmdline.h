@@ -27,7 +27,7 @@ typedef const char *cmdline_parse_fn(const struct cmdline_option *o,
 
 struct cmdline_option {
     const char *name;
-    cmdline_parse_fn *parse;
+    cmdline_parse_fn *parse;    /* NULL: whatever its value, it is ignored */
     void *target;               /* what `parse` says it is */
     uint64_t min, max;          /* of a number */
     const char *const *choices; /* of a choice or set; ends with NULL */
@@ -74,7 +74,6 @@ cmdline_parse_fn cmdline_parse_bool;
 cmdline_parse_fn cmdline_parse_number;
 cmdline_parse_fn cmdline_parse_choice;
 cmdline_parse_fn cmdline_parse_set;
-cmdline_parse_fn cmdline_parse_ignored;
 cmdline_parse_fn cmdline_parse_memory;
 cmdline_parse_fn cmdline_parse_serial;
 cmdline_parse_fn cmdline_parse_level;

@@ -36,9 +36,10 @@ struct build {
     struct elf_notes notes;
     struct kernel_layout kernel;
     struct guest_layout layout;
-    uint64_t *frames;   /* the p2m list: from the heap, or NULL */
-    uint64_t allocated; /* pages: pfns below have frames */
-    void *unpacked;     /* from the heap, or NULL */
+    uint64_t *frames;    /* the p2m list: from the heap, or NULL */
+    uint64_t allocated;  /* pages: pfns below have frames */
+    uint64_t next_table; /* pfn of the next page table */
+    void *unpacked;      /* from the heap, or NULL */
     uint64_t unpacked_size;
 };
 
@@ -194,23 +195,15 @@ static void load_kernel(const struct build *b)
 
 /* --- page tables --------------------------------------------------------- */
 
-/* A run of pfns from which tables are taken. */
-struct table_pool {
-    uint64_t next, end;
-};
-
-static uint64_t *entry_for(const struct build *b, struct table_pool *pool,
-                           uint64_t l4_pfn, uint64_t va)
+static uint64_t *entry_for(struct build *b, uint64_t l4_pfn, uint64_t va)
 {
     uint64_t *table = page_at(b, l4_pfn);
 
     for (unsigned level = 4; level > 1; level--) {
         uint64_t *entry = &table[pt_index(va, level)];
 
-        if (!(*entry & PTE_PRESENT)) {
-            ASSERT(pool->next < pool->end);
-            *entry = pte_make(frame_at(b, pool->next++), LINK_TABLE);
-        }
+        if (!(*entry & PTE_PRESENT))
+            *entry = pte_make(frame_at(b, b->next_table++), LINK_TABLE);
         table = arch_frame_ptr(pte_frame(*entry));
     }
     return &table[pt_index(va, 1)];
@@ -227,27 +220,25 @@ static uint64_t l4_pfn(const struct build *b)
     return (b->layout.page_tables - b->layout.virt_base) >> PAGE_SHIFT;
 }
 
-/* Maps `count` pages from `va` on, with tables of their own from `pool`. */
-static void map_run(const struct build *b, struct table_pool pool, uint64_t va,
-                    uint64_t pfn, uint64_t count)
+/* Maps `count` pages from `va` on, with tables of their own from `tables` on. */
+static void map_run(struct build *b, uint64_t tables, uint64_t va, uint64_t pfn,
+                    uint64_t count)
 {
+    b->next_table = tables;
     for (uint64_t end = pfn + count; pfn < end; pfn++, va += PAGE_SIZE) {
         uint64_t flags = is_in_tables(&b->layout, va) ? MAP_TABLE : MAP_PAGE;
 
-        *entry_for(b, &pool, l4_pfn(b), va) = pte_make(frame_at(b, pfn), flags);
+        *entry_for(b, l4_pfn(b), va) = pte_make(frame_at(b, pfn), flags);
     }
 }
 
-static void map_all(const struct build *b)
+static void map_all(struct build *b)
 {
     const struct guest_layout *l = &b->layout;
-    uint64_t root = l4_pfn(b);
 
-    map_run(b, (struct table_pool){root + 1, root + l->page_table_count},
-            l->virt_base, 0, l->mapped_pages);
+    map_run(b, l4_pfn(b) + 1, l->virt_base, 0, l->mapped_pages);
     if (l->p2m_table_count)
-        map_run(b, (struct table_pool){l->p2m_table_pfn, l->p2m_pfn}, l->p2m,
-                l->p2m_pfn, l->p2m_pages);
+        map_run(b, l->p2m_table_pfn, l->p2m, l->p2m_pfn, l->p2m_pages);
 }
 
 /* Makes the tables real, and keeps the L4 pinned as guests expect it. */
@@ -276,7 +267,6 @@ static void fill_start_info(const struct build *b)
     struct start_info *info = page_at(b, pfn);
     size_t length = min_u64(strlen(o->command_line), MAX_GUEST_CMDLINE - 1);
 
-    memset(info, 0, PAGE_SIZE);
     memcpy(info->magic, "xen-3.0-x86_64", sizeof("xen-3.0-x86_64"));
     info->nr_pages = b->pages;
     info->shared_info = arch_frame_of(b->d->shared_info).n << PAGE_SHIFT;

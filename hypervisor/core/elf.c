@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ELF reader. Offsets are compared with what is left of the buffer, never
- * added to a pointer first, so no value in the file can wrap. Overlapping
- * segments are refused because loading one would destroy another, and the
- * order in which that happens is nobody's business to know.
+ * added to a pointer first, so no value in the file can wrap.
  */
 #include "core/elf.h"
 
@@ -61,24 +59,6 @@ static struct program_header read_header(const struct elf_image *elf,
     return p;
 }
 
-static bool is_loaded(const struct program_header *p)
-{
-    return p->type == ELF_SEGMENT_LOAD && p->memsz > 0;
-}
-
-static bool overlaps_earlier(const struct elf_image *elf, unsigned int index,
-                             const struct program_header *p)
-{
-    for (unsigned int i = 0; i < index; i++) {
-        struct program_header q = read_header(elf, i);
-
-        if (is_loaded(&q) && p->paddr < q.paddr + q.memsz &&
-            q.paddr < p->paddr + p->memsz)
-            return true;
-    }
-    return false;
-}
-
 /* Checks one segment and counts it in. */
 static const char *take_segment(struct elf_image *elf, unsigned int index)
 {
@@ -96,10 +76,8 @@ static const char *take_segment(struct elf_image *elf, unsigned int index)
     if ((add_overflows(p.vaddr, p.memsz, &end) && end) ||
         add_overflows(p.paddr, p.memsz, &end))
         return "an ELF segment reaches past the end of the address space";
-    if (!is_loaded(&p))
+    if (!p.memsz)
         return NULL;
-    if (overlaps_earlier(elf, index, &p))
-        return "two of its ELF segments overlap";
     elf->load_start = min_u64(elf->load_start, p.paddr);
     elf->load_end = max_u64(elf->load_end, end);
     return NULL;

@@ -2,8 +2,8 @@
 /*
  * A reader of 64-bit x86 ELF executables that lie in memory. It trusts no
  * number in the file: elf_open() accepts only images whose loadable segments
- * and notes lie inside the buffer, don't wrap and don't overlap, and every
- * later call hands out copies or pointers within those bounds.
+ * and notes lie inside the buffer and don't wrap, and every later call hands
+ * out copies or pointers within those bounds.
  *
  * No locks and no state but the caller's; the buffer must not change while
  * it is being read. Here and in what builds on it a check returns NULL, or

@@ -46,16 +46,12 @@ static void place_tables(struct guest_layout *l)
     l->mapped_pages = (l->mapped_end - l->virt_base) >> PAGE_SHIFT;
 }
 
-/* Pages from `va` to the end of its half of the address space. */
-static uint64_t room_after(uint64_t va)
-{
-    return (va < LOW_HALF_END ? LOW_HALF_END - va : -va) >> PAGE_SHIFT;
-}
-
-/* Whether `pages` pages and the tables for them fit behind `va`. */
+/* Whether `pages` pages and the tables for them fit in its half after `va`. */
 static bool has_room(uint64_t va, uint64_t pages)
 {
-    return pages + pages / 256 + SPARE_PAGES <= room_after(va);
+    uint64_t room = (va < LOW_HALF_END ? LOW_HALF_END : 0) - va;
+
+    return pages + pages / 256 + SPARE_PAGES <= room >> PAGE_SHIFT;
 }
 
 const char *guest_layout_plan(struct guest_layout *l,

@@ -86,7 +86,8 @@ void run_queue_join(const struct pcpu *p, struct vcpu *v)
 
 /*
  * Makes `v`, which does not wait, belong to queue `to`, as far ahead of its
- * time or behind as it was in `from`, whose lock is enough.
+ * time or behind as it was in `from`, whose lock is enough. Its timers come
+ * along.
  */
 void run_queue_change(struct vcpu *v, struct pcpu *from, const struct pcpu *to,
                       nsec_t now)
@@ -97,6 +98,9 @@ void run_queue_change(struct vcpu *v, struct pcpu *from, const struct pcpu *to,
     shift -= from->run_clock;
     v->virtual_start += shift;
     v->virtual_deadline += shift;
+    timer_move(&v->singleshot, to->id);
+    timer_move(&v->periodic, to->id);
+    timer_move(&v->poll_timer, to->id);
     __atomic_store_n(&v->cpu, to->id, __ATOMIC_RELEASE);
 }
 

@@ -53,14 +53,6 @@ void sched_check_preemption(struct pcpu *p, const struct vcpu *v, nsec_t now)
         timer_arm(&p->slice_timer, end);
 }
 
-/* The timers of `v` come along to its new pCPU. */
-void sched_move_timers(struct vcpu *v, unsigned cpu)
-{
-    timer_move(&v->singleshot, cpu);
-    timer_move(&v->periodic, cpu);
-    timer_move(&v->poll_timer, cpu);
-}
-
 /* Has the pCPU with the registers of `v` save them; sched_unloaded goes on. */
 static void unload_elsewhere(const struct vcpu *v)
 {
@@ -102,6 +94,8 @@ static void settle(struct pcpu *p, struct vcpu *v)
     unsigned target = p->id;
 
     if (p->current == v) {
+        if (v->state == VCPU_RUNNABLE)
+            set_state(v, VCPU_RUNNING);
         sched_request(p);
         spin_unlock(&p->run_lock);
         return;
@@ -121,7 +115,6 @@ static void settle(struct pcpu *p, struct vcpu *v)
     if (target != p->id) {
         run_queue_change(v, p, &pcpus[target], now);
         spin_unlock(&p->run_lock);
-        sched_move_timers(v, target);
         sched_request(&pcpus[target]); /* it no longer counts as idle */
         p = run_queue_lock(v);
     }
@@ -175,30 +168,24 @@ static struct vcpu *choose(struct pcpu *p, nsec_t now)
     return v;
 }
 
-/* How long `v` may run until the next look at who should. */
-static void set_slice(struct pcpu *p, const struct vcpu *v, nsec_t now)
+/* Begins to run `v`, until the next look at who should. */
+static void start(struct pcpu *p, struct vcpu *v, nsec_t now)
 {
     nsec_t end = NSEC_NEVER;
 
-    if (p->run_count || !bit_test(v->soft_affinity, p->id))
-        end = now + run_queue_request_left(v);
-    if (v->granted_until)
-        end = min_u64(end, v->granted_until);
-    timer_arm(&p->slice_timer, end);
-}
-
-static void start(struct pcpu *p, struct vcpu *v, nsec_t now)
-{
     run_queue_remove(p, v);
     run_queue_add_weight(p, v->weight);
     set_state(v, VCPU_RUNNING);
     v->charged_at = now;
+    __atomic_store_n(&v->loaded_on, p->id, __ATOMIC_RELEASE);
+    if (p->run_count || !bit_test(v->soft_affinity, p->id))
+        end = now + run_queue_request_left(v);
     if (v->granted) {
         v->granted_until = now + v->granted;
         v->granted = 0;
+        end = min_u64(end, v->granted_until);
     }
-    __atomic_store_n(&v->loaded_on, p->id, __ATOMIC_RELEASE);
-    set_slice(p, v, now);
+    timer_arm(&p->slice_timer, end);
 }
 
 /* Gives the pCPU to the next vCPU, or to nobody. */
@@ -331,12 +318,6 @@ void sched_init_vcpu(struct vcpu *v, uint32_t weight, unsigned pauses)
 
 /* --- changes of state ---------------------------------------------------- */
 
-/* Lets a vCPU run that was not: with its queue's lock, before settle. */
-static void make_runnable(const struct pcpu *p, struct vcpu *v)
-{
-    set_state(v, p->current == v ? VCPU_RUNNING : VCPU_RUNNABLE);
-}
-
 static void end_poll(struct vcpu *v)
 {
     if (v->poll_port == POLL_NOTHING)
@@ -353,7 +334,7 @@ void sched_wake(struct vcpu *v)
 
     if (v->state == VCPU_BLOCKED) {
         end_poll(v);
-        make_runnable(p, v);
+        set_state(v, VCPU_RUNNABLE);
     }
     settle(p, v);
 }
@@ -404,7 +385,7 @@ void sched_bring_up(struct vcpu *v)
     struct pcpu *p = run_queue_lock(v);
 
     if (v->state == VCPU_DOWN)
-        make_runnable(p, v);
+        set_state(v, VCPU_RUNNABLE);
     settle(p, v);
 }
 

@@ -135,7 +135,6 @@ static void move_queued(struct pcpu *from, struct pcpu *to, struct vcpu *v,
     run_queue_insert(to, v);
     v->moved_at = now;
     __atomic_store_n(&to->balance_at, now + BALANCE_PERIOD, __ATOMIC_RELAXED);
-    sched_move_timers(v, to->id);
     sched_check_preemption(to, v, now);
 }
 
@@ -157,18 +156,15 @@ static unsigned queued_on(unsigned cpu)
     return __atomic_load_n(&pcpus[cpu].run_count, __ATOMIC_RELAXED);
 }
 
-static bool is_busy(unsigned cpu)
-{
-    return __atomic_load_n(&pcpus[cpu].current, __ATOMIC_RELAXED) != NULL;
-}
-
 /* Takes work from the next busy pCPU where some waits. */
 bool sched_pull(struct pcpu *p, nsec_t now)
 {
     for (unsigned i = 1; i < pcpu_count; i++) {
-        unsigned cpu = (p->id + i) % pcpu_count;
+        struct pcpu *from = &pcpus[(p->id + i) % pcpu_count];
 
-        if (queued_on(cpu) && is_busy(cpu) && move_one(&pcpus[cpu], p, now))
+        if (queued_on(from->id) &&
+            __atomic_load_n(&from->current, __ATOMIC_RELAXED) &&
+            move_one(from, p, now))
             return true;
     }
     return false;

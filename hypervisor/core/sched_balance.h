@@ -10,7 +10,7 @@
  * the pCPU it runs on, it looks at the end of each slice whether one that has
  * is idle. It never waits for one while another pCPU is idle.
  *
- * For the scheduler alone, which provides the last three functions.
+ * For the scheduler alone, which provides the last two functions.
  */
 #pragma once
 
@@ -30,4 +30,3 @@ void sched_balance(struct pcpu *p, nsec_t now);
 /* sched.c */
 void sched_request(struct pcpu *p);
 void sched_check_preemption(struct pcpu *p, const struct vcpu *v, nsec_t now);
-void sched_move_timers(struct vcpu *v, unsigned cpu);

@@ -142,15 +142,6 @@ void sched_cap_init(struct sched_cap *cap)
     timer_init(&cap->timer, this_pcpu()->id, budget_is_due);
 }
 
-/*
- * Stops what serves the cap of a domain, all of whose vCPUs are paused for
- * good. With no lock held.
- */
-void sched_cap_end(struct sched_cap *cap)
-{
-    timer_cancel_sync(&cap->timer);
-}
-
 static void begin_anew(struct vcpu *v)
 {
     sched_unpark(v, 0);

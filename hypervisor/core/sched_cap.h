@@ -42,7 +42,6 @@ static inline bool sched_cap_has_parked(const struct sched_cap *cap,
 }
 
 void sched_cap_init(struct sched_cap *cap);
-void sched_cap_end(struct sched_cap *cap);
 void sched_set_cap(struct domain *d, uint32_t percent);
 
 /* For the scheduler alone, with the run_lock of the vCPU's queue. */

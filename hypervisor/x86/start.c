@@ -107,8 +107,8 @@ static const struct cmdline_option option_table[] = {
     OPTION("sides", choice, .target = &options.sides, .choices = sides_choices),
     OPTION("noreboot", bool, .target = &options.noreboot),
     /* Xen's words about BIOS calls, in every distribution's UEFI entry. */
-    OPTION("no-real-mode", ignored, .target = NULL),
-    OPTION("edd", ignored, .target = NULL),
+    {.name = "no-real-mode"},
+    {.name = "edd"},
 };
 
 static void report_word(const char *word, const char *why)

@@ -33,7 +33,7 @@ static const struct cmdline_option options[] = {
      .parse = cmdline_parse_number,
      .target = &got.number,
      .max = 1000},
-    {.name = "ignored", .parse = cmdline_parse_ignored},
+    {.name = "ignored"},
     {.name = "sides",
      .parse = cmdline_parse_choice,
      .target = &got.sides,

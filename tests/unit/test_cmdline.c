@@ -37,7 +37,7 @@ static const struct cmdline_option options[] = {
      .min = 2,
      .max = 1000},
     {.name = "text", .parse = parse_text, .target = got.text},
-    {.name = "edd", .parse = cmdline_parse_ignored},
+    {.name = "edd"},
     {.name = "sides",
      .parse = cmdline_parse_choice,
      .target = &got.sides,
