@@ -119,17 +119,6 @@ static bool is_guest_range(uint64_t start, uint64_t end)
     return end <= LOW_HALF_END || start >= HIGH_HALF_START;
 }
 
-static const char *check_p2m(const struct elf_notes *notes)
-{
-    uint64_t p2m = notes->init_p2m;
-
-    if (p2m % PAGE_SIZE || !is_guest_range(p2m, p2m + 1))
-        return "its Xen note INIT_P2M is no page that a guest can use";
-    if (p2m - notes->virt_base < KERNEL_SPAN_MAX)
-        return "its Xen note INIT_P2M lies inside the kernel's own mapping";
-    return NULL;
-}
-
 static bool is_in_kernel(const struct kernel_layout *layout, uint64_t va)
 {
     return va >= layout->virt_start && va < layout->virt_end;
@@ -138,6 +127,8 @@ static bool is_in_kernel(const struct kernel_layout *layout, uint64_t va)
 static const char *check_addresses(const struct kernel_layout *l,
                                    const struct elf_notes *notes)
 {
+    uint64_t p2m = notes->init_p2m;
+
     if (l->virt_base % PAGE_SIZE)
         return "its Xen note VIRT_BASE isn't page aligned";
     if (l->virt_end - l->virt_base > KERNEL_SPAN_MAX)
@@ -153,7 +144,13 @@ static const char *check_addresses(const struct kernel_layout *l,
     if (notes->has_hypercall_page && (notes->hypercall_page % PAGE_SIZE ||
                                       !is_in_kernel(l, notes->hypercall_page)))
         return "its hypercall page isn't a page of the kernel";
-    return notes->has_init_p2m ? check_p2m(notes) : NULL;
+    if (!notes->has_init_p2m)
+        return NULL;
+    if (p2m % PAGE_SIZE || !is_guest_range(p2m, p2m + 1))
+        return "its Xen note INIT_P2M is no page that a guest can use";
+    if (p2m - l->virt_base < KERNEL_SPAN_MAX)
+        return "its Xen note INIT_P2M lies inside the kernel's own mapping";
+    return NULL;
 }
 
 /*

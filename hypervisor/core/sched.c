@@ -66,7 +66,7 @@ static void unload_elsewhere(const struct vcpu *v)
 static bool is_competing(const struct vcpu *v)
 {
     return v->state >= VCPU_RUNNABLE && !v->pause_count &&
-           !sched_cap_has_parked(&v->domain->cap, v->id);
+           !bit_test(v->domain->cap.parked, v->id);
 }
 
 /* Whether it should do so here. */
@@ -467,14 +467,6 @@ void sched_set_weight(struct vcpu *v, uint32_t weight)
     settle(p, v);
 }
 
-static bool has_online_pcpu(const uint64_t *mask)
-{
-    for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
-        if (bit_test(mask, cpu) && pcpu_is_online(cpu))
-            return true;
-    return false;
-}
-
 /* Changes `mask`, one of the affinities of `v`. */
 static void set_affinity(struct vcpu *v, uint64_t *mask, const uint64_t *bits)
 {
@@ -490,10 +482,14 @@ static void set_affinity(struct vcpu *v, uint64_t *mask, const uint64_t *bits)
  */
 int sched_set_affinity(struct vcpu *v, const uint64_t *pcpus_allowed)
 {
-    if (!has_online_pcpu(pcpus_allowed))
-        return -EINVAL;
-    set_affinity(v, v->affinity, pcpus_allowed);
-    return 0;
+    bitmap_for_each(cpu, pcpus_allowed, pcpu_count)
+    {
+        if (!pcpu_is_online((unsigned)cpu))
+            continue;
+        set_affinity(v, v->affinity, pcpus_allowed);
+        return 0;
+    }
+    return -EINVAL;
 }
 
 /*

@@ -98,42 +98,35 @@ void sched_cap_give_back(struct vcpu *v, int64_t unused)
 }
 
 /*
- * Whose turn it is to be let go, and for how long; or NULL. With some left but
- * no budget the timer is armed again.
+ * Lets the parked go on while there is a budget, each after the one that was
+ * let go before it. Who has been can't be back before the budget is used up.
  */
-static struct vcpu *choose_parked(struct domain *d, nsec_t now, nsec_t *time)
-{
-    struct sched_cap *cap = &d->cap;
-    struct vcpu *v = NULL;
-    size_t id;
-
-    spin_lock(&cap->lock);
-    id = bitmap_next(cap->parked, MAX_VCPUS, cap->next);
-    if (id == MAX_VCPUS)
-        id = bitmap_next(cap->parked, MAX_VCPUS, 0);
-    if (cap->percent && id < MAX_VCPUS) {
-        refill(cap, now);
-        if (cap->budget > 0) {
-            v = d->vcpus[id];
-            *time = grant(d);
-            cap->next = (unsigned)id + 1;
-        } else {
-            timer_arm(&cap->timer, time_of_budget(cap));
-        }
-    }
-    spin_unlock(&cap->lock);
-    return v;
-}
-
-/* Who has been let go can't be back before the budget is used up. */
 static void budget_is_due(struct timer *t, nsec_t now)
 {
     struct domain *d = container_of(t, struct domain, cap.timer);
-    struct vcpu *v;
-    nsec_t time;
+    struct sched_cap *cap = &d->cap;
 
-    while ((v = choose_parked(d, now, &time)))
-        sched_unpark(v, time);
+    spin_lock(&cap->lock);
+    while (cap->percent) {
+        size_t id = bitmap_next(cap->parked, MAX_VCPUS, cap->next);
+        nsec_t time;
+
+        if (id == MAX_VCPUS)
+            id = bitmap_next(cap->parked, MAX_VCPUS, 0);
+        if (id == MAX_VCPUS)
+            break;
+        refill(cap, now);
+        if (cap->budget <= 0) {
+            timer_arm(&cap->timer, time_of_budget(cap));
+            break;
+        }
+        cap->next = (unsigned)id + 1;
+        time = grant(d);
+        spin_unlock(&cap->lock);
+        sched_unpark(d->vcpus[id], time);
+        spin_lock(&cap->lock);
+    }
+    spin_unlock(&cap->lock);
 }
 
 /* Prepares the member `cap` of a new domain: without a limit. */

@@ -35,12 +35,6 @@ struct sched_cap {
     struct timer timer;                       /* armed while a vCPU is parked */
 };
 
-static inline bool sched_cap_has_parked(const struct sched_cap *cap,
-                                        unsigned id)
-{
-    return bit_test(cap->parked, id);
-}
-
 void sched_cap_init(struct sched_cap *cap);
 void sched_set_cap(struct domain *d, uint32_t percent);
 

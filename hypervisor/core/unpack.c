@@ -21,7 +21,7 @@ static const struct {
     size_t arena_size;
 } methods[UNPACK_METHODS] = {
     [UNPACK_GZIP] = {CONFIG_KERNEL_GZIP ? unpack_gzip : NULL, 64 * KIB},
-    [UNPACK_LZMA] = {CONFIG_KERNEL_XZ ? unpack_lzma : NULL, 65 * MIB},
+    [UNPACK_LZMA] = {CONFIG_KERNEL_XZ ? unpack_xz : NULL, 65 * MIB},
     [UNPACK_XZ] = {CONFIG_KERNEL_XZ ? unpack_xz : NULL, 33 * MIB},
     [UNPACK_ZSTD] = {CONFIG_KERNEL_ZSTD ? unpack_zstd : NULL, 256 * KIB},
 };

@@ -42,7 +42,6 @@ struct unpack_job {
 typedef const char *unpack_fn(const struct unpack_job *job);
 
 unpack_fn unpack_gzip;
-unpack_fn unpack_lzma;
 unpack_fn unpack_xz;
 unpack_fn unpack_zstd;
 

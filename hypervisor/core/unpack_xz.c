@@ -13,24 +13,29 @@
 #include <lzma.h>
 
 /*
- * Decodes with what `start` makes of a new stream. The end of the stream comes
- * after the output is full; every turn but the last makes progress or the
- * library says so.
+ * Unpacks one stream of either format; see unpack(). Its end comes after the
+ * output is full; every turn but the last makes progress or the library says
+ * so.
  */
-static const char *run(const struct unpack_job *job,
-                       lzma_ret (*start)(lzma_stream *stream,
-                                         uint64_t memory_limit))
+const char *unpack_xz(const struct unpack_job *job)
 {
     const lzma_allocator allocator = {arena_alloc, arena_release, job->arena};
     lzma_stream stream = LZMA_STREAM_INIT;
+    lzma_stream_flags flags;
     lzma_ret result;
 
+    if (job->packed_size < LZMA_STREAM_HEADER_SIZE)
+        return UNPACK_DAMAGED;
+    if (lzma_stream_header_decode(&flags, job->packed) == LZMA_OK &&
+        flags.check != LZMA_CHECK_NONE && flags.check != LZMA_CHECK_CRC32)
+        return "its xz data carry another check than CRC32 (pack with xz "
+               "--check=crc32)";
     stream.next_in = job->packed;
     stream.avail_in = job->packed_size;
     stream.next_out = job->out;
     stream.avail_out = job->out_size;
     stream.allocator = &allocator;
-    result = start(&stream, job->arena->size);
+    result = lzma_auto_decoder(&stream, job->arena->size, 0);
     while (result == LZMA_OK)
         result = lzma_code(&stream, LZMA_FINISH);
     lzma_end(&stream);
@@ -39,29 +44,4 @@ static const char *run(const struct unpack_job *job,
     return result == LZMA_STREAM_END && !stream.avail_in && !stream.avail_out
                ? NULL
                : UNPACK_DAMAGED;
-}
-
-static lzma_ret start_xz(lzma_stream *stream, uint64_t memory_limit)
-{
-    return lzma_stream_decoder(stream, memory_limit, 0);
-}
-
-/* Unpacks one xz stream; see unpack(). */
-const char *unpack_xz(const struct unpack_job *job)
-{
-    lzma_stream_flags flags;
-
-    if (job->packed_size < LZMA_STREAM_HEADER_SIZE ||
-        lzma_stream_header_decode(&flags, job->packed) != LZMA_OK)
-        return UNPACK_DAMAGED;
-    if (flags.check != LZMA_CHECK_NONE && flags.check != LZMA_CHECK_CRC32)
-        return "its xz data carry another check than CRC32 (pack with xz "
-               "--check=crc32)";
-    return run(job, start_xz);
-}
-
-/* Unpacks one stream of the older lzma format; see unpack(). */
-const char *unpack_lzma(const struct unpack_job *job)
-{
-    return run(job, lzma_alone_decoder);
 }
