@@ -122,12 +122,6 @@ static const char *parse_word(char *word, const struct cmdline_option *options,
     return why;
 }
 
-/* Is the separator, a bare `--`, at `at`? */
-static bool is_separator(const char *at)
-{
-    return take_text(&at, "--") && (!*at || is_blank(*at));
-}
-
 /*
  * Parses a line by a table of `count` options. A first word that begins with a
  * slash is the file name that some boot loaders put there, "placeholder" what
@@ -144,12 +138,12 @@ void cmdline_parse(const char *line, const struct cmdline_option *options,
 
         while (is_blank(*line))
             line++;
-        if (!*line || is_separator(line))
-            return;
         for (; *line && !is_blank(*line); line++)
             if (length < CMDLINE_WORD_MAX - 1)
                 word[length++] = *line;
         word[length] = '\0';
+        if (!length || is_same_name(word, "--"))
+            return;
         if (is_first && (word[0] == '/' || is_same_name(word, "placeholder")))
             continue;
         if (length < CMDLINE_WORD_MAX - 1)

@@ -209,12 +209,6 @@ static uint64_t *entry_for(struct build *b, uint64_t l4_pfn, uint64_t va)
     return &table[pt_index(va, 1)];
 }
 
-static bool is_in_tables(const struct guest_layout *l, uint64_t va)
-{
-    return va >= l->page_tables &&
-           va < l->page_tables + l->page_table_count * PAGE_SIZE;
-}
-
 static uint64_t l4_pfn(const struct build *b)
 {
     return (b->layout.page_tables - b->layout.virt_base) >> PAGE_SHIFT;
@@ -224,11 +218,14 @@ static uint64_t l4_pfn(const struct build *b)
 static void map_run(struct build *b, uint64_t tables, uint64_t va, uint64_t pfn,
                     uint64_t count)
 {
+    const struct guest_layout *l = &b->layout;
+
     b->next_table = tables;
     for (uint64_t end = pfn + count; pfn < end; pfn++, va += PAGE_SIZE) {
-        uint64_t flags = is_in_tables(&b->layout, va) ? MAP_TABLE : MAP_PAGE;
+        bool is_table = va - l->page_tables < l->page_table_count * PAGE_SIZE;
 
-        *entry_for(b, l4_pfn(b), va) = pte_make(frame_at(b, pfn), flags);
+        *entry_for(b, l4_pfn(b), va) =
+            pte_make(frame_at(b, pfn), is_table ? MAP_TABLE : MAP_PAGE);
     }
 }
 

@@ -31,7 +31,6 @@ static const struct {
     NOTE(HYPERCALL_PAGE, false, hypercall_page),
     NOTE(VIRT_BASE, false, virt_base),
     NOTE(PADDR_OFFSET, false, paddr_offset),
-    NOTE(HV_START_LOW, false, hv_start_low),
     NOTE(INIT_P2M, false, init_p2m),
     NOTE(MOD_START_PFN, false, mod_start_is_pfn),
     NOTE(SUPPORTED_FEATURES, false, features),

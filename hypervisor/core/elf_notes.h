@@ -18,7 +18,6 @@ struct elf_notes {
     uint64_t virt_base;        /* virtual address of pfn 0 */
     uint64_t paddr_offset;     /* what to subtract from p_paddr */
     uint64_t hypercall_page;   /* virtual address, if has_hypercall_page */
-    uint64_t hv_start_low;     /* lowest it leaves to the hypervisor */
     uint64_t init_p2m;         /* virtual address, if has_init_p2m */
     uint64_t features;         /* it can use these; bit n: XENFEAT n */
     uint64_t mod_start_is_pfn; /* not 0: the initrd needs no mapping */

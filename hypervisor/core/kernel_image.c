@@ -21,7 +21,6 @@ enum {
 /* Guests may use all addresses but the hole and slots 256 to 271. */
 #define LOW_HALF_END 0x0000800000000000ull
 #define HIGH_HALF_START 0xffff880000000000ull
-#define HYPERVISOR_START 0xffff800000000000ull
 
 static const struct {
     uint8_t bytes[6];
@@ -138,9 +137,6 @@ static const char *check_addresses(const struct kernel_layout *l,
                "0xffff87ffffffffff)";
     if (!is_in_kernel(l, l->entry))
         return "its entry point lies outside the kernel";
-    if (notes->hv_start_low > HYPERVISOR_START)
-        return "its Xen note HV_START_LOW leaves no room for the hypervisor at "
-               "0xffff800000000000";
     if (notes->has_hypercall_page && (notes->hypercall_page % PAGE_SIZE ||
                                       !is_in_kernel(l, notes->hypercall_page)))
         return "its hypercall page isn't a page of the kernel";

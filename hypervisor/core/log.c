@@ -39,12 +39,6 @@ static void lock_log(void)
         spin_lock(&logger.lock);
 }
 
-static void unlock_log(void)
-{
-    if (!__atomic_load_n(&is_panicking, __ATOMIC_RELAXED))
-        spin_unlock(&logger.lock);
-}
-
 /* Sets how many levels of messages, from LOG_ERROR on, go to the consoles. */
 void log_set_levels(unsigned of_mica, unsigned about_guests)
 {
@@ -85,7 +79,7 @@ void log_message(enum log_level level, const char *fmt, ...)
     va_start(args, fmt);
     lock_log();
     emit(level < logger.shown, "", fmt, args);
-    unlock_log();
+    spin_unlock(&logger.lock);
     va_end(args);
 }
 
@@ -126,7 +120,7 @@ void log_guest(enum log_level level, const char *fmt, ...)
         logger.dropped = 0;
         emit(level < logger.shown_guests, who, fmt, args);
     }
-    unlock_log();
+    spin_unlock(&logger.lock);
     va_end(args);
 }
 
@@ -144,7 +138,7 @@ void log_guest_text(domid_t id, const char *text, size_t length)
         arch_console_write(text, length);
         if (length)
             logger.is_inside_line = text[length - 1] != '\n';
-        unlock_log();
+        spin_unlock(&logger.lock);
         return;
     }
     length = min_u64(length, sizeof(line) - 1);
@@ -174,7 +168,7 @@ size_t log_ring_read(char *out, size_t size, uint64_t *position)
     for (size_t i = 0; i < n; i++)
         out[i] = logger.ring[(*position + i) % RING_SIZE];
     *position += n;
-    unlock_log();
+    spin_unlock(&logger.lock);
     return n;
 }
 
@@ -189,7 +183,7 @@ void log_ring_clear(void)
 {
     lock_log();
     logger.cleared = logger.written;
-    unlock_log();
+    spin_unlock(&logger.lock);
 }
 
 /*

@@ -194,16 +194,6 @@ static void push_to_idle(struct pcpu *p, nsec_t now)
     }
 }
 
-/* Whether the current vCPU of `p` rather than `v` should go to `to`. */
-static bool current_is_due(const struct pcpu *p, const struct vcpu *v,
-                           const struct pcpu *to)
-{
-    const struct vcpu *current = p->current;
-
-    return current && current->moved_at < v->moved_at &&
-           current->weight <= v->weight && sched_may_run_on(current, to->id);
-}
-
 /*
  * Gives one vCPU to the least loaded pCPU if that does not just turn the
  * tables. When it makes them even the other way round it still does, and
@@ -213,16 +203,19 @@ static bool current_is_due(const struct pcpu *p, const struct vcpu *v,
 static bool push_to_least_loaded(struct pcpu *p, nsec_t now)
 {
     struct pcpu *to = &pcpus[least_loaded(NULL, p->id)];
+    const struct vcpu *current;
     bool settled = true;
     struct vcpu *v;
 
     if (to == p)
         return true;
     spin_lock_both(&p->run_lock, &to->run_lock);
+    current = p->current;
     v = find_movable(p, to,
                      p->run_weight - min_u64(to->run_weight, p->run_weight));
-    if (v && current_is_due(p, v, to))
-        settled = false;
+    if (v && current && current->moved_at < v->moved_at &&
+        current->weight <= v->weight && sched_may_run_on(current, to->id))
+        settled = false; /* its turn comes when it waits */
     else if (v)
         move_queued(p, to, v, now);
     spin_unlock_both(&p->run_lock, &to->run_lock);

@@ -341,7 +341,6 @@ START_TEST(test_elf_notes_of_linux_are_all_read)
     ck_assert(read_notes(&im, &notes));
     ck_assert_uint_eq(notes.entry, 0xffffffff81000010);
     ck_assert_uint_eq(notes.virt_base, 0xffffffff80000000);
-    ck_assert_uint_eq(notes.hv_start_low, 0xffff800000000000);
     ck_assert_uint_eq(notes.init_p2m, 0x8000000000);
     ck_assert_uint_eq(notes.features, 0x8801);
     ck_assert(notes.has_init_p2m);

@@ -183,7 +183,6 @@ static struct elf_notes make_notes(void)
 {
     return (struct elf_notes){.entry = 0xffffffff83079000,
                               .virt_base = 0xffffffff80000000,
-                              .hv_start_low = 0xffff800000000000,
                               .init_p2m = 0x8000000000,
                               .has_init_p2m = true};
 }
@@ -289,9 +288,6 @@ START_TEST(test_kernel_layout_with_bad_addresses_is_refused)
     notes = make_notes();
     notes.virt_base++;
     assert_misplaced(&elf, &notes, "page aligned");
-    notes = make_notes();
-    notes.hv_start_low = 0xffff800000001000;
-    assert_misplaced(&elf, &notes, "HV_START_LOW");
     notes = make_notes();
     notes.has_hypercall_page = true;
     notes.hypercall_page = 0xffffffff84a00000;
