@@ -92,6 +92,7 @@ static void settle(struct pcpu *p, struct vcpu *v)
 {
     nsec_t now = arch_now();
     unsigned target = p->id;
+    bool moves;
 
     if (p->current == v) {
         if (v->state == VCPU_RUNNABLE)
@@ -112,10 +113,10 @@ static void settle(struct pcpu *p, struct vcpu *v)
         spin_unlock(&p->run_lock);
         return;
     }
-    if (target != p->id) {
+    moves = target != p->id;
+    if (moves) {
         run_queue_change(v, p, &pcpus[target], now);
         spin_unlock(&p->run_lock);
-        sched_request(&pcpus[target]); /* it no longer counts as idle */
         p = run_queue_lock(v);
     }
     if (is_competing(v) && !v->is_queued && p->current != v) {
@@ -123,6 +124,8 @@ static void settle(struct pcpu *p, struct vcpu *v)
         run_queue_join(p, v);
         run_queue_insert(p, v);
         sched_check_preemption(p, v, now);
+    } else if (moves) {
+        sched_request(&pcpus[target]); /* it may no longer count as idle */
     }
     spin_unlock(&p->run_lock);
 }
