@@ -126,15 +126,15 @@ static int open_ramdisk(struct build *b, struct error *e)
     return 0;
 }
 
-static int plan_layout(const struct build *b, uint64_t pages,
-                       struct guest_layout *l, const char **why)
+static const char *plan_layout(const struct build *b, uint64_t pages,
+                               struct guest_layout *l)
 {
     struct kernel_layout kernel = b->kernel.layout;
 
     kernel.virt_end =
         align_up(kernel.virt_end, PAGE_SIZE) + RING_PAGES * PAGE_SIZE;
     return guest_layout_plan(l, &kernel, &b->kernel.notes, b->ramdisk_size,
-                             pages, why);
+                             pages);
 }
 
 /* The fewest pages, to the MiB, with which the layout is possible; 0: none. */
@@ -142,9 +142,8 @@ static uint64_t least_pages(const struct build *b)
 {
     uint64_t low = 0, high = 256;
     struct guest_layout l;
-    const char *why;
 
-    while (plan_layout(b, high, &l, &why)) {
+    while (plan_layout(b, high, &l)) {
         low = high;
         high *= 2;
         if (high > MAX_KIB >> PAGES_PER_KIB_SHIFT)
@@ -153,7 +152,7 @@ static uint64_t least_pages(const struct build *b)
     while (high - low > 256) {
         uint64_t middle = (low + (high - low) / 2) & ~255ull;
 
-        if (plan_layout(b, middle, &l, &why))
+        if (plan_layout(b, middle, &l))
             low = middle;
         else
             high = middle;
@@ -163,13 +162,14 @@ static uint64_t least_pages(const struct build *b)
 
 static int plan(struct build *b, struct error *e)
 {
-    const char *why = "";
+    const char *why;
     uint64_t least;
 
     b->rings_pfn =
         pages_for(b->kernel.layout.virt_end - b->kernel.layout.virt_base);
     b->p2m_pages = pages_for(b->pages * sizeof(uint64_t));
-    if (!plan_layout(b, b->pages, &b->layout, &why))
+    why = plan_layout(b, b->pages, &b->layout);
+    if (!why)
         return 0;
     least = least_pages(b);
     if (!least) {
@@ -276,12 +276,9 @@ static int load_kernel(struct site *s, struct error *e)
     unsigned index = 0;
 
     while (elf_next_segment(&k->elf, ELF_SEGMENT_LOAD, &index, &segment)) {
-        uint64_t offset =
-            kernel_segment_address(&k->notes, &segment) - k->layout.virt_base;
-
-        if (build_memory_read_file(&s->memory, 0, offset, k->fd,
-                                   (uint64_t)(segment.data - k->bytes),
-                                   segment.data_size, e))
+        if (build_memory_read_file(
+                &s->memory, 0, segment.paddr - k->notes.paddr_offset, k->fd,
+                (uint64_t)(segment.data - k->bytes), segment.data_size, e))
             return error_wrap(e, "can't load kernel %s", s->b->options.kernel);
     }
     return 0;

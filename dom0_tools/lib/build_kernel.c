@@ -16,6 +16,7 @@
 #include "dom0_tools/lib/build_lz4.h"
 
 #define MAX_FILE (1ull << 30)
+#define NO_MEMORY "there is not enough memory to unpack it"
 
 /* A file as it is on disk. */
 struct packed {
@@ -77,22 +78,22 @@ static int read_all(int fd, struct packed *p, size_t size)
 /* --- unpacking ----------------------------------------------------------- */
 
 /* As core's unpack(), with all methods and memory to work in. */
-static int run_unpack(enum unpack_method method, const struct unpack_job *job,
-                      const char **why)
+static const char *run_unpack(enum unpack_method method,
+                              const struct unpack_job *job)
 {
     struct arena arena = {.size = unpack_arena_size(method)};
     struct unpack_job in_arena = *job;
-    int error;
+    const char *why;
 
     if (method == UNPACK_LZ4)
-        return build_unpack_lz4(job, why);
+        return build_unpack_lz4(job);
     arena.base = arena.size ? alloc_lazily(arena.size) : NULL;
     if (arena.size && !arena.base)
-        return -ENOMEM;
+        return NO_MEMORY;
     in_arena.arena = &arena;
-    error = unpack(method, &in_arena, why);
+    why = unpack(method, &in_arena);
     free_lazily(arena.base, arena.size);
-    return error;
+    return why;
 }
 
 static bool is_zero_page(const uint8_t *page)
@@ -117,54 +118,54 @@ static void make_holes(int fd, const uint8_t *bytes, size_t size)
     }
 }
 
-/* 0 or -errno. */
-static int write_at(int fd, const uint8_t *bytes, size_t at, size_t end)
+static bool write_at(int fd, const uint8_t *bytes, size_t at, size_t end)
 {
     while (at < end) {
         ssize_t n = pwrite(fd, bytes + at, end - at, (off_t)at);
 
         if (n < 0 && errno != EINTR)
-            return -errno;
+            return false;
         at += n > 0 ? (size_t)n : 0;
     }
-    return 0;
+    return true;
 }
 
 /* Writes all but pages that are 0, which become holes of the new file. */
-static int write_data(int fd, const uint8_t *bytes, size_t size)
+static bool write_data(int fd, const uint8_t *bytes, size_t size)
 {
     size_t start = 0, end;
-    int error = 0;
+    bool is_good = true;
 
-    while (start < size && !error) {
+    while (start < size && is_good) {
         for (end = start; end < size; end += PAGE_SIZE)
             if (end + PAGE_SIZE <= size && is_zero_page(bytes + end))
                 break;
-        error = write_at(fd, bytes, start, end < size ? end : size);
+        is_good = write_at(fd, bytes, start, end < size ? end : size);
         start = end + PAGE_SIZE;
     }
-    return error;
+    return is_good;
 }
 
-static int unpack_into(struct build_kernel *k, enum unpack_method method,
-                       struct unpack_job *job, const char **why)
+static const char *unpack_into(struct build_kernel *k,
+                               enum unpack_method method,
+                               struct unpack_job *job)
 {
-    int error;
+    const char *why;
 
     job->out =
         mmap(NULL, k->size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
     if (job->out == MAP_FAILED)
-        return -ENOMEM;
-    error = run_unpack(method, job, why);
-    if (!error)
+        return NO_MEMORY;
+    why = run_unpack(method, job);
+    if (!why)
         make_holes(k->fd, job->out, k->size);
     munmap(job->out, k->size);
-    return error;
+    return why;
 }
 
-/* Unpacks the payload into a new file. 0 with k->fd; *why for a failure. */
-static int unpack_payload(struct build_kernel *k,
-                          const struct kernel_image *image, const char **why)
+/* Unpacks the payload into a new file, k->fd. */
+static const char *unpack_payload(struct build_kernel *k,
+                                  const struct kernel_image *image)
 {
     struct unpack_job job = {
         .packed = image->payload,
@@ -172,65 +173,41 @@ static int unpack_payload(struct build_kernel *k,
         .out_size = image->unpacked_size,
     };
 
-    *why = "there is not enough memory to unpack it";
     k->size = image->unpacked_size;
     k->fd = build_cache_create((off_t)k->size);
     if (k->fd < 0)
-        return -ENOMEM;
+        return NO_MEMORY;
     if (image->method == UNPACK_NONE)
-        return write_data(k->fd, job.packed, job.out_size);
-    return unpack_into(k, image->method, &job, why);
-}
-
-/*
- * Unpacks the file read, and keeps the result for next time. -EFBIG for one
- * that is larger than `limit`, with what it claims in k->size.
- */
-static int unpack_file(struct build_kernel *k, const struct packed *p,
-                       const struct stat *source, uint64_t limit,
-                       const char **why)
-{
-    struct kernel_image image;
-    int error = kernel_image_open(&image, p->bytes, p->size, why);
-
-    if (error)
-        return error;
-    k->size = image.unpacked_size;
-    if (image.method != UNPACK_NONE && image.unpacked_size > limit)
-        return -EFBIG;
-    error = unpack_payload(k, &image, why);
-    if (!error && image.method != UNPACK_NONE)
-        build_cache_keep(k->fd, source);
-    return error;
+        return write_data(k->fd, job.packed, job.out_size) ? NULL : NO_MEMORY;
+    return unpack_into(k, image->method, &job);
 }
 
 /* --- understanding ------------------------------------------------------- */
 
 /* Maps what k->fd holds. */
-static int map_kernel(struct build_kernel *k, const char **why)
+static const char *map_kernel(struct build_kernel *k)
 {
     struct stat s;
     void *p = MAP_FAILED;
 
-    *why = "there is not enough memory to map it";
     if (!fstat(k->fd, &s) && s.st_size > 0)
         p = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_SHARED, k->fd, 0);
     if (p == MAP_FAILED)
-        return -ENOMEM;
+        return "there is not enough memory to map it";
     k->bytes = p;
     k->size = (size_t)s.st_size;
-    return 0;
+    return NULL;
 }
 
-static int understand(struct build_kernel *k, const char **why)
+static const char *understand(struct build_kernel *k)
 {
-    int error = map_kernel(k, why);
+    const char *why = map_kernel(k);
 
-    if (!error)
-        error = elf_open(&k->elf, k->bytes, k->size, why);
-    if (!error)
-        error = elf_notes_read(&k->notes, &k->elf, why);
-    return error ? error : kernel_layout(&k->layout, &k->elf, &k->notes, why);
+    if (!why)
+        why = elf_open(&k->elf, k->bytes, k->size);
+    if (!why)
+        why = elf_notes_read(&k->notes, &k->elf);
+    return why ? why : kernel_layout(&k->layout, &k->elf, &k->notes);
 }
 
 static int refuse_kernel(const char *path, const char *why, struct error *e)
@@ -249,14 +226,33 @@ static int refuse_size(const struct build_kernel *k, uint64_t limit,
     return error_hint(e, "give it more with memory=");
 }
 
+/* Unpacks the file read, and keeps the result for next time. */
+static int unpack_file(struct build_kernel *k, const struct packed *p,
+                       const struct stat *source, const char *path,
+                       uint64_t limit, struct error *e)
+{
+    struct kernel_image image;
+    const char *why = kernel_image_open(&image, p->bytes, p->size);
+
+    k->size = image.unpacked_size;
+    if (!why && image.method != UNPACK_NONE && k->size > limit)
+        return refuse_size(k, limit, e);
+    if (!why)
+        why = unpack_payload(k, &image);
+    if (why)
+        return refuse_kernel(path, why, e);
+    if (image.method != UNPACK_NONE)
+        build_cache_keep(k->fd, source);
+    return 0;
+}
+
 /* Gets the kernel in file `fd` into k->fd. */
 static int get_kernel(struct build_kernel *k, int fd, const char *path,
                       uint64_t limit, struct error *e)
 {
     struct packed p = {.bytes = NULL};
-    const char *why = "";
     struct stat source;
-    int result = 0, error = check_file(fd, &source);
+    int result, error = check_file(fd, &source);
 
     if (!error) {
         k->fd = build_cache_find(&source);
@@ -267,11 +263,7 @@ static int get_kernel(struct build_kernel *k, int fd, const char *path,
     if (error)
         result = error_set_errno(e, error, "can't read kernel %s", path);
     else
-        error = unpack_file(k, &p, &source, limit, &why);
-    if (!result && error == -EFBIG)
-        result = refuse_size(k, limit, e);
-    else if (!result && error)
-        result = refuse_kernel(path, why, e);
+        result = unpack_file(k, &p, &source, path, limit, e);
     free_lazily(p.bytes, p.size);
     return result;
 }
@@ -280,7 +272,7 @@ static int get_kernel(struct build_kernel *k, int fd, const char *path,
 int build_kernel_open(struct build_kernel *k, const char *path, uint64_t limit,
                       struct error *e)
 {
-    const char *why = "";
+    const char *why;
     int fd = open(path, O_RDONLY | O_CLOEXEC), result;
 
     *k = (struct build_kernel){.fd = -1};
@@ -290,7 +282,8 @@ int build_kernel_open(struct build_kernel *k, const char *path, uint64_t limit,
     close(fd);
     if (result)
         return result;
-    return understand(k, &why) ? refuse_kernel(path, why, e) : 0;
+    why = understand(k);
+    return why ? refuse_kernel(path, why, e) : 0;
 }
 
 /* See build_kernel.h. */

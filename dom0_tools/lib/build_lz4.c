@@ -10,14 +10,8 @@
 #define MAGIC 0x184c2102u
 #define WORD sizeof(uint32_t)
 
-static int fail(const char **why, const char *reason)
-{
-    *why = reason;
-    return -EINVAL;
-}
-
-/* Unpacks all of the job; -EINVAL, with *why, for damage of every kind. */
-int build_unpack_lz4(const struct unpack_job *job, const char **why)
+/* Unpacks all of the job; NULL, or why not. */
+const char *build_unpack_lz4(const struct unpack_job *job)
 {
     const uint8_t *in = job->packed;
     size_t left = job->packed_size, done = 0;
@@ -32,21 +26,15 @@ int build_unpack_lz4(const struct unpack_job *job, const char **why)
         if (size == MAGIC)
             continue;
         if (!size || size > left)
-            return fail(why, "its packed data (lz4) are cut short");
+            return UNPACK_DAMAGED;
         n = LZ4_decompress_safe((const char *)in, (char *)job->out + done,
                                 (int)size,
                                 (int)min_u64(job->out_size - done, INT_MAX));
         if (n < 0)
-            return fail(why, "its packed data (lz4) are damaged, or unpack to "
-                             "more than the declared size");
+            return UNPACK_DAMAGED;
         in += size;
         left -= size;
         done += (size_t)n;
     }
-    if (left)
-        return fail(why, "something follows its packed data (lz4)");
-    if (done != job->out_size)
-        return fail(why, "its packed data (lz4) unpack to less than the "
-                         "declared size");
-    return 0;
+    return left || done != job->out_size ? UNPACK_DAMAGED : NULL;
 }

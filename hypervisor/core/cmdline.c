@@ -75,6 +75,23 @@ static bool take_size(const char **at, uint64_t *bytes)
     return !mul_overflows(number, 1ull << shift, bytes);
 }
 
+/* Moves past one of `words` or its beginning, up to a comma, slash or end. */
+static bool take_choice(const char **at, const char *const *words,
+                        unsigned *index)
+{
+    size_t length = 0;
+
+    while ((*at)[length] && (*at)[length] != ',' && (*at)[length] != '/')
+        length++;
+    for (unsigned i = 0; length && words[i]; i++)
+        if (!strncmp(words[i], *at, length)) {
+            *at += length;
+            *index = i;
+            return true;
+        }
+    return false;
+}
+
 /* --- words --------------------------------------------------------------- */
 
 static bool is_same_name(const char *a, const char *b)
@@ -84,77 +101,31 @@ static bool is_same_name(const char *a, const char *b)
     return !*a && !*b;
 }
 
-static const struct cmdline_option *find_option(
-    const struct cmdline_option *options, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (is_same_name(options[i].name, name))
-            return &options[i];
-    return NULL;
-}
-
-/* Act on one word, whose `=` is replaced by an end while it is looked at. */
+/* Acts on one word, whose `=` is replaced by an end while it is looked at. */
 static const char *parse_word(char *word, const struct cmdline_option *options,
                               size_t count)
 {
     char *equals = strchr(word, '=');
-    const char *value = equals ? equals + 1 : "";
-    const struct cmdline_option *option;
-    const char *name = word, *why;
+    const char *why = "there is no such option";
 
     if (equals)
         *equals = '\0';
-    option = find_option(options, count, name);
-    if (!option && take_text(&name, "no-")) {
-        option = find_option(options, count, name);
-        value = "no";
-    }
-    if (!option)
-        why = "there is no such option";
-    else if (name != word &&
-             (equals || (option->parse != cmdline_parse_bool &&
-                         option->parse != cmdline_parse_ignored)))
-        why = "\"no-\" goes with a yes-or-no option alone";
-    else
-        why = option->parse(option, value);
+    for (size_t i = 0; i < count; i++)
+        if (is_same_name(options[i].name, word)) {
+            why = options[i].parse
+                      ? options[i].parse(&options[i], equals ? equals + 1 : "")
+                      : NULL;
+            break;
+        }
     if (equals)
         *equals = '=';
     return why;
 }
 
 /*
- * Copy the next word into `word`, without its quotes, and move past it.
- * Returns its full length, of which what fits was copied.
- */
-static size_t take_word(const char **at, char word[CMDLINE_WORD_MAX])
-{
-    const char *p = *at;
-    size_t length = 0;
-    char quote = 0;
-
-    for (; *p && (quote || !is_blank(*p)); p++) {
-        if (quote ? *p == quote : *p == '"' || *p == '\'') {
-            quote = quote ? 0 : *p;
-            continue;
-        }
-        if (length < CMDLINE_WORD_MAX - 1)
-            word[length] = *p;
-        length++;
-    }
-    word[min_u64(length, CMDLINE_WORD_MAX - 1)] = '\0';
-    *at = p;
-    return length;
-}
-
-/* Is the separator, a bare `--`, at `at`? */
-static bool is_separator(const char *at)
-{
-    return take_text(&at, "--") && (!*at || is_blank(*at));
-}
-
-/*
- * Parse a line by a table of `count` options. A first word that begins with a
- * slash is the file name that some boot loaders put there, and is passed over.
+ * Parses a line by a table of `count` options. A first word that begins with a
+ * slash is the file name that some boot loaders put there, "placeholder" what
+ * distributions' entries have for it; both are passed over.
  */
 void cmdline_parse(const char *line, const struct cmdline_option *options,
                    size_t count, cmdline_report_fn *report)
@@ -163,54 +134,41 @@ void cmdline_parse(const char *line, const struct cmdline_option *options,
 
     for (bool is_first = true;; is_first = false) {
         const char *why = "the word is too long";
-        size_t length;
+        size_t length = 0;
 
         while (is_blank(*line))
             line++;
-        if (!*line || is_separator(line))
+        for (; *line && !is_blank(*line); line++)
+            if (length < CMDLINE_WORD_MAX - 1)
+                word[length++] = *line;
+        word[length] = '\0';
+        if (!length || is_same_name(word, "--"))
             return;
-        length = take_word(&line, word);
-        if (!length || (is_first && word[0] == '/'))
+        if (is_first && (word[0] == '/' || is_same_name(word, "placeholder")))
             continue;
-        if (length < CMDLINE_WORD_MAX)
+        if (length < CMDLINE_WORD_MAX - 1)
             why = parse_word(word, options, count);
         if (why)
             report(word, why);
     }
 }
 
-/* --- plain values -------------------------------------------------------- */
+/* --- values -------------------------------------------------------------- */
 
-/* One of the words, or short for exactly one of them; -1 for none. */
-static int find_word(const char *const *words, const char *value)
-{
-    int found = -1, matches = 0;
-
-    for (int i = 0; words[i]; i++) {
-        if (!strcmp(words[i], value))
-            return i;
-        if (*value && !strncmp(words[i], value, strlen(value))) {
-            found = i;
-            matches++;
-        }
-    }
-    return matches == 1 ? found : -1;
-}
-
-/* Into a bool: name, name=1|0|on|off|true|false|..., or no-name. */
+/* Into a bool: name, or name=1|0|on|off|true|false|... */
 const char *cmdline_parse_bool(const struct cmdline_option *o,
                                const char *value)
 {
-    static const char *const words[] = {"0", "off", "false", "no",  "disable",
-                                        "1", "on",  "true",  "yes", "enable"};
+    static const char *const words[] = {"0",       "off",    "false", "no",
+                                        "disable", "1",      "on",    "true",
+                                        "yes",     "enable", NULL};
     bool *target = o->target;
+    unsigned found = ARRAY_LEN(words);
 
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (!strcmp(value, words[i]) || !*value) {
-            *target = i >= ARRAY_LEN(words) / 2 || !*value;
-            return NULL;
-        }
-    return "the value is neither yes nor no";
+    if (*value && (!take_choice(&value, words, &found) || *value))
+        return "the value is neither yes nor no";
+    *target = found >= ARRAY_LEN(words) / 2;
+    return NULL;
 }
 
 /* Into a uint64_t, from min to max. */
@@ -220,10 +178,9 @@ const char *cmdline_parse_number(const struct cmdline_option *o,
     uint64_t *target = o->target;
     uint64_t number;
 
-    if (!take_number(&value, &number) || *value)
-        return "the value is no number";
-    if (number < o->min || number > o->max)
-        return "the value is out of range";
+    if (!take_number(&value, &number) || *value || number < o->min ||
+        number > o->max)
+        return "the value is no number, or out of range";
     *target = number;
     return NULL;
 }
@@ -232,41 +189,29 @@ const char *cmdline_parse_number(const struct cmdline_option *o,
 const char *cmdline_parse_choice(const struct cmdline_option *o,
                                  const char *value)
 {
-    unsigned *target = o->target;
-    int found = find_word(o->choices, value);
+    unsigned *target = o->target, found;
 
-    if (found < 0)
-        return "the value is none, or short for more than one, of its choices";
-    *target = (unsigned)found;
+    if (!take_choice(&value, o->choices, &found) || *value)
+        return "the value is none of its choices";
+    *target = found;
     return NULL;
 }
 
 /* Into an unsigned: a bit for each of `choices` that stands in the list. */
 const char *cmdline_parse_set(const struct cmdline_option *o, const char *value)
 {
-    unsigned *target = o->target, set = 0, i;
+    unsigned *target = o->target, set = 0, found;
 
     do {
-        for (i = 0; o->choices[i] && !take_text(&value, o->choices[i]); i++)
-            ;
-        set |= 1u << i;
-    } while (o->choices[i] && take_text(&value, ","));
-    if (!o->choices[i] || *value)
-        return "the list has something in it that is none of the choices";
+        if (!take_choice(&value, o->choices, &found))
+            return "the list has something in it that is none of the choices";
+        set |= 1u << found;
+    } while (take_text(&value, ","));
+    if (*value)
+        return "something follows the list";
     *target = set;
     return NULL;
 }
-
-/* For options that mean nothing here, whatever their value. */
-const char *cmdline_parse_ignored(const struct cmdline_option *o,
-                                  const char *value)
-{
-    (void)o;
-    (void)value;
-    return NULL;
-}
-
-/* --- amounts of memory --------------------------------------------------- */
 
 /*
  * An amount in bytes, on a machine with `all` bytes to give; `unset` if it
@@ -275,30 +220,11 @@ const char *cmdline_parse_ignored(const struct cmdline_option *o,
 uint64_t cmdline_amount_of(const struct cmdline_amount *amount, uint64_t all,
                            uint64_t unset)
 {
-    switch (amount->kind) {
-    case CMDLINE_AMOUNT_BYTES:
-        return min_u64(amount->n, all);
-    case CMDLINE_AMOUNT_ALL_BUT:
-        return all - min_u64(amount->n, all);
-    case CMDLINE_AMOUNT_PERCENT:
-        return all / 100 * amount->n + all % 100 * amount->n / 100;
-    default:
+    uint64_t bytes = min_u64(amount->bytes, all);
+
+    if (!amount->is_set)
         return unset;
-    }
-}
-
-static bool take_amount(const char **at, struct cmdline_amount *amount)
-{
-    const char *p = *at;
-
-    if (take_number(&p, &amount->n) && *p == '%') {
-        *at = p + 1;
-        amount->kind = CMDLINE_AMOUNT_PERCENT;
-        return amount->n <= 100;
-    }
-    amount->kind =
-        take_text(at, "-") ? CMDLINE_AMOUNT_ALL_BUT : CMDLINE_AMOUNT_BYTES;
-    return take_size(at, &amount->n);
+    return amount->is_rest ? all - bytes : bytes;
 }
 
 /* dom0_mem=<amount>[,min:<amount>][,max:<amount>], into a cmdline_memory. */
@@ -314,9 +240,11 @@ const char *cmdline_parse_memory(const struct cmdline_option *o,
                                             ? &parsed.max
                                             : &parsed.want;
 
-        if (!take_amount(&value, amount))
-            return "the value is no amount of memory (like 1G, "
-                   "-256M or 25%, then ,min:512M or ,max:2G)";
+        amount->is_set = true;
+        amount->is_rest = take_text(&value, "-");
+        if (!take_size(&value, &amount->bytes))
+            return "the value is no amount of memory (like 1G or -256M, then "
+                   ",min:512M or ,max:2G)";
     } while (take_text(&value, ","));
     if (*value)
         return "something follows the amount of memory";
@@ -324,26 +252,23 @@ const char *cmdline_parse_memory(const struct cmdline_option *o,
     return NULL;
 }
 
-/* --- other values -------------------------------------------------------- */
-
-static bool at_field_end(const char *at)
+static bool take_field_end(const char **at)
 {
-    return !*at || *at == ',';
+    return take_text(at, ",") || !**at;
 }
 
-/* Move past a number up to `max`, or past nothing, which changes nothing. */
+/* Moves past a number up to `max`, or nothing, which changes nothing. */
 static bool take_field(const char **at, uint64_t max, uint64_t *number)
 {
-    if (at_field_end(*at))
-        return true;
-    return take_number(at, number) && *number <= max && at_field_end(*at);
+    return take_field_end(at) ||
+           (take_number(at, number) && *number <= max && take_field_end(at));
 }
 
 static bool take_line_format(const char **at, struct cmdline_serial *serial)
 {
     const char *p = *at;
 
-    if (at_field_end(p))
+    if (take_field_end(at))
         return true;
     if (p[0] < '5' || p[0] > '8' || !p[1] || !strchr("noems", p[1]) ||
         (p[2] != '1' && p[2] != '2'))
@@ -352,7 +277,7 @@ static bool take_line_format(const char **at, struct cmdline_serial *serial)
     serial->parity = p[1];
     serial->stop_bits = (uint8_t)(p[2] - '0');
     *at = p + 3;
-    return at_field_end(*at);
+    return take_field_end(at);
 }
 
 /*
@@ -368,16 +293,11 @@ const char *cmdline_parse_serial(const struct cmdline_option *o,
 
     if (take_text(&value, "auto"))
         baud = 0;
-    else if (!take_field(&value, MAX_BAUD, &baud))
-        return "the speed is no number of baud up to 115200";
-    if (take_text(&value, ",") && !take_line_format(&value, &parsed))
-        return "the line format is none like 8n1";
-    if (take_text(&value, ",") && !take_field(&value, LAST_PORT, &port))
-        return "the port is none of 0 to 0xfff8";
-    if (take_text(&value, ",") && !take_field(&value, 255, &irq))
-        return "the interrupt is none of 0 to 255";
-    if (*value)
-        return "the value is no serial line (like 115200,8n1)";
+    if (!take_field(&value, MAX_BAUD, &baud) ||
+        !take_line_format(&value, &parsed) ||
+        !take_field(&value, LAST_PORT, &port) ||
+        !take_field(&value, UINT8_MAX, &irq) || *value)
+        return "the value is no serial line (like 115200,8n1,0x3f8,4)";
     parsed.baud = (uint32_t)baud;
     parsed.port = (uint16_t)port;
     parsed.irq = (uint8_t)irq;
@@ -385,36 +305,24 @@ const char *cmdline_parse_serial(const struct cmdline_option *o,
     return NULL;
 }
 
-static bool take_level(const char **at, unsigned *levels)
-{
-    static const char *const names[] = {"none", "error", "warning",
-                                        "info", "debug", "all"};
-
-    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
-        if (take_text(at, names[i])) {
-            *levels = (unsigned)min_u64(i, LOG_LEVELS);
-            return true;
-        }
-    return false;
-}
-
 /*
- * loglvl=<level>[/<level>] of none, error, warning, info, debug, all, into a
- * log_threshold.
+ * loglvl=<level>[/<level>] of none, error, warning, info, debug, all, into an
+ * unsigned: how many levels are shown. Of two the higher one holds, for what
+ * comes in masses is limited anyway.
  */
 const char *cmdline_parse_level(const struct cmdline_option *o,
                                 const char *value)
 {
-    struct log_threshold *threshold = o->target;
-    struct log_threshold parsed;
-    bool is_good = take_level(&value, &parsed.always);
+    static const char *const names[] = {"none",  "error", "warning", "info",
+                                        "debug", "all",   NULL};
+    unsigned *target = o->target, first, second = 0;
+    bool is_good = take_choice(&value, names, &first);
 
-    parsed.limited = parsed.always;
     if (is_good && take_text(&value, "/"))
-        is_good = take_level(&value, &parsed.limited);
+        is_good = take_choice(&value, names, &second);
     if (!is_good || *value)
         return "a level is none of none, error, warning, info, debug, all";
-    *threshold = parsed;
+    *target = (unsigned)min_u64(max_u64(first, second), LOG_LEVELS);
     return NULL;
 }
 
@@ -427,16 +335,15 @@ const char *cmdline_parse_range(const struct cmdline_option *o,
 {
     struct cmdline_range *range = o->target;
     uint64_t min = 1, max = UINT32_MAX;
-    bool has_min = take_number(&value, &min);
-    bool has_dash = take_text(&value, "-");
-    bool has_max = has_dash && take_number(&value, &max);
+    const char *at = value;
 
-    if (*value || !(has_min || has_max))
-        return "the value is no range (like 4, 2-4, 2- or -4)";
-    if (!has_dash)
+    take_number(&at, &min);
+    if (take_text(&at, "-"))
+        take_number(&at, &max);
+    else
         max = min;
-    if (min < 1 || max < min || max > UINT32_MAX)
-        return "the range is empty or begins below 1";
+    if (at == value || *at || min < 1 || max < min || max > UINT32_MAX)
+        return "the value is no range (like 4, 2-4, 2- or -4)";
     *range = (struct cmdline_range){(uint32_t)min, (uint32_t)max};
     return NULL;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hypervisor's command line, in Xen's words. A line is a list of words
- * separated by blanks; quotes, ' or ", keep blanks inside a word. A word is
- * `name`, `name=value` or `no-name`; in names - and _ are the same letter.
- * A word `--` ends the line: what follows is the first domain's.
+ * separated by blanks. A word is `name` or `name=value`; in names - and _ are
+ * the same letter. A word `--` ends the line: what follows is the first
+ * domain's.
  *
  * Nothing on the line is fatal: what can't be understood is reported, by
  * name, and the option keeps the value it had. A later word overrides an
@@ -27,7 +27,7 @@ typedef const char *cmdline_parse_fn(const struct cmdline_option *o,
 
 struct cmdline_option {
     const char *name;
-    cmdline_parse_fn *parse;
+    cmdline_parse_fn *parse;    /* NULL: whatever its value, it is ignored */
     void *target;               /* what `parse` says it is */
     uint64_t min, max;          /* of a number */
     const char *const *choices; /* of a choice or set; ends with NULL */
@@ -36,17 +36,10 @@ struct cmdline_option {
 /* Called for each word that was not understood. `word` is cut if too long. */
 typedef void cmdline_report_fn(const char *word, const char *why);
 
-/* An amount of memory that may depend on how much there is. */
-enum cmdline_amount_kind {
-    CMDLINE_AMOUNT_UNSET,
-    CMDLINE_AMOUNT_BYTES,   /* n bytes */
-    CMDLINE_AMOUNT_ALL_BUT, /* all but n bytes */
-    CMDLINE_AMOUNT_PERCENT, /* n percent of all */
-};
-
+/* An amount of memory, or all but that. */
 struct cmdline_amount {
-    enum cmdline_amount_kind kind;
-    uint64_t n;
+    bool is_set, is_rest;
+    uint64_t bytes;
 };
 
 /* dom0_mem=1G,min:512M,max:2G */
@@ -81,7 +74,6 @@ cmdline_parse_fn cmdline_parse_bool;
 cmdline_parse_fn cmdline_parse_number;
 cmdline_parse_fn cmdline_parse_choice;
 cmdline_parse_fn cmdline_parse_set;
-cmdline_parse_fn cmdline_parse_ignored;
 cmdline_parse_fn cmdline_parse_memory;
 cmdline_parse_fn cmdline_parse_serial;
 cmdline_parse_fn cmdline_parse_level;

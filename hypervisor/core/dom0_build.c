@@ -28,11 +28,6 @@
 #define MAP_TABLE (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
 #define LINK_TABLE (MAP_PAGE)
 
-/* Blocks of low memory that are kept back, 2 MiB each. */
-#define HELD_ORDER 9
-#define MAX_HELD (MAX_RESERVE_BYTES >> (HELD_ORDER + PAGE_SHIFT))
-#define LOW_ADDRESS_BITS 32
-
 struct build {
     const struct dom0_options *options;
     struct domain *d;
@@ -41,20 +36,27 @@ struct build {
     struct elf_notes notes;
     struct kernel_layout kernel;
     struct guest_layout layout;
-    uint64_t *frames;   /* the p2m list: from the heap, or NULL */
-    uint64_t allocated; /* pages: pfns below have frames */
-    uint64_t reserve;   /* bytes of low memory to stay free */
-    mfn_t held[MAX_HELD];
-    unsigned held_count;
-    void *unpacked; /* from the heap, or NULL */
+    uint64_t *frames;    /* the p2m list: from the heap, or NULL */
+    uint64_t allocated;  /* pages: pfns below have frames */
+    uint64_t next_table; /* pfn of the next page table */
+    void *unpacked;      /* from the heap, or NULL */
     uint64_t unpacked_size;
 };
+
+/* There is nothing to fall back to. */
+static void need(int error)
+{
+    if (error)
+        panic("dom0 can't be built: %s",
+              error == -ENOMEM ? "memory ran out: ask for less with dom0_mem="
+                               : "its tables or registers are refused");
+}
 
 /* --- the kernel file ----------------------------------------------------- */
 
 /* Unpacks the payload; the result is at b->unpacked. */
-static int unpack_kernel(struct build *b, const struct kernel_image *image,
-                         const char **why)
+static const char *unpack_kernel(struct build *b,
+                                 const struct kernel_image *image)
 {
     struct arena arena = {.size = unpack_arena_size(image->method)};
     struct unpack_job job = {
@@ -63,58 +65,53 @@ static int unpack_kernel(struct build *b, const struct kernel_image *image,
         .out_size = image->unpacked_size,
         .arena = &arena,
     };
-    int error = -ENOMEM;
+    const char *why = "not enough memory to unpack it";
 
-    *why = "not enough memory to unpack it";
     b->unpacked_size = image->unpacked_size;
     job.out = b->unpacked = heap_zalloc(b->unpacked_size);
     arena.base = heap_zalloc(arena.size);
     if (job.out && arena.base)
-        error = unpack(image->method, &job, why);
+        why = unpack(image->method, &job);
     heap_zfree(arena.base, arena.size);
-    return error;
+    return why;
 }
 
-static int read_kernel(struct build *b, const char **why)
+/* Understands the kernel and decides where everything goes. */
+static void plan(struct build *b)
 {
     const struct dom0_options *o = b->options;
     struct kernel_image image;
-    const void *elf;
-    int error = kernel_image_open(&image, o->kernel, o->kernel_size, why);
+    const char *why = kernel_image_open(&image, o->kernel, o->kernel_size);
 
-    if (error)
-        return error;
-    elf = image.payload;
-    if (image.method != UNPACK_NONE) {
-        error = unpack_kernel(b, &image, why);
-        if (error)
-            return error;
-        elf = b->unpacked;
-    }
-    error = elf_open(&b->elf, elf, image.unpacked_size, why);
-    if (!error)
-        error = elf_notes_read(&b->notes, &b->elf, why);
-    if (!error && !elf_notes_can_be_dom0(&b->notes)) {
-        *why = "it can't be the first domain (its notes lack the dom0 feature)";
-        error = -EINVAL;
-    }
-    return error ? error : kernel_layout(&b->kernel, &b->elf, &b->notes, why);
+    if (!why && image.method != UNPACK_NONE)
+        why = unpack_kernel(b, &image);
+    if (!why)
+        why = elf_open(&b->elf, b->unpacked ? b->unpacked : image.payload,
+                       image.unpacked_size);
+    if (!why)
+        why = elf_notes_read(&b->notes, &b->elf);
+    if (!why && !elf_notes_can_be_dom0(&b->notes))
+        why = "it can't be the first domain (its notes lack the dom0 feature)";
+    if (!why)
+        why = kernel_layout(&b->kernel, &b->elf, &b->notes);
+    if (!why)
+        why = guest_layout_plan(&b->layout, &b->kernel, &b->notes,
+                                o->initrd_size, b->pages);
+    if (why)
+        panic("dom0 kernel: %s", why);
 }
 
 /* --- memory -------------------------------------------------------------- */
 
-/* Whether a plain amount is more than there is; says so. */
-static bool exceeds(const struct cmdline_amount *amount, uint64_t free)
+static void refuse_excess(const struct cmdline_amount *amount, uint64_t free)
 {
-    if (amount->kind != CMDLINE_AMOUNT_BYTES || amount->n <= free)
-        return false;
-    log_error("dom0_mem: %lu MiB wanted, %lu MiB free: ask for less",
-              amount->n >> 20, free >> 20);
-    return true;
+    if (!amount->is_rest && amount->bytes > free)
+        panic("dom0_mem: %lu MiB wanted, %lu MiB free: ask for less",
+              amount->bytes >> 20, free >> 20);
 }
 
 /* How much memory dom0 gets: what is asked for, or nearly all. */
-static int choose_size(struct build *b)
+static void choose_size(struct build *b)
 {
     const struct cmdline_memory *m = &b->options->memory;
     uint64_t frames = heap_free_frames();
@@ -124,57 +121,17 @@ static int choose_size(struct build *b)
     uint64_t least = cmdline_amount_of(&m->min, free, 0);
     uint64_t most = cmdline_amount_of(&m->max, free, UINT64_MAX);
 
-    if (exceeds(&m->want, free) || exceeds(&m->min, free))
-        return -ENOMEM;
+    refuse_excess(&m->want, free);
+    refuse_excess(&m->min, free);
     want = min_u64(max_u64(want, least), most);
-    if (want < MIN_DOM0_BYTES) {
-        log_error("dom0_mem: %lu MiB is too little for a kernel: at least "
-                  "%llu MiB",
-                  want >> 20, MIN_DOM0_BYTES >> 20);
-        return -EINVAL;
-    }
+    if (want < MIN_DOM0_BYTES)
+        panic("dom0_mem: %lu MiB is too little for a kernel: at least %llu MiB",
+              want >> 20, MIN_DOM0_BYTES >> 20);
     b->pages = want >> PAGE_SHIFT;
-    b->reserve = min_u64((free - want) / 2, MAX_RESERVE_BYTES);
-    return 0;
-}
-
-/*
- * Keeps low memory back while dom0's is allocated: dom0 will want to exchange
- * pages for some that old devices reach.
- */
-static void hold_low_memory(struct build *b)
-{
-    while (b->held_count < MAX_HELD &&
-           (uint64_t)b->held_count << (HELD_ORDER + PAGE_SHIFT) < b->reserve) {
-        mfn_t block = heap_alloc(HELD_ORDER, LOW_ADDRESS_BITS);
-
-        if (mfn_equal(block, MFN_INVALID))
-            return;
-        b->held[b->held_count++] = block;
-    }
-}
-
-static void release_low_memory(struct build *b)
-{
-    while (b->held_count)
-        heap_free(b->held[--b->held_count], HELD_ORDER);
-}
-
-static int add_frames(struct build *b, mfn_t first, unsigned order)
-{
-    if (frame_assign(first, order, b->d)) {
-        heap_free(first, order);
-        return -ENOMEM;
-    }
-    for (uint64_t i = 0; i < 1ull << order; i++) {
-        arch_m2p_set(mfn_add(first, i), b->allocated);
-        b->frames[b->allocated++] = first.n + i;
-    }
-    return 0;
 }
 
 /* Allocates dom0's pages up to pfn `end`, in as few runs as there are. */
-static int allocate_memory(struct build *b, uint64_t end)
+static void allocate_memory(struct build *b, uint64_t end)
 {
     unsigned order = HEAP_MAX_ORDER;
 
@@ -184,16 +141,17 @@ static int allocate_memory(struct build *b, uint64_t end)
         while (order && 1ull << order > end - b->allocated)
             order--;
         first = heap_alloc(order, HEAP_ANY_ADDRESS);
-        if (!mfn_equal(first, MFN_INVALID)) {
-            int error = add_frames(b, first, order);
-
-            if (error)
-                return error;
-        } else if (!order--) {
-            return -ENOMEM;
+        if (mfn_equal(first, MFN_INVALID)) {
+            need(order ? 0 : -ENOMEM);
+            order--;
+            continue;
+        }
+        need(frame_assign(first, order, b->d));
+        for (uint64_t i = 0; i < 1ull << order; i++) {
+            arch_m2p_set(mfn_add(first, i), b->allocated);
+            b->frames[b->allocated++] = first.n + i;
         }
     }
-    return 0;
 }
 
 static mfn_t frame_at(const struct build *b, uint64_t pfn)
@@ -222,60 +180,33 @@ static void copy_to_pages(const struct build *b, uint64_t pfn, uint64_t offset,
     }
 }
 
-static void clear_pages(const struct build *b)
-{
-    for (uint64_t pfn = 0; pfn < b->layout.used_pages; pfn++)
-        memset(page_at(b, pfn), 0, PAGE_SIZE);
-}
-
 static void load_kernel(const struct build *b)
 {
+    uint64_t hypercalls = b->notes.hypercall_page - b->kernel.virt_base;
     struct elf_segment s;
     unsigned index = 0;
 
     while (elf_next_segment(&b->elf, ELF_SEGMENT_LOAD, &index, &s))
-        copy_to_pages(
-            b, 0, kernel_segment_address(&b->notes, &s) - b->kernel.virt_base,
-            s.data, s.data_size);
-}
-
-/* The page that a kernel of the older kind names in its notes. */
-static void fill_hypercall_page(const struct build *b)
-{
-    uint64_t offset = b->notes.hypercall_page - b->kernel.virt_base;
-
-    if (b->notes.has_hypercall_page)
-        arch_hypercall_page_fill(page_at(b, offset >> PAGE_SHIFT));
+        copy_to_pages(b, 0, s.paddr - b->notes.paddr_offset, s.data,
+                      s.data_size);
+    if (b->notes.has_hypercall_page) /* a kernel of the older kind */
+        arch_hypercall_page_fill(page_at(b, hypercalls >> PAGE_SHIFT));
 }
 
 /* --- page tables --------------------------------------------------------- */
 
-/* A run of pfns from which tables are taken. */
-struct table_pool {
-    uint64_t next, end;
-};
-
-static uint64_t *entry_for(const struct build *b, struct table_pool *pool,
-                           uint64_t l4_pfn, uint64_t va)
+static uint64_t *entry_for(struct build *b, uint64_t l4_pfn, uint64_t va)
 {
     uint64_t *table = page_at(b, l4_pfn);
 
     for (unsigned level = 4; level > 1; level--) {
         uint64_t *entry = &table[pt_index(va, level)];
 
-        if (!(*entry & PTE_PRESENT)) {
-            ASSERT(pool->next < pool->end);
-            *entry = pte_make(frame_at(b, pool->next++), LINK_TABLE);
-        }
+        if (!(*entry & PTE_PRESENT))
+            *entry = pte_make(frame_at(b, b->next_table++), LINK_TABLE);
         table = arch_frame_ptr(pte_frame(*entry));
     }
     return &table[pt_index(va, 1)];
-}
-
-static bool is_in_tables(const struct guest_layout *l, uint64_t va)
-{
-    return va >= l->page_tables &&
-           va < l->page_tables + l->page_table_count * PAGE_SIZE;
 }
 
 static uint64_t l4_pfn(const struct build *b)
@@ -283,31 +214,32 @@ static uint64_t l4_pfn(const struct build *b)
     return (b->layout.page_tables - b->layout.virt_base) >> PAGE_SHIFT;
 }
 
-/* Maps `count` pages from `va` on, with tables of their own from `pool`. */
-static void map_run(const struct build *b, struct table_pool pool, uint64_t va,
-                    uint64_t pfn, uint64_t count)
+/* Maps `count` pages from `va` on, with tables of their own from `tables` on. */
+static void map_run(struct build *b, uint64_t tables, uint64_t va, uint64_t pfn,
+                    uint64_t count)
 {
-    for (uint64_t end = pfn + count; pfn < end; pfn++, va += PAGE_SIZE) {
-        uint64_t flags = is_in_tables(&b->layout, va) ? MAP_TABLE : MAP_PAGE;
+    const struct guest_layout *l = &b->layout;
 
-        *entry_for(b, &pool, l4_pfn(b), va) = pte_make(frame_at(b, pfn), flags);
+    b->next_table = tables;
+    for (uint64_t end = pfn + count; pfn < end; pfn++, va += PAGE_SIZE) {
+        bool is_table = va - l->page_tables < l->page_table_count * PAGE_SIZE;
+
+        *entry_for(b, l4_pfn(b), va) =
+            pte_make(frame_at(b, pfn), is_table ? MAP_TABLE : MAP_PAGE);
     }
 }
 
-static void map_all(const struct build *b)
+static void map_all(struct build *b)
 {
     const struct guest_layout *l = &b->layout;
-    uint64_t root = l4_pfn(b);
 
-    map_run(b, (struct table_pool){root + 1, root + l->page_table_count},
-            l->virt_base, 0, l->mapped_pages);
+    map_run(b, l4_pfn(b) + 1, l->virt_base, 0, l->mapped_pages);
     if (l->p2m_table_count)
-        map_run(b, (struct table_pool){l->p2m_table_pfn, l->p2m_pfn}, l->p2m,
-                l->p2m_pfn, l->p2m_pages);
+        map_run(b, l->p2m_table_pfn, l->p2m, l->p2m_pfn, l->p2m_pages);
 }
 
 /* Makes the tables real, and keeps the L4 pinned as guests expect it. */
-static int pin_root(const struct build *b)
+static void pin_root(const struct build *b)
 {
     mfn_t root = frame_at(b, l4_pfn(b));
     int error;
@@ -316,11 +248,10 @@ static int pin_root(const struct build *b)
     do
         error = pt_get_table(b->d, root, 4);
     while (error == -ERESTART);
-    if (!error)
-        __atomic_fetch_or(&frame_lookup(root)->state, FRAME_PINNED,
-                          __ATOMIC_SEQ_CST);
+    need(error);
+    __atomic_fetch_or(&frame_lookup(root)->state, FRAME_PINNED,
+                      __ATOMIC_SEQ_CST);
     spin_unlock(&b->d->pt_lock);
-    return error;
 }
 
 /* --- start_info and the first vCPU --------------------------------------- */
@@ -333,7 +264,6 @@ static void fill_start_info(const struct build *b)
     struct start_info *info = page_at(b, pfn);
     size_t length = min_u64(strlen(o->command_line), MAX_GUEST_CMDLINE - 1);
 
-    memset(info, 0, PAGE_SIZE);
     memcpy(info->magic, "xen-3.0-x86_64", sizeof("xen-3.0-x86_64"));
     info->nr_pages = b->pages;
     info->shared_info = arch_frame_of(b->d->shared_info).n << PAGE_SHIFT;
@@ -357,54 +287,47 @@ static void fill_start_info(const struct build *b)
     memcpy(info->cmd_line, o->command_line, length);
 }
 
-static int start_vcpu(const struct build *b)
+static void start_vcpu(const struct build *b)
 {
-    struct vcpu_guest_context *c = heap_zalloc(sizeof(*c));
+    static struct vcpu_guest_context c; /* large; only once, at start */
     struct vcpu *v = b->d->vcpus[0];
     int error;
 
-    if (!c)
-        return -ENOMEM;
-    c->flags = VGCF_in_kernel;
-    c->user_regs.rip = b->kernel.entry;
-    c->user_regs.rsi = b->layout.start_info;
-    c->user_regs.rsp = b->layout.stack_top;
-    c->user_regs.rflags = KERNEL_FLAGS;
-    c->user_regs.cs = KERNEL_SELECTOR_CS;
-    c->user_regs.ss = KERNEL_SELECTOR_SS;
-    c->kernel_ss = KERNEL_SELECTOR_SS;
-    c->kernel_sp = b->layout.stack_top;
-    c->ctrlreg[3] = frame_at(b, l4_pfn(b)).n << PAGE_SHIFT;
+    c.flags = VGCF_in_kernel;
+    c.user_regs.rip = b->kernel.entry;
+    c.user_regs.rsi = b->layout.start_info;
+    c.user_regs.rsp = b->layout.stack_top;
+    c.user_regs.rflags = KERNEL_FLAGS;
+    c.user_regs.cs = KERNEL_SELECTOR_CS;
+    c.user_regs.ss = KERNEL_SELECTOR_SS;
+    c.kernel_ss = KERNEL_SELECTOR_SS;
+    c.kernel_sp = b->layout.stack_top;
+    c.ctrlreg[3] = frame_at(b, l4_pfn(b)).n << PAGE_SHIFT;
     do
-        error = arch_vcpu_set_context(v, c);
+        error = arch_vcpu_set_context(v, &c);
     while (error == -ERESTART);
-    heap_zfree(c, sizeof(*c));
-    if (error)
-        return error;
+    need(error);
     v->initialised = true;
-    return vcpu_up(v);
+    need(vcpu_up(v));
 }
 
-/* --- permissions --------------------------------------------------------- */
+/* --- the domain ---------------------------------------------------------- */
 
 /* All that is not RAM, and the firmware's first MiB, is dom0's to map. */
-static int allow_devices(struct domain *d, const struct memory_range *ram,
-                         unsigned ram_count)
+static void allow_devices(struct domain *d, const struct dom0_options *o)
 {
-    int error = rangeset_add(d->io_frames, 0, IO_FRAME_LAST);
-
-    for (unsigned i = 0; !error && i < ram_count; i++) {
-        uint64_t start = max_u64(ram[i].start >> PAGE_SHIFT, LOW_FRAMES);
-        uint64_t end = ram[i].end >> PAGE_SHIFT;
+    need(rangeset_add(d->io_frames, 0, IO_FRAME_LAST));
+    for (unsigned i = 0; i < o->ram_count; i++) {
+        uint64_t start = max_u64(o->ram[i].start >> PAGE_SHIFT, LOW_FRAMES);
+        uint64_t end = o->ram[i].end >> PAGE_SHIFT;
 
         if (start < end)
-            error = rangeset_remove(d->io_frames, start, end - 1);
+            need(rangeset_remove(d->io_frames, start, end - 1));
     }
     d->may_use_devices = true;
-    return error;
 }
 
-static int create_domain(struct build *b)
+static void create_domain(struct build *b)
 {
     const struct cmdline_range *r = &b->options->vcpus;
     uint64_t count = max_u64(pcpu_count, r->min);
@@ -414,103 +337,54 @@ static int create_domain(struct build *b)
         count = min_u64(count, r->max);
     count = min_u64(count, MAX_VCPUS);
     d = domain_create(0, (unsigned)count);
-    if (!d)
-        return -ENOMEM;
+    need(d ? 0 : -ENOMEM);
     b->d = dom0 = d;
     d->is_privileged = true;
     d->max_pages = b->pages;
     d->shares_lower_half =
         b->kernel.is_high_half && elf_notes_is_linux(&b->notes);
     for (unsigned i = 0; i < count; i++)
-        if (!vcpu_create(d, i))
-            return -ENOMEM;
-    return allow_devices(d, b->options->ram, b->options->ram_count);
-}
-
-static int plan(struct build *b, const char **why)
-{
-    int error = read_kernel(b, why);
-
-    if (error)
-        return error;
-    return guest_layout_plan(&b->layout, &b->kernel, &b->notes,
-                             b->options->initrd_size, b->pages, why);
-}
-
-static void free_unpacked(struct build *b)
-{
-    heap_zfree(b->unpacked, b->unpacked_size);
-    b->unpacked = NULL;
+        need(vcpu_create(d, i) ? 0 : -ENOMEM);
+    allow_devices(d, b->options);
 }
 
 /*
  * All of dom0's memory. The unpacked kernel may be too large to lie beside
  * it, so it goes as soon as it is loaded.
  */
-static int fill_memory(struct build *b)
+static void fill_memory(struct build *b)
 {
-    int error;
+    uint64_t list_size = b->pages * sizeof(*b->frames);
 
-    b->frames = heap_zalloc(b->pages * sizeof(*b->frames));
-    if (!b->frames)
-        return -ENOMEM;
-    hold_low_memory(b);
-    error = allocate_memory(b, b->layout.used_pages);
-    if (error)
-        return error;
-    clear_pages(b);
+    b->frames = heap_zalloc(list_size);
+    need(b->frames ? 0 : -ENOMEM);
+    allocate_memory(b, b->layout.used_pages);
+    for (uint64_t pfn = 0; pfn < b->layout.used_pages; pfn++)
+        memset(page_at(b, pfn), 0, PAGE_SIZE);
     load_kernel(b);
-    fill_hypercall_page(b);
-    free_unpacked(b);
-    error = allocate_memory(b, b->pages);
-    if (error)
-        return error;
+    heap_zfree(b->unpacked, b->unpacked_size);
+    allocate_memory(b, b->pages);
     copy_to_pages(b, b->layout.initrd_pfn, 0, b->options->initrd,
                   b->options->initrd_size);
-    copy_to_pages(b, b->layout.p2m_pfn, 0, b->frames,
-                  b->pages * sizeof(*b->frames));
-    return 0;
+    copy_to_pages(b, b->layout.p2m_pfn, 0, b->frames, list_size);
 }
 
-static int fill(struct build *b)
-{
-    int error = create_domain(b);
-
-    if (!error)
-        error = fill_memory(b);
-    if (error)
-        return error;
-    map_all(b);
-    fill_start_info(b);
-    error = pin_root(b);
-    return error ? error : start_vcpu(b);
-}
-
-int dom0_build(const struct dom0_options *options)
+void dom0_build(const struct dom0_options *options)
 {
     static struct build b;
-    const char *why = "";
-    int error;
 
     b.options = options;
-    error = choose_size(&b);
-    if (error)
-        return error;
+    choose_size(&b);
     log_info("dom0: unpacking the kernel, %lu KiB", options->kernel_size >> 10);
-    error = plan(&b, &why);
-    if (error) {
-        log_error("dom0 kernel: %s", why);
-        return error;
-    }
-    error = fill(&b);
-    free_unpacked(&b);
-    release_low_memory(&b);
+    plan(&b);
+    create_domain(&b);
+    fill_memory(&b);
+    map_all(&b);
+    fill_start_info(&b);
+    pin_root(&b);
+    start_vcpu(&b);
     heap_zfree(b.frames, b.pages * sizeof(*b.frames));
-    if (error)
-        log_error("dom0: can't be built: error %d", -error);
-    else
-        log_info("dom0: %s kernel at %#lx, %lu MiB of memory, vCPUs: %u",
-                 b.notes.guest_os, b.kernel.virt_start, b.pages >> 8,
-                 b.d->max_vcpus);
-    return error;
+    log_info("dom0: %s kernel at %#lx, %lu MiB of memory, vCPUs: %u",
+             b.notes.guest_os, b.kernel.virt_start, b.pages >> 8,
+             b.d->max_vcpus);
 }

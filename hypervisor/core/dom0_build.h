@@ -29,7 +29,7 @@ struct dom0_options {
 };
 
 /*
- * Creates dom0, paused by nothing, its first vCPU up. 0, or an error after a
- * message that says what to change.
+ * Creates dom0, paused by nothing, its first vCPU up. Stops the machine with a
+ * message that says what to change if that can't be.
  */
-must_check int dom0_build(const struct dom0_options *options);
+void dom0_build(const struct dom0_options *options);

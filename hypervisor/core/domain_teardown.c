@@ -42,7 +42,7 @@ void domain_begin_death(struct domain *d)
     spin_unlock(&d->state_lock);
     domain_for_each_vcpu(d, sched_wait_until_saved);
     domain_for_each_vcpu(d, vcpu_end_timers);
-    sched_cap_end(&d->cap);
+    timer_cancel_sync(&d->cap.timer);
     evtchn_refuse_new(d);
     /* Whoever was giving it frames has finished. */
     spin_lock(&d->memory_lock);

@@ -167,7 +167,8 @@ long domctl_gdbsx_guestmemio(struct domctl *c)
 long domctl_gdbsx_pausevcpu(struct domctl *c)
 {
     c->v->debug_pauses++;
-    sched_pause_sync(c->v);
+    sched_pause(c->v);
+    sched_wait_until_saved(c->v);
     return 0;
 }
 

@@ -12,9 +12,8 @@ struct sink {
 };
 
 struct conversion {
-    bool left, zeros, alternate, is_long;
-    int width;
-    int precision; /* -1: none */
+    bool zeros, alternate, is_long;
+    size_t width;
 };
 
 #define FIELD_MAX 4096 /* bounds padding */
@@ -26,147 +25,75 @@ static void put(struct sink *s, char c)
     s->length++;
 }
 
-static void put_times(struct sink *s, char c, int times)
+/* One field: blanks, prefix, zeros, text, as the conversion wants them. */
+static void put_field(struct sink *s, const struct conversion *c,
+                      const char *prefix, const char *text, size_t length)
 {
-    while (times-- > 0)
-        put(s, c);
-}
+    size_t used = strlen(prefix) + length;
 
-static void put_text(struct sink *s, const char *text, int length)
-{
+    for (; !c->zeros && used < c->width; used++)
+        put(s, ' ');
+    while (*prefix)
+        put(s, *prefix++);
+    for (; used < c->width; used++)
+        put(s, '0');
     while (length-- > 0)
         put(s, *text++);
 }
 
-/* One field: blanks, prefix, zeros, text, as the conversion wants them. */
-static void put_field(struct sink *s, const struct conversion *c,
-                      const char *prefix, int zeros, const char *text,
-                      int length)
-{
-    int blanks = c->width - (int)strlen(prefix) - zeros - length;
-
-    if (!c->left)
-        put_times(s, ' ', blanks);
-    put_text(s, prefix, (int)strlen(prefix));
-    put_times(s, '0', zeros);
-    put_text(s, text, length);
-    if (c->left)
-        put_times(s, ' ', blanks);
-}
-
-static int max_int(int a, int b)
-{
-    return a > b ? a : b;
-}
-
 static void put_number(struct sink *s, const struct conversion *c,
-                       uint64_t value, char letter, const char *prefix)
+                       uint64_t value, unsigned base, const char *prefix)
 {
-    static const char upper[] = "0123456789ABCDEF";
-    static const char lower[] = "0123456789abcdef";
-    unsigned base = letter == 'x' || letter == 'X' ? 16 : 10;
-    int least = c->precision >= 0 ? c->precision : 1, length;
     char text[20], *end = text + sizeof(text), *at = end;
 
-    for (; value; value /= base)
-        *--at = (letter == 'X' ? upper : lower)[value % base];
-    length = (int)(end - at);
-    if (c->zeros && !c->left && c->precision < 0)
-        least = max_int(least, c->width - (int)strlen(prefix));
-    put_field(s, c, prefix, max_int(least - length, 0), at, length);
+    do
+        *--at = "0123456789abcdef"[value % base];
+    while (value /= base);
+    put_field(s, c, prefix, at, (size_t)(end - at));
 }
 
-static void put_signed(struct sink *s, const struct conversion *c,
-                       int64_t value)
+/* What stands between a % and its letter; its end. */
+static const char *parse(const char *fmt, struct conversion *c)
 {
-    put_number(s, c, value < 0 ? -(uint64_t)value : (uint64_t)value, 'd',
-               value < 0 ? "-" : "");
-}
-
-static void put_string(struct sink *s, const struct conversion *c,
-                       const char *text)
-{
-    if (!text)
-        text = "(null)";
-    put_field(s, c, "", 0, text,
-              (int)(c->precision < 0 ? strlen(text)
-                                     : strnlen(text, (size_t)c->precision)));
-}
-
-/* A width or precision, bounded; moves *fmt behind it. */
-static int take_number(const char **fmt, va_list *args)
-{
-    int number = 0;
-
-    if (**fmt == '*') {
-        (*fmt)++;
-        return va_arg(*args, int);
-    }
-    for (; **fmt >= '0' && **fmt <= '9'; (*fmt)++)
-        if (number < FIELD_MAX)
-            number = number * 10 + (**fmt - '0');
-    return number;
-}
-
-/* What stands between a % and its letter. */
-static const char *parse(const char *fmt, struct conversion *c, va_list *args)
-{
-    for (;; fmt++) {
-        if (*fmt == '-')
-            c->left = true;
-        else if (*fmt == '0')
-            c->zeros = true;
-        else if (*fmt == '#')
-            c->alternate = true;
-        else
-            break;
-    }
-    c->width = take_number(&fmt, args);
-    if (c->width < 0) {
-        c->left = true;
-        c->width = -c->width;
-    }
-    c->precision = -1;
-    if (*fmt == '.') {
-        fmt++;
-        c->precision = take_number(&fmt, args);
-    }
+    for (; *fmt == '0' || *fmt == '#'; fmt++)
+        *(*fmt == '0' ? &c->zeros : &c->alternate) = true;
+    for (; *fmt >= '0' && *fmt <= '9'; fmt++)
+        if (c->width < FIELD_MAX)
+            c->width = c->width * 10 + (size_t)(*fmt - '0');
     for (; *fmt == 'l' || *fmt == 'z'; fmt++)
         c->is_long = true;
     return fmt;
 }
 
-static void convert(struct sink *s, struct conversion *c, char letter,
+static void convert(struct sink *s, const struct conversion *c, char letter,
                     va_list *args)
 {
+    const char *text;
     uint64_t value;
-    char character;
+    int64_t number;
 
     switch (letter) {
     case 's':
-        put_string(s, c, va_arg(*args, const char *));
+        text = va_arg(*args, const char *);
+        put_field(s, c, "", text, strlen(text));
         break;
     case 'c':
-        character = (char)va_arg(*args, int);
-        put_field(s, c, "", 0, &character, 1);
+        put(s, (char)va_arg(*args, int));
         break;
     case 'd':
-    case 'i':
-        put_signed(s, c,
-                   c->is_long ? va_arg(*args, int64_t) : va_arg(*args, int));
+        number = c->is_long ? va_arg(*args, int64_t) : va_arg(*args, int);
+        value = number < 0 ? -(uint64_t)number : (uint64_t)number;
+        put_number(s, c, value, 10, number < 0 ? "-" : "");
         break;
     case 'p':
-        put_number(s, c, (uintptr_t)va_arg(*args, void *), 'x', "0x");
+        put_number(s, c, (uintptr_t)va_arg(*args, void *), 16, "0x");
         break;
     case 'u':
     case 'x':
-    case 'X':
         value =
             c->is_long ? va_arg(*args, uint64_t) : va_arg(*args, unsigned int);
-        put_number(s, c, value, letter,
-                   !c->alternate || !value || letter == 'u' ? ""
-                   : letter == 'x'                          ? "0x"
-                                                            : "0X");
+        put_number(s, c, value, letter == 'x' ? 16 : 10,
+                   c->alternate && value ? "0x" : "");
         break;
     default: /* also %% */
         put(s, letter);
@@ -190,14 +117,14 @@ int format_va(char *out, size_t size, const char *fmt, va_list args)
             put(&s, *fmt);
             continue;
         }
-        fmt = parse(fmt + 1, &c, &rest);
+        fmt = parse(fmt + 1, &c);
         if (!*fmt)
             break;
         convert(&s, &c, *fmt, &rest);
     }
     va_end(rest);
     if (size)
-        out[s.length < size ? s.length : size - 1] = '\0';
+        out[min_u64(s.length, size - 1)] = '\0';
     return (int)s.length;
 }
 

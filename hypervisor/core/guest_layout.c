@@ -46,34 +46,31 @@ static void place_tables(struct guest_layout *l)
     l->mapped_pages = (l->mapped_end - l->virt_base) >> PAGE_SHIFT;
 }
 
-/* Pages from `va` to the end of its half of the address space. */
-static uint64_t room_after(uint64_t va)
-{
-    return (va < LOW_HALF_END ? LOW_HALF_END - va : -va) >> PAGE_SHIFT;
-}
-
-/* Whether `pages` pages and the tables for them fit behind `va`. */
+/* Whether `pages` pages and the tables for them fit in its half after `va`. */
 static bool has_room(uint64_t va, uint64_t pages)
 {
-    return pages + pages / 256 + SPARE_PAGES <= room_after(va);
+    uint64_t room = (va < LOW_HALF_END ? LOW_HALF_END : 0) - va;
+
+    return pages + pages / 256 + SPARE_PAGES <= room >> PAGE_SHIFT;
 }
 
-int guest_layout_plan(struct guest_layout *l,
-                      const struct kernel_layout *kernel,
-                      const struct elf_notes *notes, size_t initrd_size,
-                      uint64_t pages, const char **why)
+const char *guest_layout_plan(struct guest_layout *l,
+                              const struct kernel_layout *kernel,
+                              const struct elf_notes *notes, size_t initrd_size,
+                              uint64_t pages)
 {
+    static const char too_large[] =
+        "kernel, initrd and tables do not fit in the domain's memory: give it "
+        "more with dom0_mem=";
     uint64_t p2m_pages = pages_of(pages * sizeof(uint64_t));
     uint64_t initrd_pages = pages_of(initrd_size);
     uint64_t at = align_up(kernel->virt_end, PAGE_SIZE), pfn;
 
     *l = (struct guest_layout){.virt_base = kernel->virt_base,
                                .p2m_pages = p2m_pages};
-    *why = "kernel, initrd and tables do not fit in the domain's memory: "
-           "give it more with dom0_mem=";
     if (pages > MAX_PAGES || initrd_size >> PAGE_SHIFT >= pages ||
         p2m_pages >= pages)
-        return -EINVAL;
+        return too_large;
     if (!notes->mod_start_is_pfn) {
         l->initrd = at;
         l->initrd_pfn = (at - l->virt_base) >> PAGE_SHIFT;
@@ -88,10 +85,8 @@ int guest_layout_plan(struct guest_layout *l,
     l->page_tables = at + PAGE_SIZE;
     if (!has_room(l->virt_base,
                   (l->page_tables - l->virt_base) >> PAGE_SHIFT) ||
-        (notes->has_init_p2m && !has_room(notes->init_p2m, p2m_pages))) {
-        *why = "kernel, initrd and tables do not fit at its addresses";
-        return -EINVAL;
-    }
+        (notes->has_init_p2m && !has_room(notes->init_p2m, p2m_pages)))
+        return "kernel, initrd and tables do not fit at its addresses";
     place_tables(l);
 
     pfn = l->mapped_pages;
@@ -108,5 +103,5 @@ int guest_layout_plan(struct guest_layout *l,
         pfn = l->p2m_pfn + p2m_pages;
     }
     l->used_pages = pfn;
-    return pfn <= pages ? 0 : -EINVAL;
+    return pfn <= pages ? NULL : too_large;
 }

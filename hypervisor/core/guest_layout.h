@@ -37,9 +37,8 @@ static inline uint64_t pages_of(uint64_t bytes)
 /* Tables that map [start, end), without the L4. */
 uint64_t guest_table_count(uint64_t start, uint64_t end);
 
-/* -EINVAL, with *why, when the pieces do not fit in `pages` pages. */
-must_check int guest_layout_plan(struct guest_layout *layout,
-                                 const struct kernel_layout *kernel,
-                                 const struct elf_notes *notes,
-                                 size_t initrd_size, uint64_t pages,
-                                 const char **why);
+/* NULL, or why the pieces do not fit in `pages` pages. */
+must_check const char *guest_layout_plan(struct guest_layout *layout,
+                                         const struct kernel_layout *kernel,
+                                         const struct elf_notes *notes,
+                                         size_t initrd_size, uint64_t pages);

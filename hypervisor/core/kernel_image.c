@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Recognises containers by their first bytes and computes the kernel's place.
- * A segment is loaded where its *physical* address says: Linux's per-CPU
- * segment has the virtual address 0.
  */
 #include "core/kernel_image.h"
 
@@ -23,7 +21,6 @@ enum {
 /* Guests may use all addresses but the hole and slots 256 to 271. */
 #define LOW_HALF_END 0x0000800000000000ull
 #define HIGH_HALF_START 0xffff880000000000ull
-#define HYPERVISOR_START 0xffff800000000000ull
 
 static const struct {
     uint8_t bytes[6];
@@ -32,10 +29,8 @@ static const struct {
 } magics[] = {
     {"\177ELF", 4, UNPACK_NONE},
     {"\037\213", 2, UNPACK_GZIP},
-    {"BZh", 3, UNPACK_BZIP2},
     {"\135\0\0", 3, UNPACK_LZMA},
     {{0xfd, '7', 'z', 'X', 'Z', 0}, 6, UNPACK_XZ},
-    {{0x89, 'L', 'Z', 'O'}, 4, UNPACK_LZO},
     {{0x02, 0x21, 0x4c, 0x18}, 4, UNPACK_LZ4},
     {{0x28, 0xb5, 0x2f, 0xfd}, 4, UNPACK_ZSTD},
 };
@@ -48,13 +43,12 @@ static uint32_t read32(const uint8_t *p)
     return value;
 }
 
-static bool find_method(const uint8_t *bytes, size_t size,
-                        enum unpack_method *method)
+static bool find_method(struct kernel_image *kernel)
 {
     for (size_t i = 0; i < ARRAY_LEN(magics); i++) {
-        *method = magics[i].method;
-        if (size >= magics[i].length &&
-            !memcmp(bytes, magics[i].bytes, magics[i].length))
+        kernel->method = magics[i].method;
+        if (kernel->payload_size >= magics[i].length &&
+            !memcmp(kernel->payload, magics[i].bytes, magics[i].length))
             return true;
     }
     return false;
@@ -64,85 +58,59 @@ static bool find_method(const uint8_t *bytes, size_t size,
  * Linux's build puts the unpacked size behind every payload; gzip has it at
  * the end of its own stream, so there it must stay.
  */
-static int read_size(struct kernel_image *kernel, const char **why)
+static const char *read_size(struct kernel_image *kernel)
 {
-    const uint8_t *trailer;
-
-    if (kernel->method == UNPACK_NONE) {
-        kernel->unpacked_size = kernel->payload_size;
-        return 0;
-    }
+    kernel->unpacked_size = kernel->payload_size;
+    if (kernel->method == UNPACK_NONE)
+        return NULL;
     if (kernel->payload_size <= SIZE_TRAILER)
-        return elf_refuse(why, "its packed payload is cut short");
-    trailer = kernel->payload + kernel->payload_size - SIZE_TRAILER;
-    kernel->unpacked_size = read32(trailer);
+        return "its packed payload is cut short";
+    kernel->unpacked_size =
+        read32(kernel->payload + kernel->payload_size - SIZE_TRAILER);
     if (kernel->method != UNPACK_GZIP)
         kernel->payload_size -= SIZE_TRAILER;
-    if (!kernel->unpacked_size)
-        return elf_refuse(why, "its packed payload claims to be empty");
-    return 0;
+    return kernel->unpacked_size ? NULL
+                                 : "its packed payload claims to be empty";
 }
 
-static bool is_bzimage(const uint8_t *file, size_t size)
+static const char *open_bzimage(struct kernel_image *kernel,
+                                const uint8_t *file, size_t size)
 {
-    return size >= HEADER_END && !memcmp(file + MAGIC, "HdrS", 4);
-}
-
-static int open_bzimage(struct kernel_image *kernel, const uint8_t *file,
-                        size_t size, const char **why)
-{
-    uint32_t sectors = file[SETUP_SECTORS];
-    uint64_t start = read32(file + PAYLOAD_OFFSET);
+    uint32_t sectors =
+        file[SETUP_SECTORS] ? file[SETUP_SECTORS] : SETUP_SECTORS_DEFAULT;
+    uint64_t start =
+        (sectors + 1) * SECTOR + (uint64_t)read32(file + PAYLOAD_OFFSET);
     uint64_t length = read32(file + PAYLOAD_LENGTH);
 
-    if ((uint16_t)read32(file + PROTOCOL) < PROTOCOL_WITH_PAYLOAD)
-        return elf_refuse(why,
-                          "it is a Linux kernel from before 2.6.26, whose boot "
-                          "protocol (below 2.08) has no ELF payload");
-    if (!length)
-        return elf_refuse(why, "its bzImage header says there is no payload");
-    if (!sectors)
-        sectors = SETUP_SECTORS_DEFAULT;
-    start += (sectors + 1) * SECTOR;
+    if ((uint16_t)read32(file + PROTOCOL) < PROTOCOL_WITH_PAYLOAD || !length)
+        return "its bzImage has no ELF payload (Linux: older than 2.6.26)";
     if (start > size || length > size - start)
-        return elf_refuse(why,
-                          "the bzImage is cut short: its payload lies past the "
-                          "end of the file");
+        return "the bzImage is cut short: its payload lies past the end of the "
+               "file";
     kernel->payload = file + start;
     kernel->payload_size = length;
-    if (!find_method(kernel->payload, kernel->payload_size, &kernel->method))
-        return elf_refuse(why, "its payload is packed by an unknown method");
-    return read_size(kernel, why);
+    if (!find_method(kernel))
+        return "its payload is packed by an unknown method";
+    return read_size(kernel);
 }
 
 /*
- * Find the kernel inside a file. Returns 0 with *kernel filled: payload and
- * method for unpack(), or with UNPACK_NONE an ELF file in place; -ENOEXEC
- * with *why. Whether the method is linked in is unpack()'s to say.
+ * Finds the kernel inside a file and fills *kernel: payload and method for
+ * unpack(), or with UNPACK_NONE an ELF file in place. NULL, or why not.
+ * Whether the method is linked in is unpack()'s to say.
  */
-int kernel_image_open(struct kernel_image *kernel, const void *file,
-                      size_t size, const char **why)
+const char *kernel_image_open(struct kernel_image *kernel, const void *file,
+                              size_t size)
 {
     *kernel = (struct kernel_image){.payload = file, .payload_size = size};
-    if (is_bzimage(file, size))
-        return open_bzimage(kernel, file, size, why);
-    if (!find_method(file, size, &kernel->method))
-        return elf_refuse(why, "it is neither a Linux bzImage nor an ELF file");
+    if (size >= HEADER_END && !memcmp((const char *)file + MAGIC, "HdrS", 4))
+        return open_bzimage(kernel, file, size);
+    if (!find_method(kernel))
+        return "it is neither a Linux bzImage nor an ELF file";
     if (kernel->method != UNPACK_NONE && kernel->method != UNPACK_GZIP)
-        return elf_refuse(why,
-                          "it is a packed file that doesn't say how large it "
-                          "is; give it unpacked or packed by gzip");
-    return read_size(kernel, why);
-}
-
-/*
- * Where a loadable segment goes in the guest's virtual address space. Only
- * for an image that kernel_layout() has accepted.
- */
-uint64_t kernel_segment_address(const struct elf_notes *notes,
-                                const struct elf_segment *segment)
-{
-    return notes->virt_base + (segment->paddr - notes->paddr_offset);
+        return "it is a packed file that doesn't say how large it is; give it "
+               "unpacked or packed by gzip";
+    return read_size(kernel);
 }
 
 static bool is_guest_range(uint64_t start, uint64_t end)
@@ -150,75 +118,59 @@ static bool is_guest_range(uint64_t start, uint64_t end)
     return end <= LOW_HALF_END || start >= HIGH_HALF_START;
 }
 
-static int check_p2m(const struct elf_notes *notes, const char **why)
-{
-    uint64_t p2m = notes->init_p2m;
-    const struct elf_check checks[] = {
-        {p2m % PAGE_SIZE, "its Xen note INIT_P2M isn't page aligned"},
-        {!is_guest_range(p2m, p2m + 1),
-         "its Xen note INIT_P2M is no address that a guest can use"},
-        {p2m - notes->virt_base < KERNEL_SPAN_MAX,
-         "its Xen note INIT_P2M lies inside the kernel's own mapping"},
-    };
-
-    return notes->has_init_p2m ? ELF_REFUSE_ANY(checks, why) : 0;
-}
-
 static bool is_in_kernel(const struct kernel_layout *layout, uint64_t va)
 {
     return va >= layout->virt_start && va < layout->virt_end;
 }
 
-static int check_addresses(const struct kernel_layout *layout,
-                           const struct elf_notes *notes, const char **why)
+static const char *check_addresses(const struct kernel_layout *l,
+                                   const struct elf_notes *notes)
 {
-    const struct elf_check checks[] = {
-        {notes->virt_base % PAGE_SIZE,
-         "its Xen note VIRT_BASE isn't page aligned"},
-        {layout->virt_end - layout->virt_base > KERNEL_SPAN_MAX,
-         "it ends more than 1 GiB above VIRT_BASE"},
-        {!is_guest_range(layout->virt_base, layout->virt_end),
-         "it lies at addresses that a guest can't use (0x800000000000 to "
-         "0xffff87ffffffffff)"},
-        {!is_in_kernel(layout, layout->entry),
-         "its entry point lies outside the kernel"},
-        {notes->hv_start_low > HYPERVISOR_START,
-         "its Xen note HV_START_LOW leaves no room for the hypervisor at "
-         "0xffff800000000000"},
-        {notes->has_hypercall_page &&
-             (notes->hypercall_page % PAGE_SIZE ||
-              !is_in_kernel(layout, notes->hypercall_page)),
-         "its hypercall page isn't a page of the kernel"},
-    };
-    int error = ELF_REFUSE_ANY(checks, why);
+    uint64_t p2m = notes->init_p2m;
 
-    return error ? error : check_p2m(notes, why);
+    if (l->virt_base % PAGE_SIZE)
+        return "its Xen note VIRT_BASE isn't page aligned";
+    if (l->virt_end - l->virt_base > KERNEL_SPAN_MAX)
+        return "it ends more than 1 GiB above VIRT_BASE";
+    if (!is_guest_range(l->virt_base, l->virt_end))
+        return "it lies at addresses that a guest can't use (0x800000000000 to "
+               "0xffff87ffffffffff)";
+    if (!is_in_kernel(l, l->entry))
+        return "its entry point lies outside the kernel";
+    if (notes->has_hypercall_page && (notes->hypercall_page % PAGE_SIZE ||
+                                      !is_in_kernel(l, notes->hypercall_page)))
+        return "its hypercall page isn't a page of the kernel";
+    if (!notes->has_init_p2m)
+        return NULL;
+    if (p2m % PAGE_SIZE || !is_guest_range(p2m, p2m + 1))
+        return "its Xen note INIT_P2M is no page that a guest can use";
+    if (p2m - l->virt_base < KERNEL_SPAN_MAX)
+        return "its Xen note INIT_P2M lies inside the kernel's own mapping";
+    return NULL;
 }
 
 /*
- * Compute where the kernel lies and check that a guest can have it there.
- * Returns 0, or -ENOEXEC with *why. The arguments come from successful
- * elf_open() and elf_notes_read().
+ * Computes where the kernel lies and checks that a guest can have it there;
+ * NULL, or why not. The arguments come from successful elf_open() and
+ * elf_notes_read().
  */
-int kernel_layout(struct kernel_layout *layout, const struct elf_image *elf,
-                  const struct elf_notes *notes, const char **why)
+const char *kernel_layout(struct kernel_layout *layout,
+                          const struct elf_image *elf,
+                          const struct elf_notes *notes)
 {
-    uint64_t start, end;
+    uint64_t base = notes->virt_base, offset = notes->paddr_offset, start, end;
 
-    if (elf->load_start < notes->paddr_offset)
-        return elf_refuse(why,
-                          "a segment lies below its Xen note PADDR_OFFSET");
-    if (add_overflows(notes->virt_base, elf->load_start - notes->paddr_offset,
-                      &start) ||
-        add_overflows(notes->virt_base, elf->load_end - notes->paddr_offset,
-                      &end))
-        return elf_refuse(why, "it reaches past the end of the address space");
+    if (elf->load_start < offset)
+        return "a segment lies below its Xen note PADDR_OFFSET";
+    if (add_overflows(base, elf->load_start - offset, &start) ||
+        add_overflows(base, elf->load_end - offset, &end))
+        return "it reaches past the end of the address space";
     *layout = (struct kernel_layout){
-        .virt_base = notes->virt_base,
+        .virt_base = base,
         .virt_start = start & PAGE_MASK,
         .virt_end = end,
         .entry = notes->entry,
-        .is_high_half = notes->virt_base >= HIGH_HALF_START,
+        .is_high_half = base >= HIGH_HALF_START,
     };
-    return check_addresses(layout, notes, why);
+    return check_addresses(layout, notes);
 }

@@ -7,8 +7,7 @@
  * kernel_image_open() says what there is to unpack; the caller provides the
  * memory, calls unpack(), elf_open() and elf_notes_read() on the result, and
  * kernel_layout() at last. No number of the file is trusted. No locks; the
- * buffer must not change meanwhile. Functions that fail set *why to a
- * constant sentence which reads well after "dom0 kernel: ".
+ * buffer must not change meanwhile. Results are as elf.h says.
  */
 #pragma once
 
@@ -26,7 +25,11 @@ struct kernel_image {
     uint64_t unpacked_size;
 };
 
-/* Virtual addresses; pfn = (address - virt_base) / PAGE_SIZE. */
+/*
+ * Virtual addresses; pfn = (address - virt_base) / PAGE_SIZE. A segment goes
+ * to virt_base + paddr - paddr_offset: where its *physical* address says, for
+ * Linux's per-CPU segment has the virtual address 0.
+ */
 struct kernel_layout {
     uint64_t virt_base;
     uint64_t virt_start; /* first byte of the kernel, page aligned */
@@ -35,10 +38,8 @@ struct kernel_layout {
     bool is_high_half; /* in the upper half of the address space */
 };
 
-must_check int kernel_image_open(struct kernel_image *kernel, const void *file,
-                                 size_t size, const char **why);
-must_check int kernel_layout(struct kernel_layout *layout,
-                             const struct elf_image *elf,
-                             const struct elf_notes *notes, const char **why);
-uint64_t kernel_segment_address(const struct elf_notes *notes,
-                                const struct elf_segment *segment);
+must_check const char *kernel_image_open(struct kernel_image *kernel,
+                                         const void *file, size_t size);
+must_check const char *kernel_layout(struct kernel_layout *layout,
+                                     const struct elf_image *elf,
+                                     const struct elf_notes *notes);

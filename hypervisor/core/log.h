@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages. Each call is one line; it goes to the log ring and, when its
- * level is within the threshold for its source, to the consoles. Safe
- * from any context but an NMI, also before there is a heap.
+ * Messages. Each call is one line; it goes to the log ring and, when levels
+ * of its kind are shown, to the consoles. Safe from any context but an NMI,
+ * also before there is a heap.
  *
  * One lock guards the ring, the line being made and the consoles; it is taken
- * last of all. panic() does without it when it can't be had.
+ * last of all. After panic() nobody takes it.
  *
- * Formats: %s %c %d %i %u %x %X %p %% with l, ll, z and the flags #, 0, -, a
- * width (also *) and a precision (also .*).
+ * Formats: %s %c %d %u %x %p %% with l, ll, z, the flags # and 0, a width.
  */
 #pragma once
 
@@ -25,25 +24,9 @@ enum log_level {
     LOG_LEVELS,
 };
 
-/*
- * How many levels, from LOG_ERROR on, go to the consoles always, and how many
- * do while there are not too many messages in a second.
- */
-struct log_threshold {
-    unsigned always, limited;
-};
-
-#define LOG_THRESHOLD_DEFAULT                                                  \
-    {                                                                          \
-        (CONFIG_DEBUG ? LOG_DEBUG : LOG_INFO) + 1, 0                           \
-    }
-
-/* Guests decide how many messages there are about them. */
-#define LOG_THRESHOLD_GUESTS                                                   \
-    {                                                                          \
-        CONFIG_DEBUG ? LOG_WARNING + 1 : 0,                                    \
-            (CONFIG_DEBUG ? LOG_DEBUG : LOG_WARNING) + 1                       \
-    }
+/* How many levels, from LOG_ERROR on, go to the consoles, if nobody says. */
+#define LOG_SHOWN (CONFIG_DEBUG ? LOG_LEVELS : LOG_INFO + 1)
+#define LOG_SHOWN_OF_GUESTS (CONFIG_DEBUG ? LOG_LEVELS : LOG_WARNING + 1)
 
 #define printf_like(fmt, first) __attribute__((format(printf, fmt, first)))
 
@@ -78,8 +61,7 @@ _Noreturn void panic(const char *fmt, ...) printf_like(1, 2);
             panic("%s:%d: not so: %s", __FILE__, __LINE__, #claim);            \
     } while (0)
 
-void log_set_thresholds(struct log_threshold of_mica,
-                        struct log_threshold about_guests);
+void log_set_levels(unsigned of_mica, unsigned about_guests);
 size_t log_ring_read(char *out, size_t size, uint64_t *position);
 uint64_t log_ring_end(void);
 void log_ring_clear(void);

@@ -22,24 +22,7 @@ struct vcpu;
 extern const struct e820_entry *machine_e820; /* const after boot */
 extern unsigned machine_e820_count;           /* const after boot */
 
-/* Entry `i` of it: its first byte, the byte after its last, its type. */
-static inline uint64_t machine_e820_start(unsigned i)
-{
-    return (uint64_t)machine_e820[i].addr_hi << 32 | machine_e820[i].addr_lo;
-}
-
-static inline uint64_t machine_e820_end(unsigned i)
-{
-    return machine_e820_start(i) +
-           ((uint64_t)machine_e820[i].size_hi << 32 | machine_e820[i].size_lo);
-}
-
-static inline bool machine_e820_is_ram(unsigned i)
-{
-    return machine_e820[i].type == E820_TYPE_RAM;
-}
-
-/* What the linker calls this build, *size bytes. */
+/* What the linker calls this build, *size bytes; 0 if it has no name. */
 const void *machine_build_id(size_t *size);
 
 /* Mica's own command line; never NULL. */

@@ -34,16 +34,15 @@ struct pcpu {
 
     struct spinlock run_lock; /* the run queue (core/run_queue.h) */
     struct list run_queue;    /* run_lock: runnable vCPUs, oldest first */
-    struct prioq eligible;    /* run_lock: of these, by virtual deadline */
-    struct prioq waiting;     /* run_lock: the rest, by virtual start */
+    struct prioq by_deadline; /* run_lock: the same, by virtual deadline */
     unsigned run_count;       /* atomic, run_lock: length of run_queue */
     uint64_t run_weight;      /* atomic, run_lock: of them and `current` */
-    uint64_t run_clock;       /* run_lock: the queue's virtual time */
+    uint64_t run_clock;       /* atomic, run_lock: the queue's virtual time */
     nsec_t run_clock_at;      /* run_lock: when run_clock was right */
     nsec_t balance_at;        /* atomic: when to compare queues next */
     struct timer slice_timer;
-    nsec_t idle_since; /* run_lock: 0 while a vCPU runs */
-    nsec_t idle_time;  /* run_lock: before that */
+    nsec_t picked_at; /* run_lock: when `current` was chosen */
+    nsec_t idle_time; /* run_lock: without any, before that */
 };
 
 extern struct pcpu pcpus[MAX_PCPUS];
@@ -65,6 +64,6 @@ static inline bool pcpu_is_online(unsigned cpu)
     return __atomic_load_n(&pcpus[cpu].online, __ATOMIC_ACQUIRE);
 }
 
-/* pcpu.c */
+/* sched.c */
 void pcpu_init(unsigned cpu);
 void pcpu_set_online(unsigned cpu);

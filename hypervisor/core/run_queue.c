@@ -15,11 +15,6 @@ static uint64_t to_virtual(nsec_t t, uint64_t weight)
     return (min_u64(t, NSEC_PER_SEC) << VIRTUAL_SHIFT) / weight;
 }
 
-static struct vcpu *vcpu_of(struct prioq_node *node)
-{
-    return container_of(node, struct vcpu, run_node);
-}
-
 /* Locks the queue that `v` belongs to. */
 struct pcpu *run_queue_lock(const struct vcpu *v)
 {
@@ -40,7 +35,10 @@ void run_queue_advance(struct pcpu *p, nsec_t now)
     if (now <= p->run_clock_at)
         return;
     if (p->run_weight)
-        p->run_clock += to_virtual(now - p->run_clock_at, p->run_weight);
+        __atomic_store_n(&p->run_clock,
+                         p->run_clock +
+                             to_virtual(now - p->run_clock_at, p->run_weight),
+                         __ATOMIC_RELAXED);
     p->run_clock_at = now;
 }
 
@@ -68,41 +66,42 @@ void run_queue_new_request(struct vcpu *v, nsec_t length)
     v->virtual_deadline = v->virtual_start + to_virtual(length, v->weight);
 }
 
-/* Notes how far ahead of its queue or behind it `v` is as it leaves. */
-void run_queue_leave(const struct pcpu *p, struct vcpu *v)
+/*
+ * The place of one that begins to wait here. It fell behind while it did not
+ * want to run, but to no more than a slice's worth: enough to come before
+ * those who never sleep, too little to keep them from running for long.
+ */
+void run_queue_join(const struct pcpu *p, struct vcpu *v)
 {
-    v->lag = (int64_t)(v->virtual_start - p->run_clock);
-    v->left_at = p->run_clock;
+    int64_t most = (int64_t)to_virtual(SCHED_SLICE, v->weight);
+    int64_t ahead = (int64_t)(v->virtual_start - p->run_clock);
+
+    if (ahead < -most)
+        ahead = -most;
+    else if (ahead > most)
+        ahead = most;
+    v->virtual_start = p->run_clock + (uint64_t)ahead;
+    run_queue_new_request(v, WAKING_SLICE);
 }
 
 /*
- * How far ahead of the queue's time a sleeper is now. It fell behind while it
- * slept, but to no more than a slice's worth: enough to come before those
- * who never sleep, too little to keep them from running for long.
+ * Makes `v`, which does not wait, belong to queue `to`, as far ahead of its
+ * time or behind as it was in `from`, whose lock is enough. Its timers come
+ * along.
  */
-static int64_t lag_after_sleep(const struct vcpu *v, uint64_t passed)
+void run_queue_change(struct vcpu *v, struct pcpu *from, const struct pcpu *to,
+                      nsec_t now)
 {
-    int64_t least = -(int64_t)to_virtual(SCHED_SLICE, v->weight);
+    uint64_t shift = __atomic_load_n(&to->run_clock, __ATOMIC_RELAXED);
 
-    if (v->lag < least || passed > (uint64_t)(v->lag - least))
-        return least;
-    return v->lag - (int64_t)passed;
-}
-
-/* Gives `v` its place in the time of the queue it now joins. */
-void run_queue_join(const struct pcpu *p, struct vcpu *v, bool moved)
-{
-    uint64_t request = v->virtual_deadline - v->virtual_start;
-    uint64_t passed = moved ? 0 : p->run_clock - v->left_at;
-
-    if (v->is_waking)
-        v->lag = lag_after_sleep(v, passed);
-    v->virtual_start = p->run_clock + (uint64_t)v->lag;
-    if (v->is_waking)
-        run_queue_new_request(v, WAKING_SLICE);
-    else
-        v->virtual_deadline = v->virtual_start + request;
-    v->is_waking = false;
+    run_queue_advance(from, now);
+    shift -= from->run_clock;
+    v->virtual_start += shift;
+    v->virtual_deadline += shift;
+    timer_move(&v->singleshot, to->id);
+    timer_move(&v->periodic, to->id);
+    timer_move(&v->poll_timer, to->id);
+    __atomic_store_n(&v->cpu, to->id, __ATOMIC_RELEASE);
 }
 
 /* Changes the weight that shares the pCPU. */
@@ -112,26 +111,12 @@ void run_queue_add_weight(struct pcpu *p, int64_t weight)
                      __ATOMIC_RELAXED);
 }
 
-static void file(struct pcpu *p, struct vcpu *v)
-{
-    v->is_eligible = !prioq_key_before(p->run_clock, v->virtual_start);
-    if (v->is_eligible)
-        prioq_insert(&p->eligible, &v->run_node, v->virtual_deadline);
-    else
-        prioq_insert(&p->waiting, &v->run_node, v->virtual_start);
-}
-
-static void unfile(struct pcpu *p, struct vcpu *v)
-{
-    prioq_remove(v->is_eligible ? &p->eligible : &p->waiting, &v->run_node);
-}
-
 /* Adds a vCPU that has its place in the virtual time. */
 void run_queue_insert(struct pcpu *p, struct vcpu *v)
 {
     v->is_queued = true;
     list_add_tail(&v->run_link, &p->run_queue);
-    file(p, v);
+    prioq_insert(&p->by_deadline, &v->run_node, v->virtual_deadline);
     __atomic_store_n(&p->run_count, p->run_count + 1, __ATOMIC_RELAXED);
     run_queue_add_weight(p, v->weight);
 }
@@ -141,29 +126,15 @@ void run_queue_remove(struct pcpu *p, struct vcpu *v)
 {
     v->is_queued = false;
     list_del(&v->run_link);
-    unfile(p, v);
+    prioq_remove(&p->by_deadline, &v->run_node);
     __atomic_store_n(&p->run_count, p->run_count - 1, __ATOMIC_RELAXED);
     run_queue_add_weight(p, -(int64_t)v->weight);
-}
-
-static void promote_eligible(struct pcpu *p)
-{
-    struct prioq_node *node;
-
-    while ((node = prioq_first(&p->waiting)) &&
-           !prioq_key_before(p->run_clock, node->key)) {
-        unfile(p, vcpu_of(node));
-        file(p, vcpu_of(node));
-    }
 }
 
 /* The queued vCPU that should run now, or NULL. It stays queued. */
 struct vcpu *run_queue_first(struct pcpu *p)
 {
-    promote_eligible(p);
-    if (!p->eligible.root && p->waiting.root) {
-        p->run_clock = p->waiting.root->key;
-        promote_eligible(p);
-    }
-    return p->eligible.root ? vcpu_of(p->eligible.root) : NULL;
+    struct prioq_node *first = prioq_first(&p->by_deadline);
+
+    return first ? container_of(first, struct vcpu, run_node) : NULL;
 }

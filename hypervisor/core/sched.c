@@ -15,8 +15,8 @@
 /* What is left of a request below this is not worth a switch. */
 #define LEAST_SLICE (100 * NSEC_PER_US)
 
-/* How many vCPUs one scheduling point parks. */
-#define PARKS_AT_ONCE 8
+struct pcpu pcpus[MAX_PCPUS];
+unsigned pcpu_count;
 
 /* Whoever runs has this long before one that wakes up takes its pCPU. */
 static nsec_t rate_limit; /* atomic */
@@ -26,24 +26,12 @@ static void set_state(struct vcpu *v, enum vcpu_state state)
     __atomic_store_n(&v->state, state, __ATOMIC_SEQ_CST);
 }
 
-static bool is_current(const struct vcpu *v, const struct pcpu *p)
-{
-    return p->current == v;
-}
-
 /* Makes `p` pass sched_pick soon. */
 void sched_request(struct pcpu *p)
 {
     __atomic_store_n(&p->need_resched, true, __ATOMIC_SEQ_CST);
     if (p != this_pcpu())
         arch_pcpu_kick(p->id);
-}
-
-/* Has `p` pass sched_pick at `deadline` if it would not before. */
-static void limit_slice(struct pcpu *p, nsec_t deadline)
-{
-    if (deadline < __atomic_load_n(&p->slice_timer.deadline, __ATOMIC_RELAXED))
-        timer_arm(&p->slice_timer, deadline);
 }
 
 /* Ends the current slice early if `v`, just queued, should come first. */
@@ -57,21 +45,12 @@ void sched_check_preemption(struct pcpu *p, const struct vcpu *v, nsec_t now)
         return;
     }
     end = current->charged_at + run_queue_request_left(current);
-    if (!prioq_key_before(p->run_clock, v->virtual_start) &&
-        prioq_key_before(v->virtual_deadline, current->virtual_deadline))
+    if (prioq_key_before(v->virtual_deadline, current->virtual_deadline))
         end = min_u64(end, current->charged_at + sched_rate_limit());
     if (end <= now)
         sched_request(p);
-    else
-        limit_slice(p, end);
-}
-
-/* The timers of `v` come along to its new pCPU. */
-void sched_move_timers(struct vcpu *v, unsigned cpu)
-{
-    timer_move(&v->singleshot, cpu);
-    timer_move(&v->periodic, cpu);
-    timer_move(&v->poll_timer, cpu);
+    else if (end < __atomic_load_n(&p->slice_timer.deadline, __ATOMIC_RELAXED))
+        timer_arm(&p->slice_timer, end);
 }
 
 /* Has the pCPU with the registers of `v` save them; sched_unloaded goes on. */
@@ -83,49 +62,19 @@ static void unload_elsewhere(const struct vcpu *v)
         sched_request(&pcpus[at]);
 }
 
-static bool needs_queue(const struct vcpu *v, const struct pcpu *p)
+/* Whether `v` wants a pCPU and may have one. */
+static bool is_competing(const struct vcpu *v)
 {
-    return v->state == VCPU_RUNNABLE && !v->is_queued && !v->pause_count &&
-           !is_current(v, p) && !sched_cap_has_parked(&v->domain->cap, v->id);
+    return v->state >= VCPU_RUNNABLE && !v->pause_count &&
+           !bit_test(v->domain->cap.parked, v->id);
 }
 
-/*
- * Queues `v` where it should be if it should be queued at all. Called after
- * any change that may make it so; does no harm otherwise.
- */
-static void settle(struct vcpu *v)
+/* Whether it should do so here. */
+static bool belongs_on(const struct vcpu *v, const struct pcpu *p)
 {
-    struct pcpu *p = run_queue_lock(v);
-    unsigned target = p->id;
-    nsec_t now = arch_now();
-    bool moves;
-
-    if (needs_queue(v, p))
-        target = sched_choose_pcpu(v);
-    if (target == NO_PCPU) {
-        unload_elsewhere(v);
-        spin_unlock(&p->run_lock);
-        return;
-    }
-    moves = target != p->id;
-    if (moves) {
-        __atomic_store_n(&v->cpu, target, __ATOMIC_RELEASE);
-        spin_unlock(&p->run_lock);
-        sched_move_timers(v, target);
-        p = run_queue_lock(v);
-    }
-    if (needs_queue(v, p)) {
-        run_queue_advance(p, now);
-        run_queue_join(p, v, moves);
-        run_queue_insert(p, v);
-        sched_check_preemption(p, v, now);
-    } else if (moves) {
-        sched_request(p); /* it may no longer count as idle */
-    }
-    spin_unlock(&p->run_lock);
+    return is_competing(v) && sched_may_run_on(v, p->id) &&
+           !sched_has_better_place(v, p->id);
 }
-
-/* --- the choice ---------------------------------------------------------- */
 
 /* The runstate of a vCPU that is not running. */
 static int idle_runstate(const struct vcpu *v)
@@ -135,12 +84,53 @@ static int idle_runstate(const struct vcpu *v)
     return v->state == VCPU_BLOCKED ? RUNSTATE_blocked : RUNSTATE_runnable;
 }
 
-/* Whether `v`, whose pCPU this was, goes on waiting here. */
-static bool stays(const struct vcpu *v, const struct pcpu *p)
+/*
+ * After any change of where `v` belongs: puts it on the right queue or on
+ * none, or has its pCPU pass sched_pick. Unlocks `p`, where it was so far.
+ */
+static void settle(struct pcpu *p, struct vcpu *v)
 {
-    return v->state == VCPU_RUNNABLE && !v->pause_count &&
-           sched_may_run_on(v, p->id) && !sched_has_better_place(v, p->id);
+    nsec_t now = arch_now();
+    unsigned target = p->id;
+    bool moves;
+
+    if (p->current == v) {
+        if (v->state == VCPU_RUNNABLE)
+            set_state(v, VCPU_RUNNING);
+        sched_request(p);
+        spin_unlock(&p->run_lock);
+        return;
+    }
+    vcpu_set_runstate(v, idle_runstate(v), now);
+    if (v->is_queued && !belongs_on(v, p)) {
+        run_queue_advance(p, now);
+        run_queue_remove(p, v);
+    }
+    if (is_competing(v) && !v->is_queued)
+        target = sched_choose_pcpu(v);
+    if (target == NO_PCPU) {
+        unload_elsewhere(v);
+        spin_unlock(&p->run_lock);
+        return;
+    }
+    moves = target != p->id;
+    if (moves) {
+        run_queue_change(v, p, &pcpus[target], now);
+        spin_unlock(&p->run_lock);
+        p = run_queue_lock(v);
+    }
+    if (is_competing(v) && !v->is_queued && p->current != v) {
+        run_queue_advance(p, now);
+        run_queue_join(p, v);
+        run_queue_insert(p, v);
+        sched_check_preemption(p, v, now);
+    } else if (moves) {
+        sched_request(&pcpus[target]); /* it may no longer count as idle */
+    }
+    spin_unlock(&p->run_lock);
 }
+
+/* --- the choice ---------------------------------------------------------- */
 
 /* Keeps what is left of the time of a capped domain if `v` wants to run. */
 static void end_grant(struct vcpu *v, nsec_t now)
@@ -148,8 +138,7 @@ static void end_grant(struct vcpu *v, nsec_t now)
     int64_t unused = (int64_t)(v->granted_until - now);
 
     v->granted_until = 0;
-    if (unused >= (int64_t)LEAST_SLICE && v->state == VCPU_RUNNABLE &&
-        !v->pause_count)
+    if (unused >= (int64_t)LEAST_SLICE && is_competing(v))
         v->granted = (nsec_t)unused;
     else
         sched_cap_give_back(v, unused);
@@ -161,31 +150,15 @@ static void end_grant(struct vcpu *v, nsec_t now)
  */
 static bool retire(struct pcpu *p, struct vcpu *v, nsec_t now)
 {
-    bool is_staying;
-
     run_queue_charge(v, now);
     run_queue_add_weight(p, -(int64_t)v->weight);
     if (v->state == VCPU_RUNNING)
         set_state(v, VCPU_RUNNABLE);
     if (run_queue_request_left(v) < LEAST_SLICE || v->has_yielded)
         run_queue_new_request(v, SCHED_SLICE);
-    is_staying = stays(v, p);
-    if (!is_staying)
-        run_queue_leave(p, v);
     if (v->granted_until)
         end_grant(v, now);
-    return is_staying;
-}
-
-/* Whether the cap of its domain lets `v` run, after so many it did not. */
-static bool may_start(struct vcpu *v, unsigned parked, nsec_t now)
-{
-    if (!sched_cap_is_set(&v->domain->cap) || v->granted)
-        return true;
-    if (parked < PARKS_AT_ONCE)
-        return sched_cap_take(v, now);
-    sched_cap_borrow(v, now);
-    return true;
+    return belongs_on(v, p);
 }
 
 /* The queued vCPU that should run now, or NULL; parks those that may not. */
@@ -193,101 +166,78 @@ static struct vcpu *choose(struct pcpu *p, nsec_t now)
 {
     struct vcpu *v;
 
-    for (unsigned parked = 0; (v = run_queue_first(p)); parked++) {
-        if (may_start(v, parked, now))
-            break;
+    while ((v = run_queue_first(p)) && !sched_cap_take(v, now))
         run_queue_remove(p, v);
-        run_queue_leave(p, v);
-    }
     return v;
 }
 
-/* How long `v` may run until the next look at who should. */
-static void set_slice(struct pcpu *p, const struct vcpu *v, nsec_t now)
+/* Begins to run `v`, until the next look at who should. */
+static void start(struct pcpu *p, struct vcpu *v, nsec_t now)
 {
     nsec_t end = NSEC_NEVER;
 
-    if (p->run_count || !sched_is_at_home(v, p->id))
-        end = now + run_queue_request_left(v);
-    if (v->granted_until)
-        end = min_u64(end, v->granted_until);
-    timer_arm(&p->slice_timer, end);
-}
-
-static void start(struct pcpu *p, struct vcpu *v, nsec_t now)
-{
     run_queue_remove(p, v);
     run_queue_add_weight(p, v->weight);
     set_state(v, VCPU_RUNNING);
     v->charged_at = now;
+    __atomic_store_n(&v->loaded_on, p->id, __ATOMIC_RELEASE);
+    if (p->run_count || !bit_test(v->soft_affinity, p->id))
+        end = now + run_queue_request_left(v);
     if (v->granted) {
         v->granted_until = now + v->granted;
         v->granted = 0;
+        end = min_u64(end, v->granted_until);
     }
-    __atomic_store_n(&v->loaded_on, p->id, __ATOMIC_RELEASE);
-    set_slice(p, v, now);
+    timer_arm(&p->slice_timer, end);
 }
 
-/* Gives the pCPU to the next vCPU; with run_lock. */
-static struct vcpu *switch_current(struct pcpu *p, nsec_t now)
+/* Gives the pCPU to the next vCPU, or to nobody. */
+static struct vcpu *pick_here(struct pcpu *p, nsec_t now)
 {
-    struct vcpu *prev = p->current, *next;
-    bool yields = prev && prev->has_yielded && p->run_count, goes_on;
+    struct vcpu *prev, *next = NULL;
+    bool goes_on, yields;
 
+    spin_lock(&p->run_lock);
+    prev = p->current;
+    yields = prev && prev->has_yielded;
     __atomic_store_n(&p->need_resched, false, __ATOMIC_SEQ_CST);
     run_queue_advance(p, now);
     goes_on = prev && retire(p, prev, now);
-    next = yields ? choose(p, now) : NULL;
+    if (yields) { /* to any other */
+        prev->has_yielded = false;
+        next = choose(p, now);
+    }
     if (goes_on)
         run_queue_insert(p, prev);
-    if (prev)
-        prev->has_yielded = false;
     if (!next)
         next = choose(p, now);
     if (next)
         start(p, next, now);
+    else
+        timer_cancel(&p->slice_timer);
     if (prev && prev != next)
         vcpu_set_runstate(prev, idle_runstate(prev), now);
     if (next && prev != next)
         vcpu_set_runstate(next, RUNSTATE_running, now);
+    if (!prev)
+        p->idle_time += now - p->picked_at;
+    p->picked_at = now;
     __atomic_store_n(&p->current, next, __ATOMIC_RELEASE);
+    sched_set_idle(p->id, !next);
+    spin_unlock(&p->run_lock);
     return next;
 }
 
-/* With run_lock, as all of a pCPU's. */
-static void account_idle(struct pcpu *p, bool is_idle, nsec_t now)
-{
-    if (p->idle_since)
-        p->idle_time += now - p->idle_since;
-    p->idle_since = is_idle ? now : 0;
-}
-
-/* How long pCPU `cpu` has had no vCPU to run, since it first looked for one. */
+/* How long pCPU `cpu` has had no vCPU to run since it was brought online. */
 nsec_t sched_idle_time(unsigned cpu)
 {
     struct pcpu *p = &pcpus[cpu];
     nsec_t total;
 
     spin_lock(&p->run_lock);
-    total = p->idle_time;
-    if (p->idle_since)
-        total += arch_now() - p->idle_since;
+    total = p->idle_time + (p->current ? 0 : arch_now() - p->picked_at);
     spin_unlock(&p->run_lock);
     return total;
-}
-
-static struct vcpu *pick_here(struct pcpu *p, nsec_t now)
-{
-    struct vcpu *next;
-
-    spin_lock(&p->run_lock);
-    next = switch_current(p, now);
-    sched_set_idle(p->id, !next);
-    account_idle(p, !next, now);
-    if (!next)
-        timer_cancel(&p->slice_timer);
-    spin_unlock(&p->run_lock);
-    return next;
 }
 
 /*
@@ -319,7 +269,7 @@ void sched_unloaded(struct vcpu *v)
     domain_get(d);
     __atomic_store_n(&v->loaded_on, NO_PCPU, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&v->state, __ATOMIC_SEQ_CST) == VCPU_RUNNABLE)
-        settle(v);
+        settle(run_queue_lock(v), v);
     domain_put(d);
 }
 
@@ -329,11 +279,27 @@ static void slice_is_over(struct timer *t, nsec_t now)
     __atomic_store_n(&pcpus[t->cpu].need_resched, true, __ATOMIC_SEQ_CST);
 }
 
-/* Prepares the run queue of a pCPU. */
-void sched_init_pcpu(struct pcpu *p)
+/* Makes the record of pCPU `cpu` usable. Needs no memory; once, at start. */
+void pcpu_init(unsigned cpu)
 {
+    struct pcpu *p = &pcpus[cpu];
+
+    p->id = cpu;
     list_init(&p->run_queue);
-    timer_init(&p->slice_timer, p->id, slice_is_over);
+    timer_init(&p->slice_timer, cpu, slice_is_over);
+}
+
+/*
+ * From now on the scheduler gives pCPU `cpu` work. It calls arch_now and may
+ * be called by any pCPU once the clocks agree.
+ */
+void pcpu_set_online(unsigned cpu)
+{
+    struct pcpu *p = &pcpus[cpu];
+
+    p->run_clock_at = p->picked_at = arch_now();
+    __atomic_store_n(&p->need_resched, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->online, true, __ATOMIC_RELEASE);
 }
 
 /*
@@ -355,18 +321,6 @@ void sched_init_vcpu(struct vcpu *v, uint32_t weight, unsigned pauses)
 
 /* --- changes of state ---------------------------------------------------- */
 
-/* Lets a vCPU run that was not: with its queue's lock, before settle. */
-static void make_runnable(struct pcpu *p, struct vcpu *v)
-{
-    if (is_current(v, p)) {
-        set_state(v, VCPU_RUNNING);
-        return;
-    }
-    set_state(v, VCPU_RUNNABLE);
-    v->is_waking = true;
-    vcpu_set_runstate(v, idle_runstate(v), arch_now());
-}
-
 static void end_poll(struct vcpu *v)
 {
     if (v->poll_port == POLL_NOTHING)
@@ -380,15 +334,12 @@ static void end_poll(struct vcpu *v)
 void sched_wake(struct vcpu *v)
 {
     struct pcpu *p = run_queue_lock(v);
-    bool was_blocked = v->state == VCPU_BLOCKED;
 
-    if (was_blocked) {
+    if (v->state == VCPU_BLOCKED) {
         end_poll(v);
-        make_runnable(p, v);
+        set_state(v, VCPU_RUNNABLE);
     }
-    spin_unlock(&p->run_lock);
-    if (was_blocked)
-        settle(v);
+    settle(p, v);
 }
 
 /*
@@ -418,8 +369,7 @@ void sched_block_current(void)
 
     if (v->state == VCPU_RUNNING)
         set_state(v, VCPU_BLOCKED);
-    spin_unlock(&p->run_lock);
-    sched_request(p);
+    settle(p, v);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
@@ -438,28 +388,8 @@ void sched_bring_up(struct vcpu *v)
     struct pcpu *p = run_queue_lock(v);
 
     if (v->state == VCPU_DOWN)
-        make_runnable(p, v);
-    spin_unlock(&p->run_lock);
-    settle(v);
-}
-
-/* Takes a vCPU off its queue or pCPU, if it is on one. With its lock. */
-static void evict(struct pcpu *p, struct vcpu *v)
-{
-    if (v->is_queued) {
-        run_queue_advance(p, arch_now());
-        run_queue_remove(p, v);
-        run_queue_leave(p, v);
-    }
-    if (is_current(v, p))
-        sched_request(p);
-}
-
-static void stop_running(struct pcpu *p, struct vcpu *v)
-{
-    evict(p, v);
-    if (!is_current(v, p))
-        vcpu_set_runstate(v, idle_runstate(v), arch_now());
+        set_state(v, VCPU_RUNNABLE);
+    settle(p, v);
 }
 
 /* Makes a vCPU down, whatever it is doing; the current one still returns. */
@@ -467,12 +397,9 @@ void sched_take_down(struct vcpu *v)
 {
     struct pcpu *p = run_queue_lock(v);
 
-    if (v->state != VCPU_DOWN) {
-        end_poll(v);
-        set_state(v, VCPU_DOWN);
-        stop_running(p, v);
-    }
-    spin_unlock(&p->run_lock);
+    end_poll(v);
+    set_state(v, VCPU_DOWN);
+    settle(p, v);
 }
 
 /* Counts a pause. The vCPU stops soon; sched_wait_until_saved waits for it. */
@@ -480,22 +407,17 @@ void sched_pause(struct vcpu *v)
 {
     struct pcpu *p = run_queue_lock(v);
 
-    if (!v->pause_count++)
-        stop_running(p, v);
-    spin_unlock(&p->run_lock);
+    v->pause_count++;
+    settle(p, v);
 }
 
 /* Undoes one sched_pause. */
 void sched_unpause(struct vcpu *v)
 {
     struct pcpu *p = run_queue_lock(v);
-    bool runs = !--v->pause_count;
 
-    if (runs && !is_current(v, p))
-        vcpu_set_runstate(v, idle_runstate(v), arch_now());
-    spin_unlock(&p->run_lock);
-    if (runs)
-        settle(v);
+    v->pause_count--;
+    settle(p, v);
 }
 
 /*
@@ -505,101 +427,56 @@ void sched_unpause(struct vcpu *v)
  */
 void sched_wait_until_saved(struct vcpu *v)
 {
-    unsigned at = sched_loaded_on(v);
-
-    if (at != NO_PCPU)
-        sched_request(&pcpus[at]);
+    unload_elsewhere(v);
     while (sched_loaded_on(v) != NO_PCPU)
         arch_spin_wait();
 }
 
-/* Pauses `v` and waits until its registers are saved; rules as above. */
-void sched_pause_sync(struct vcpu *v)
-{
-    sched_pause(v);
-    sched_wait_until_saved(v);
-}
+/* --- policy -------------------------------------------------------------- */
 
-/* --- caps ---------------------------------------------------------------- */
-
-/* Lets a parked vCPU go on, with so much time; others stay as they are. */
+/*
+ * Lets `v`, if it is parked, go on with so much time of its domain; with none
+ * another cap holds, and it begins anew wherever it is.
+ */
 void sched_unpark(struct vcpu *v, nsec_t grant)
 {
     struct pcpu *p = run_queue_lock(v);
 
-    if (atomic_bit_clear(v->domain->cap.parked, v->id)) {
+    if (atomic_bit_clear(v->domain->cap.parked, v->id) || !grant) {
         v->granted = grant;
-        v->is_waking = true; /* it competed for nothing meanwhile */
+        v->granted_until = 0;
     }
-    spin_unlock(&p->run_lock);
-    settle(v);
-}
-
-/* Another cap holds: `v` is not parked and has no time of the old one. */
-void sched_begin_anew(struct vcpu *v)
-{
-    struct pcpu *p = run_queue_lock(v);
-
-    v->granted = v->granted_until = 0;
-    if (is_current(v, p))
-        sched_request(p);
-    spin_unlock(&p->run_lock);
-    sched_unpark(v, 0);
-}
-
-/* --- policy -------------------------------------------------------------- */
-
-/* What is `virtual` at weight `from` in the virtual time of weight `to`. */
-static int64_t rescale(int64_t virtual, uint32_t from, uint32_t to)
-{
-    return virtual / (int64_t)to * (int64_t)from;
+    settle(p, v);
 }
 
 /*
- * How far `v` is ahead of the queue's time or behind it, and what is left of
- * its request, stay the same in nanoseconds. With it off its queue.
+ * Sets the share of `v`, 1 to SCHED_WEIGHT_MAX. How far it is ahead of the
+ * queue's time or behind it counts on as far as a slice at the new weight.
  */
-static void change_weight(struct pcpu *p, struct vcpu *v, uint32_t weight,
-                          bool has_place)
-{
-    nsec_t left = run_queue_request_left(v);
-    int64_t ahead = (int64_t)(v->virtual_start - p->run_clock);
-
-    v->lag = rescale(v->lag, v->weight, weight);
-    if (has_place)
-        v->virtual_start =
-            p->run_clock + (uint64_t)rescale(ahead, v->weight, weight);
-    v->weight = weight;
-    run_queue_new_request(v, left);
-}
-
-/* Sets the share of `v`, 1 to SCHED_WEIGHT_MAX. */
 void sched_set_weight(struct vcpu *v, uint32_t weight)
 {
     struct pcpu *p = run_queue_lock(v);
-    bool was_queued = v->is_queued, runs = is_current(v, p);
     nsec_t now = arch_now();
 
     run_queue_advance(p, now);
-    if (runs) {
+    if (v->is_queued) {
+        run_queue_remove(p, v);
+    } else if (p->current == v) {
         run_queue_charge(v, now);
         run_queue_add_weight(p, (int64_t)weight - v->weight);
-        sched_request(p); /* its slice has another length */
     }
-    if (was_queued)
-        run_queue_remove(p, v);
-    change_weight(p, v, weight, was_queued || runs);
-    if (was_queued)
-        run_queue_insert(p, v);
-    spin_unlock(&p->run_lock);
+    v->weight = weight;
+    run_queue_join(p, v);
+    settle(p, v);
 }
 
-static bool has_online_pcpu(const uint64_t *mask)
+/* Changes `mask`, one of the affinities of `v`. */
+static void set_affinity(struct vcpu *v, uint64_t *mask, const uint64_t *bits)
 {
-    for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
-        if (bit_test(mask, cpu) && pcpu_is_online(cpu))
-            return true;
-    return false;
+    struct pcpu *p = run_queue_lock(v);
+
+    memcpy(mask, bits, sizeof(v->affinity));
+    settle(p, v);
 }
 
 /*
@@ -608,18 +485,14 @@ static bool has_online_pcpu(const uint64_t *mask)
  */
 int sched_set_affinity(struct vcpu *v, const uint64_t *pcpus_allowed)
 {
-    struct pcpu *p;
-
-    if (!has_online_pcpu(pcpus_allowed))
-        return -EINVAL;
-    p = run_queue_lock(v);
-    memcpy(v->affinity, pcpus_allowed, sizeof(v->affinity));
-    sched_note_home(v);
-    if (!sched_may_run_on(v, p->id) || !sched_is_at_home(v, p->id))
-        evict(p, v);
-    spin_unlock(&p->run_lock);
-    settle(v);
-    return 0;
+    bitmap_for_each(cpu, pcpus_allowed, pcpu_count)
+    {
+        if (!pcpu_is_online((unsigned)cpu))
+            continue;
+        set_affinity(v, v->affinity, pcpus_allowed);
+        return 0;
+    }
+    return -EINVAL;
 }
 
 /*
@@ -628,14 +501,7 @@ int sched_set_affinity(struct vcpu *v, const uint64_t *pcpus_allowed)
  */
 void sched_set_soft_affinity(struct vcpu *v, const uint64_t *pcpus_preferred)
 {
-    struct pcpu *p = run_queue_lock(v);
-
-    memcpy(v->soft_affinity, pcpus_preferred, sizeof(v->soft_affinity));
-    sched_note_home(v);
-    if (!sched_is_at_home(v, p->id))
-        evict(p, v);
-    spin_unlock(&p->run_lock);
-    settle(v);
+    set_affinity(v, v->soft_affinity, pcpus_preferred);
 }
 
 /* For how long one that wakes up leaves whoever runs its pCPU at least. */

@@ -17,8 +17,8 @@
  *   if `loaded` is not `next`: save the registers of `loaded` where another
  *     pCPU finds them, loaded = NULL, call sched_unloaded() for it
  *   no `next`: halt until an interrupt; else load it
- * sched_unloaded is what lets a vCPU run elsewhere and what sched_pause_sync
- * waits for, so a pCPU that goes idle unloads its last vCPU as well.
+ * sched_unloaded is what lets a vCPU run elsewhere and what
+ * sched_wait_until_saved waits for, so a pCPU that goes idle unloads its last vCPU as well.
  */
 #pragma once
 
@@ -30,7 +30,6 @@
 struct pcpu;
 struct vcpu;
 
-void sched_init_pcpu(struct pcpu *p);
 void sched_init_vcpu(struct vcpu *v, uint32_t weight, unsigned pauses);
 
 struct vcpu *sched_pick(nsec_t now);
@@ -46,7 +45,6 @@ void sched_take_down(struct vcpu *v);
 
 void sched_pause(struct vcpu *v);
 void sched_wait_until_saved(struct vcpu *v);
-void sched_pause_sync(struct vcpu *v);
 void sched_unpause(struct vcpu *v);
 
 void sched_set_weight(struct vcpu *v, uint32_t weight);

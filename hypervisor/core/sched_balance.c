@@ -19,39 +19,15 @@ bool sched_may_run_on(const struct vcpu *v, unsigned cpu)
     return bit_test(v->affinity, cpu) && pcpu_is_online(cpu);
 }
 
-/* Works out the home of `v` after a change of its affinities. */
-void sched_note_home(struct vcpu *v)
-{
-    unsigned at_home = 0, away = 0;
-
-    memset(v->home, 0, sizeof(v->home));
-    for (unsigned cpu = 0; cpu < pcpu_count; cpu++) {
-        if (!sched_may_run_on(v, cpu))
-            continue;
-        if (bit_test(v->soft_affinity, cpu)) {
-            bit_set(v->home, cpu);
-            at_home++;
-        } else {
-            away++;
-        }
-    }
-    v->is_choosy = at_home && away;
-}
-
-/* Whether `v` has no wish to be elsewhere than on pCPU `cpu`. */
-bool sched_is_at_home(const struct vcpu *v, unsigned cpu)
-{
-    return !v->is_choosy || bit_test(v->home, cpu);
-}
-
 /* Whether a pCPU waits for `v` where it would rather be than on `cpu`. */
 bool sched_has_better_place(const struct vcpu *v, unsigned cpu)
 {
-    if (sched_is_at_home(v, cpu))
+    if (bit_test(v->soft_affinity, cpu))
         return false;
     bitmap_for_each(other, idle_pcpus, pcpu_count)
     {
-        if (bit_test(v->home, other))
+        if (bit_test(v->soft_affinity, other) &&
+            sched_may_run_on(v, (unsigned)other))
             return true;
     }
     return false;
@@ -77,24 +53,19 @@ static bool claim_idle(unsigned cpu)
     return bit_test(idle_pcpus, cpu) && atomic_bit_clear(idle_pcpus, cpu);
 }
 
-typedef bool pcpu_filter(const struct vcpu *v, unsigned cpu);
-
-static bool suits(const struct vcpu *v, unsigned cpu)
-{
-    return sched_may_run_on(v, cpu) && sched_is_at_home(v, cpu);
-}
-
 /*
- * An idle pCPU that is `good` for `v`, no longer marked idle, or NO_PCPU. The
- * last one comes first: its caches may still know `v`.
+ * An idle pCPU for `v`, one of `wanted`, which no longer is marked idle, or
+ * NO_PCPU. The last one comes first: its caches may still know `v`.
  */
-static unsigned claim_any_idle(const struct vcpu *v, pcpu_filter *good)
+static unsigned claim_idle_for(const struct vcpu *v, const uint64_t *wanted)
 {
-    if (good(v, v->cpu) && claim_idle(v->cpu))
+    if (bit_test(wanted, v->cpu) && sched_may_run_on(v, v->cpu) &&
+        claim_idle(v->cpu))
         return v->cpu;
     bitmap_for_each(cpu, idle_pcpus, pcpu_count)
     {
-        if (good(v, (unsigned)cpu) && claim_idle((unsigned)cpu))
+        if (bit_test(wanted, cpu) && sched_may_run_on(v, (unsigned)cpu) &&
+            claim_idle((unsigned)cpu))
             return (unsigned)cpu;
     }
     return NO_PCPU;
@@ -105,31 +76,14 @@ static uint64_t load_of(unsigned cpu)
     return __atomic_load_n(&pcpus[cpu].run_weight, __ATOMIC_RELAXED);
 }
 
-static bool takes_part(const struct vcpu *v, unsigned cpu)
-{
-    (void)v;
-    return pcpu_is_online(cpu);
-}
-
-/*
- * The pCPU with the smallest load that is `good` for `v`; `best` unless there
- * is one with less.
- */
-static unsigned least_loaded(const struct vcpu *v, pcpu_filter *good,
-                             unsigned best)
+/* The pCPU with the smallest load; `best` unless there is one with less. */
+static unsigned least_loaded(const uint64_t *among, unsigned best)
 {
     for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
-        if (good(v, cpu) && (best == NO_PCPU || load_of(cpu) < load_of(best)))
+        if (pcpu_is_online(cpu) && (!among || bit_test(among, cpu)) &&
+            (best == NO_PCPU || load_of(cpu) < load_of(best)))
             best = cpu;
     return best;
-}
-
-/* Where a vCPU that is away from home queues if all are busy. */
-static unsigned least_loaded_at_home(const struct vcpu *v)
-{
-    unsigned cpu = least_loaded(v, suits, NO_PCPU);
-
-    return cpu != NO_PCPU && load_of(cpu) <= load_of(v->cpu) ? cpu : v->cpu;
 }
 
 /*
@@ -138,47 +92,21 @@ static unsigned least_loaded_at_home(const struct vcpu *v)
  */
 unsigned sched_choose_pcpu(const struct vcpu *v)
 {
-    unsigned last = v->cpu, at = sched_loaded_on(v);
+    unsigned at = sched_loaded_on(v);
 
     if (at != NO_PCPU)
         return sched_may_run_on(v, at) ? at : NO_PCPU;
-    at = claim_any_idle(v, suits);
-    if (at == NO_PCPU && v->is_choosy)
-        at = claim_any_idle(v, sched_may_run_on);
-    if (at != NO_PCPU)
-        return at;
-    if (sched_may_run_on(v, last))
-        return sched_is_at_home(v, last) ? last : least_loaded_at_home(v);
-    at = least_loaded(v, v->is_choosy ? suits : sched_may_run_on, NO_PCPU);
-    return at != NO_PCPU ? at : last;
-}
-
-/* 1 for a vCPU that comes home by going from pCPU `from` to `to`, -1: leaves */
-static int gain(const struct vcpu *v, unsigned from, unsigned to)
-{
-    return sched_is_at_home(v, to) - sched_is_at_home(v, from);
-}
-
-/* Whether `v` rather than `other` should go. */
-static bool is_due_before(const struct vcpu *v, const struct vcpu *other,
-                          const struct pcpu *from, const struct pcpu *to)
-{
-    int more = gain(v, from->id, to->id) - gain(other, from->id, to->id);
-
-    return more > 0 || (!more && v->moved_at < other->moved_at);
-}
-
-/* Whoever leaves home counts as heavier: a small gain is not worth that. */
-static bool weighs_at_most(const struct vcpu *v, const struct pcpu *from,
-                           const struct pcpu *to, uint64_t limit)
-{
-    return v->weight + (gain(v, from->id, to->id) < 0) <= limit;
+    at = claim_idle_for(v, v->soft_affinity);
+    if (at == NO_PCPU)
+        at = claim_idle_for(v, v->affinity);
+    if (at == NO_PCPU && !sched_may_run_on(v, v->cpu))
+        at = least_loaded(v->affinity, NO_PCPU);
+    return at != NO_PCPU ? at : v->cpu;
 }
 
 /*
- * Of the vCPUs of `from` that can go to `to` and weigh at most `limit`, one
- * for which that is good or at least not bad, among these the one that moved
- * least recently; or NULL.
+ * Of the vCPUs of `from` that can go to `to` and weigh at most `limit`, the
+ * one that moved least recently; or NULL.
  */
 static struct vcpu *find_movable(struct pcpu *from, const struct pcpu *to,
                                  uint64_t limit)
@@ -189,8 +117,7 @@ static struct vcpu *find_movable(struct pcpu *from, const struct pcpu *to,
     list_for_each(v, &from->run_queue, run_link)
     {
         if (sched_loaded_on(v) == NO_PCPU && sched_may_run_on(v, to->id) &&
-            weighs_at_most(v, from, to, limit) &&
-            (!found || is_due_before(v, found, from, to)))
+            v->weight <= limit && (!found || v->moved_at < found->moved_at))
             found = v;
         if (!--left)
             break;
@@ -202,16 +129,12 @@ static struct vcpu *find_movable(struct pcpu *from, const struct pcpu *to,
 static void move_queued(struct pcpu *from, struct pcpu *to, struct vcpu *v,
                         nsec_t now)
 {
-    run_queue_advance(from, now);
-    run_queue_advance(to, now);
     run_queue_remove(from, v);
-    run_queue_leave(from, v);
-    __atomic_store_n(&v->cpu, to->id, __ATOMIC_RELEASE);
-    run_queue_join(to, v, true);
+    run_queue_advance(to, now);
+    run_queue_change(v, from, to, now);
     run_queue_insert(to, v);
     v->moved_at = now;
     __atomic_store_n(&to->balance_at, now + BALANCE_PERIOD, __ATOMIC_RELAXED);
-    sched_move_timers(v, to->id);
     sched_check_preemption(to, v, now);
 }
 
@@ -233,18 +156,15 @@ static unsigned queued_on(unsigned cpu)
     return __atomic_load_n(&pcpus[cpu].run_count, __ATOMIC_RELAXED);
 }
 
-static bool is_busy(unsigned cpu)
-{
-    return __atomic_load_n(&pcpus[cpu].current, __ATOMIC_RELAXED) != NULL;
-}
-
 /* Takes work from the next busy pCPU where some waits. */
 bool sched_pull(struct pcpu *p, nsec_t now)
 {
     for (unsigned i = 1; i < pcpu_count; i++) {
-        unsigned cpu = (p->id + i) % pcpu_count;
+        struct pcpu *from = &pcpus[(p->id + i) % pcpu_count];
 
-        if (queued_on(cpu) && is_busy(cpu) && move_one(&pcpus[cpu], p, now))
+        if (queued_on(from->id) &&
+            __atomic_load_n(&from->current, __ATOMIC_RELAXED) &&
+            move_one(from, p, now))
             return true;
     }
     return false;
@@ -274,16 +194,6 @@ static void push_to_idle(struct pcpu *p, nsec_t now)
     }
 }
 
-/* Whether the current vCPU of `p` rather than `v` should go to `to`. */
-static bool current_is_due(const struct pcpu *p, const struct vcpu *v,
-                           const struct pcpu *to)
-{
-    const struct vcpu *current = p->current;
-
-    return current && is_due_before(current, v, p, to) &&
-           current->weight <= v->weight && sched_may_run_on(current, to->id);
-}
-
 /*
  * Gives one vCPU to the least loaded pCPU if that does not just turn the
  * tables. When it makes them even the other way round it still does, and
@@ -292,17 +202,20 @@ static bool current_is_due(const struct pcpu *p, const struct vcpu *v,
  */
 static bool push_to_least_loaded(struct pcpu *p, nsec_t now)
 {
-    struct pcpu *to = &pcpus[least_loaded(NULL, takes_part, p->id)];
+    struct pcpu *to = &pcpus[least_loaded(NULL, p->id)];
+    const struct vcpu *current;
     bool settled = true;
     struct vcpu *v;
 
     if (to == p)
         return true;
     spin_lock_both(&p->run_lock, &to->run_lock);
+    current = p->current;
     v = find_movable(p, to,
                      p->run_weight - min_u64(to->run_weight, p->run_weight));
-    if (v && current_is_due(p, v, to))
-        settled = false;
+    if (v && current && current->moved_at < v->moved_at &&
+        current->weight <= v->weight && sched_may_run_on(current, to->id))
+        settled = false; /* its turn comes when it waits */
     else if (v)
         move_queued(p, to, v, now);
     spin_unlock_both(&p->run_lock, &to->run_lock);

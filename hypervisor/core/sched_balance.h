@@ -6,12 +6,11 @@
  * then, so that in the long run shares hold between pCPUs too. A vCPU never
  * changes queues while some pCPU still has its registers.
  *
- * Of pCPUs that are as good as one another a vCPU gets one of its home: those
- * of its soft affinity where it may run. Away from home it looks at the end
- * of each slice whether a pCPU there is idle. It never waits for home while
- * another pCPU is idle.
+ * Of idle pCPUs a vCPU gets one of its soft affinity first. Where that has not
+ * the pCPU it runs on, it looks at the end of each slice whether one that has
+ * is idle. It never waits for one while another pCPU is idle.
  *
- * For the scheduler alone, which provides the last three functions.
+ * For the scheduler alone, which provides the last two functions.
  */
 #pragma once
 
@@ -21,8 +20,6 @@ struct pcpu;
 struct vcpu;
 
 bool sched_may_run_on(const struct vcpu *v, unsigned cpu);
-void sched_note_home(struct vcpu *v);
-bool sched_is_at_home(const struct vcpu *v, unsigned cpu);
 bool sched_has_better_place(const struct vcpu *v, unsigned cpu);
 unsigned sched_loaded_on(const struct vcpu *v);
 unsigned sched_choose_pcpu(const struct vcpu *v);
@@ -33,4 +30,3 @@ void sched_balance(struct pcpu *p, nsec_t now);
 /* sched.c */
 void sched_request(struct pcpu *p);
 void sched_check_preemption(struct pcpu *p, const struct vcpu *v, nsec_t now);
-void sched_move_timers(struct vcpu *v, unsigned cpu);

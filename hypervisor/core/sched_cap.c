@@ -41,67 +41,46 @@ static nsec_t time_of_budget(const struct sched_cap *cap)
     return cap->refilled_at + periods * SCHED_CAP_PERIOD;
 }
 
-/* As many vCPUs as a domain has should all find something to take. */
-static int64_t grant_size(const struct domain *d)
-{
-    int64_t part = refill_of(&d->cap) / (int64_t)d->max_vcpus;
-
-    return part > LEAST_GRANT ? part : LEAST_GRANT;
-}
-
-/* Takes from the budget, which owes what it has not. */
+/*
+ * Takes from the budget, which owes what it has not. As many vCPUs as a domain
+ * has should all find something to take.
+ */
 static nsec_t grant(struct domain *d)
 {
-    int64_t time = grant_size(d);
+    int64_t part = refill_of(&d->cap) / (int64_t)d->max_vcpus;
+    int64_t time = part < d->cap.budget ? part : d->cap.budget;
 
-    if (time > d->cap.budget)
-        time = d->cap.budget > LEAST_GRANT ? d->cap.budget : LEAST_GRANT;
+    if (time < LEAST_GRANT)
+        time = LEAST_GRANT;
     d->cap.budget -= time;
     return (nsec_t)time;
 }
 
-static void park(struct vcpu *v)
-{
-    struct sched_cap *cap = &v->domain->cap;
-
-    atomic_bit_set(cap->parked, v->id);
-    if (!timer_is_armed(&cap->timer))
-        timer_arm(&cap->timer, time_of_budget(cap));
-}
-
 /*
- * Sees to it that `v`, which is about to run and has none, gets time from the
- * budget of its capped domain. False if there is none: `v` is parked now.
+ * Sees to it that `v`, which is about to run, has time of the budget if its
+ * domain is capped. False if there is none: `v` is parked now.
  */
 bool sched_cap_take(struct vcpu *v, nsec_t now)
 {
     struct sched_cap *cap = &v->domain->cap;
     bool may_run = true;
 
+    if (!__atomic_load_n(&cap->percent, __ATOMIC_RELAXED) || v->granted)
+        return true;
     spin_lock(&cap->lock);
     if (cap->percent) {
         refill(cap, now);
         may_run = cap->budget > 0;
-        if (may_run)
+        if (may_run) {
             v->granted = grant(v->domain);
-        else
-            park(v);
+        } else {
+            atomic_bit_set(cap->parked, v->id);
+            if (!timer_is_armed(&cap->timer))
+                timer_arm(&cap->timer, time_of_budget(cap));
+        }
     }
     spin_unlock(&cap->lock);
     return may_run;
-}
-
-/* The same for a vCPU that runs in any case: then its domain owes the time. */
-void sched_cap_borrow(struct vcpu *v, nsec_t now)
-{
-    struct sched_cap *cap = &v->domain->cap;
-
-    spin_lock(&cap->lock);
-    if (cap->percent) {
-        refill(cap, now);
-        v->granted = grant(v->domain);
-    }
-    spin_unlock(&cap->lock);
 }
 
 /* Gives back `unused` of a grant; below 0: `v` ran for longer. */
@@ -118,49 +97,36 @@ void sched_cap_give_back(struct vcpu *v, int64_t unused)
     spin_unlock(&cap->lock);
 }
 
-/* The number of the vCPU that was parked next after the last, or MAX_VCPUS. */
-static size_t next_parked(const struct sched_cap *cap)
-{
-    size_t id = bitmap_next(cap->parked, MAX_VCPUS, cap->next);
-
-    return id < MAX_VCPUS ? id : bitmap_next(cap->parked, MAX_VCPUS, 0);
-}
-
 /*
- * Whose turn it is to be let go, and for how long; or NULL. With some left but
- * no budget the timer is armed again.
+ * Lets the parked go on while there is a budget, each after the one that was
+ * let go before it. Who has been can't be back before the budget is used up.
  */
-static struct vcpu *choose_parked(struct domain *d, nsec_t now, nsec_t *time)
-{
-    struct sched_cap *cap = &d->cap;
-    struct vcpu *v = NULL;
-    size_t id;
-
-    spin_lock(&cap->lock);
-    id = next_parked(cap);
-    if (cap->percent && id < MAX_VCPUS) {
-        refill(cap, now);
-        if (cap->budget > 0) {
-            v = d->vcpus[id];
-            *time = grant(d);
-            cap->next = (unsigned)id + 1;
-        } else {
-            timer_arm(&cap->timer, time_of_budget(cap));
-        }
-    }
-    spin_unlock(&cap->lock);
-    return v;
-}
-
-/* Who has been let go can't be back before the budget is used up. */
 static void budget_is_due(struct timer *t, nsec_t now)
 {
     struct domain *d = container_of(t, struct domain, cap.timer);
-    struct vcpu *v;
-    nsec_t time;
+    struct sched_cap *cap = &d->cap;
 
-    while ((v = choose_parked(d, now, &time)))
-        sched_unpark(v, time);
+    spin_lock(&cap->lock);
+    while (cap->percent) {
+        size_t id = bitmap_next(cap->parked, MAX_VCPUS, cap->next);
+        nsec_t time;
+
+        if (id == MAX_VCPUS)
+            id = bitmap_next(cap->parked, MAX_VCPUS, 0);
+        if (id == MAX_VCPUS)
+            break;
+        refill(cap, now);
+        if (cap->budget <= 0) {
+            timer_arm(&cap->timer, time_of_budget(cap));
+            break;
+        }
+        cap->next = (unsigned)id + 1;
+        time = grant(d);
+        spin_unlock(&cap->lock);
+        sched_unpark(d->vcpus[id], time);
+        spin_lock(&cap->lock);
+    }
+    spin_unlock(&cap->lock);
 }
 
 /* Prepares the member `cap` of a new domain: without a limit. */
@@ -169,13 +135,9 @@ void sched_cap_init(struct sched_cap *cap)
     timer_init(&cap->timer, this_pcpu()->id, budget_is_due);
 }
 
-/*
- * Stops what serves the cap of a domain, all of whose vCPUs are paused for
- * good. With no lock held.
- */
-void sched_cap_end(struct sched_cap *cap)
+static void begin_anew(struct vcpu *v)
 {
-    timer_cancel_sync(&cap->timer);
+    sched_unpark(v, 0);
 }
 
 /*
@@ -193,5 +155,5 @@ void sched_set_cap(struct domain *d, uint32_t percent)
     cap->refilled_at = arch_now();
     timer_cancel(&cap->timer);
     spin_unlock(&cap->lock);
-    domain_for_each_vcpu(d, sched_begin_anew);
+    domain_for_each_vcpu(d, begin_anew);
 }

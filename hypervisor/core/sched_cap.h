@@ -35,26 +35,12 @@ struct sched_cap {
     struct timer timer;                       /* armed while a vCPU is parked */
 };
 
-static inline bool sched_cap_is_set(const struct sched_cap *cap)
-{
-    return __atomic_load_n(&cap->percent, __ATOMIC_RELAXED) != 0;
-}
-
-static inline bool sched_cap_has_parked(const struct sched_cap *cap,
-                                        unsigned id)
-{
-    return bit_test(cap->parked, id);
-}
-
 void sched_cap_init(struct sched_cap *cap);
-void sched_cap_end(struct sched_cap *cap);
 void sched_set_cap(struct domain *d, uint32_t percent);
 
 /* For the scheduler alone, with the run_lock of the vCPU's queue. */
 bool sched_cap_take(struct vcpu *v, nsec_t now);
-void sched_cap_borrow(struct vcpu *v, nsec_t now);
 void sched_cap_give_back(struct vcpu *v, int64_t unused);
 
 /* sched.c, for sched_cap.c alone: with no lock held. */
 void sched_unpark(struct vcpu *v, nsec_t grant);
-void sched_begin_anew(struct vcpu *v);

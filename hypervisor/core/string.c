@@ -14,17 +14,16 @@ typedef uint64_t word __attribute__((may_alias, aligned(1)));
 #define WORD sizeof(word)
 #define ROUND (4 * WORD)
 
-/* Copies `n` bytes; the ranges don't overlap. Returns `dst`. */
-hot_path void *memcpy(void *restrict dst, const void *restrict src, size_t n)
+/* Copies from the first byte on: `to` may lie below what it overlaps. */
+static inline void copy_forwards(char *to, const char *from, size_t n)
 {
-    const char *from = src;
-    char *to = dst, *last_word;
+    char *last_word;
     word last;
 
     if (n < WORD) {
         while (n-- > 0)
             *to++ = *from++;
-        return dst;
+        return;
     }
     last = *(const word *)(from + n - WORD); /* may overlap the one before */
     last_word = to + n - WORD;
@@ -41,15 +40,13 @@ hot_path void *memcpy(void *restrict dst, const void *restrict src, size_t n)
     for (; to < last_word; to += WORD, from += WORD)
         *(word *)to = *(const word *)from;
     *(word *)last_word = last;
-    return dst;
 }
 
-static void copy_backwards(char *to, const char *from, size_t n)
+/* Copies `n` bytes; the ranges don't overlap. Returns `dst`. */
+hot_path void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
-    for (; n >= WORD; n -= WORD)
-        *(word *)(to + n - WORD) = *(const word *)(from + n - WORD);
-    while (n-- > 0)
-        to[n] = from[n];
+    copy_forwards(dst, src, n);
+    return dst;
 }
 
 /* Copies `n` bytes as if through a buffer of its own. Returns `dst`. */
@@ -58,14 +55,14 @@ void *memmove(void *dst, const void *src, size_t n)
     char *to = dst;
     const char *from = src;
 
-    if ((uintptr_t)dst - (uintptr_t)src < n) {
-        copy_backwards(to, from, n);
+    if ((uintptr_t)dst - (uintptr_t)src >= n) {
+        copy_forwards(to, from, n);
         return dst;
     }
-    for (; n >= WORD; n -= WORD, to += WORD, from += WORD)
-        *(word *)to = *(const word *)from;
+    for (; n >= WORD; n -= WORD)
+        *(word *)(to + n - WORD) = *(const word *)(from + n - WORD);
     while (n-- > 0)
-        *to++ = *from++;
+        to[n] = from[n];
     return dst;
 }
 
@@ -111,17 +108,7 @@ void *memchr(const void *s, int byte, size_t n)
     return NULL;
 }
 
-/* The number of bytes before the terminator. */
-size_t strlen(const char *s)
-{
-    size_t n = 0;
-
-    while (s[n])
-        n++;
-    return n;
-}
-
-/* As strlen, but looks at no more than `max` bytes. */
+/* The number of bytes before the terminator, at most `max`. */
 size_t strnlen(const char *s, size_t max)
 {
     size_t n = 0;
@@ -131,15 +118,16 @@ size_t strnlen(const char *s, size_t max)
     return n;
 }
 
-/* Negative, zero or positive as `a` sorts against `b`. */
-int strcmp(const char *a, const char *b)
+/* The number of bytes before the terminator. */
+size_t strlen(const char *s)
 {
-    while (*a && *a == *b)
-        a++, b++;
-    return (unsigned char)*a - (unsigned char)*b;
+    return strnlen(s, SIZE_MAX);
 }
 
-/* As strcmp, but looks at no more than `n` bytes of each. */
+/*
+ * Negative, zero or positive as `a` sorts against `b`, of each of which no
+ * more than `n` bytes count.
+ */
 int strncmp(const char *a, const char *b, size_t n)
 {
     for (; n > 0; n--, a++, b++)

@@ -14,6 +14,5 @@ int memcmp(const void *a, const void *b, size_t n);
 void *memchr(const void *s, int byte, size_t n);
 size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t max);
-int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);

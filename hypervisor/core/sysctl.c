@@ -97,8 +97,9 @@ static uint64_t ram_pages(void)
     uint64_t bytes = 0;
 
     for (unsigned i = 0; i < machine_e820_count; i++)
-        if (machine_e820_is_ram(i))
-            bytes += machine_e820_end(i) - machine_e820_start(i);
+        if (machine_e820[i].type == E820_TYPE_RAM)
+            bytes += (uint64_t)machine_e820[i].size_hi << 32 |
+                     machine_e820[i].size_lo;
     return bytes >> PAGE_SHIFT;
 }
 

@@ -16,10 +16,8 @@
 enum unpack_method {
     UNPACK_NONE, /* not packed */
     UNPACK_GZIP,
-    UNPACK_BZIP2,
     UNPACK_LZMA,
     UNPACK_XZ,
-    UNPACK_LZO,
     UNPACK_LZ4,
     UNPACK_ZSTD,
     UNPACK_METHODS,
@@ -40,34 +38,21 @@ struct unpack_job {
     struct arena *arena;
 };
 
-/* Unpack all of the job. Returns 0, or -Exxx with *why. */
-typedef int unpack_fn(const struct unpack_job *job, const char **why);
+/* Unpacks all of the job; NULL, or why not, as in elf.h. */
+typedef const char *unpack_fn(const struct unpack_job *job);
 
 unpack_fn unpack_gzip;
-unpack_fn unpack_lzma;
 unpack_fn unpack_xz;
 unpack_fn unpack_zstd;
 
-const char *unpack_method_name(enum unpack_method method);
-bool unpack_is_supported(enum unpack_method method);
+/* What decoders have to say. */
+#define UNPACK_NO_MEMORY "unpacking it takes more memory than is set aside"
+#define UNPACK_DAMAGED                                                         \
+    "its packed data are damaged, cut short or not of the declared size"
+
 size_t unpack_arena_size(enum unpack_method method);
-must_check int unpack(enum unpack_method method, const struct unpack_job *job,
-                      const char **why);
-
-/* -EINVAL, with the reason in *why. */
-static inline int unpack_refuse(const char **why, const char *reason)
-{
-    *why = reason;
-    return -EINVAL;
-}
-
-/*
- * For decoders of a whole stream: 0 when it filled the job's output exactly
- * and nothing is left behind it; else -EINVAL.
- */
-must_check int unpack_check_size(const struct unpack_job *job,
-                                 uint64_t produced, uint64_t left,
-                                 const char **why);
+must_check const char *unpack(enum unpack_method method,
+                              const struct unpack_job *job);
 
 /* As libraries call them; `arena` is a struct arena. */
 void *arena_alloc(void *arena, size_t count, size_t size);

@@ -17,37 +17,8 @@ static voidpf allocate(voidpf arena, uInt count, uInt size)
     return arena_alloc(arena, count, size);
 }
 
-/*
- * Once the output is full the decoder must still see the trailer; it gets one
- * byte of room for data that must not come.
- */
-static int inflate_all(z_stream *stream, Bytef *spare)
-{
-    int result = inflate(stream, Z_FINISH);
-
-    if (stream->avail_out > 0 || (result != Z_OK && result != Z_BUF_ERROR))
-        return result;
-    stream->next_out = spare;
-    stream->avail_out = 1;
-    return inflate(stream, Z_FINISH);
-}
-
-static int judge(const z_stream *stream, int result,
-                 const struct unpack_job *job, const char **why)
-{
-    if (result == Z_MEM_ERROR) {
-        *why = "unpacking it (gzip) takes more memory than is set aside";
-        return -ENOMEM;
-    }
-    if (stream->total_out <= job->out_size && result != Z_STREAM_END)
-        return unpack_refuse(why, result == Z_OK || result == Z_BUF_ERROR
-                                      ? "its gzip data are cut short"
-                                      : "its gzip data are damaged");
-    return unpack_check_size(job, stream->total_out, stream->avail_in, why);
-}
-
-/* Unpack one gzip member; see unpack(). */
-int unpack_gzip(const struct unpack_job *job, const char **why)
+/* Unpacks one gzip member; see unpack(). */
+const char *unpack_gzip(const struct unpack_job *job)
 {
     z_stream stream = {
         .next_in = (z_const Bytef *)job->packed,
@@ -58,15 +29,16 @@ int unpack_gzip(const struct unpack_job *job, const char **why)
         .zfree = arena_release,
         .opaque = job->arena,
     };
-    Bytef spare;
     int result;
 
-    if (job->packed_size > UINT32_MAX || job->out_size > UINT32_MAX) {
-        *why = "its gzip data are larger than 4 GiB";
-        return -E2BIG;
-    }
+    if (job->packed_size > UINT32_MAX || job->out_size > UINT32_MAX)
+        return "its gzip data are larger than 4 GiB";
     result = inflateInit2(&stream, WINDOW_BITS + GZIP_ONLY);
     if (result == Z_OK)
-        result = inflate_all(&stream, &spare);
-    return judge(&stream, result, job, why);
+        result = inflate(&stream, Z_FINISH);
+    if (result == Z_MEM_ERROR)
+        return UNPACK_NO_MEMORY;
+    return result == Z_STREAM_END && !stream.avail_in && !stream.avail_out
+               ? NULL
+               : UNPACK_DAMAGED;
 }

@@ -45,10 +45,7 @@ struct vcpu {
     bool initialised;      /* atomic: has a context */
     bool initialising;     /* atomic: is being given one */
     bool is_queued;
-    bool is_eligible; /* queued: not ahead of the queue's time */
-    bool is_waking;   /* asks for a short slice first */
     bool has_yielded;
-    bool is_choosy;       /* has a `home` among the pCPUs where it may run */
     unsigned pause_count; /* runs only at zero */
     unsigned cpu;         /* atomic: whose run queue it belongs to */
     unsigned loaded_on;   /* atomic: pCPU with its registers, NO_PCPU */
@@ -57,15 +54,12 @@ struct vcpu {
     struct prioq_node run_node;
     uint64_t virtual_start; /* in the queue's virtual time */
     uint64_t virtual_deadline;
-    int64_t lag;          /* virtual_start - run_clock when it left */
-    uint64_t left_at;     /* run_clock when it left */
     nsec_t charged_at;    /* running: paid for up to here */
     nsec_t granted;       /* of a capped domain's time, before it runs */
     nsec_t granted_until; /* the same while it runs; 0: no cap */
     nsec_t moved_at;      /* when it last moved to another queue */
     uint64_t affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)];
-    uint64_t soft_affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)]; /* as wanted */
-    uint64_t home[BITMAP_WORDS(CONFIG_MAX_PCPUS)]; /* the effective part */
+    uint64_t soft_affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)];
 
     /* the tools' own, domctl lock */
     unsigned debug_pauses; /* by gdbsx, of those in pause_count */

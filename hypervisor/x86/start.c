@@ -50,15 +50,14 @@ static struct options {
     struct cmdline_memory dom0_mem;
     struct cmdline_range dom0_vcpus;
     struct cmdline_serial serial[UART_COUNT];
-    struct log_threshold log, guest_log;
     uint64_t max_cpus;
-    unsigned consoles, sides, reboot;
+    unsigned log, guest_log, consoles, sides, reboot;
     bool noreboot;
 } options = {
     .serial = {{115200, 8, 'n', 1, 0x3f8, 4}, {115200, 8, 'n', 1, 0x2f8, 3}},
     .consoles = 1 | CONSOLE_VGA,
-    .log = LOG_THRESHOLD_DEFAULT,
-    .guest_log = LOG_THRESHOLD_GUESTS,
+    .log = LOG_SHOWN,
+    .guest_log = LOG_SHOWN_OF_GUESTS,
     .max_cpus = MAX_PCPUS,
 };
 
@@ -101,10 +100,8 @@ static const struct cmdline_option option_table[] = {
     OPTION("sides", choice, .target = &options.sides, .choices = sides_choices),
     OPTION("noreboot", bool, .target = &options.noreboot),
     /* Xen's words about BIOS calls, in every distribution's UEFI entry. */
-    OPTION("real-mode", ignored, .target = NULL),
-    OPTION("edd", ignored, .target = NULL),
-    /* Their other word at the line's start, which stands for the file. */
-    OPTION("placeholder", ignored, .target = NULL),
+    {.name = "no-real-mode"},
+    {.name = "edd"},
 };
 
 static void report_word(const char *word, const char *why)
@@ -151,8 +148,7 @@ static void build_dom0(void)
     if (!boot.module_count)
         panic("No dom0 kernel: add a module2 line with a kernel after the "
               "multiboot2 line of the GRUB entry");
-    if (dom0_build(&o))
-        panic("dom0 can't be started");
+    dom0_build(&o);
     if (ioport_domain_create(dom0))
         panic("No memory for dom0's I/O bitmap");
     arch_domain_publish_clock(dom0);
@@ -207,7 +203,7 @@ void start(uint32_t information)
     read_information(information);
     cmdline_parse(boot.command_line, option_table, ARRAY_LEN(option_table),
                   report_word);
-    log_set_thresholds(options.log, options.guest_log);
+    log_set_levels(options.log, options.guest_log);
     console_init_serial(options.consoles, options.serial);
     log_info("Mica, a paravirtualization hypervisor, " MICA_VERSION);
     log_info("command line: %s", boot.command_line);

@@ -130,31 +130,27 @@ static bool try_unpack(enum unpack_method method, const uint8_t *in,
 {
     struct arena arena = {arena_memory, sizeof(arena_memory), 0};
     uint8_t *packed = malloc(size + 1);
-    const char *why = NULL;
     struct unpack_job job = {packed, size, NULL, out_size, &arena};
-    int error;
+    const char *why;
 
     *out = malloc(out_size + 1);
     job.out = *out;
     memcpy(packed, in, size);
-    error = unpack(method, &job, &why);
-    claim((error == 0) == (why == NULL));
+    why = unpack(method, &job);
     claim(arena.used <= arena.size);
     free(packed);
-    return !error;
+    return !why;
 }
 
 static void check_file(size_t size, const uint8_t *original,
                        size_t original_size)
 {
     struct kernel_image kernel;
-    const char *why = NULL;
     uint8_t *exact = malloc(size + 1);
     uint8_t *out;
 
     memcpy(exact, file, size);
-    if (kernel_image_open(&kernel, exact, size, &why)) {
-        claim(why != NULL);
+    if (kernel_image_open(&kernel, exact, size)) {
         free(exact);
         return;
     }
@@ -166,9 +162,8 @@ static void check_file(size_t size, const uint8_t *original,
             try_unpack(kernel.method, kernel.payload, kernel.payload_size,
                        kernel.unpacked_size, &out);
 
-        claim(!original || !unpack_is_supported(kernel.method) ||
-              (is_good && kernel.unpacked_size == original_size &&
-               !memcmp(out, original, original_size)));
+        claim(!original || (is_good && kernel.unpacked_size == original_size &&
+                            !memcmp(out, original, original_size)));
         free(out);
     }
     free(exact);

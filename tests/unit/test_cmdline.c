@@ -6,19 +6,18 @@
 #include "core/cmdline.h"
 
 static struct {
-    bool noreboot;
-    bool sync;
+    bool noreboot, sync;
     uint64_t number;
     char text[16];
     unsigned int sides, reboot, consoles;
     struct cmdline_memory memory;
     struct cmdline_serial com1;
-    struct log_threshold level;
+    unsigned level;
     struct cmdline_range vcpus;
 } got;
 
 static const char *const sides[] = {"lazy", "isolated", "classic", NULL};
-static const char *const reboots[] = {"acpi", "kbd", "triple", "t", NULL};
+static const char *const reboots[] = {"acpi", "kbd", "triple", NULL};
 static const char *const consoles[] = {"com1", "com2", "vga", "none", NULL};
 
 static const char *parse_text(const struct cmdline_option *o, const char *value)
@@ -38,7 +37,7 @@ static const struct cmdline_option options[] = {
      .min = 2,
      .max = 1000},
     {.name = "text", .parse = parse_text, .target = got.text},
-    {.name = "edd", .parse = cmdline_parse_ignored},
+    {.name = "edd"},
     {.name = "sides",
      .parse = cmdline_parse_choice,
      .target = &got.sides,
@@ -83,7 +82,6 @@ START_TEST(test_cmdline_parse_of_empty_line_changes_nothing)
 {
     parse("", "");
     parse(" \t \n ", "");
-    parse("\"\" ''", "");
     parse("--", "");
 }
 END_TEST
@@ -92,18 +90,17 @@ START_TEST(test_cmdline_parse_of_a_usual_line_understands_all)
 {
     parse("/boot/mica.gz dom0_mem=1G,max:2G,min:512M com1=115200,8n1 "
           "console=com1,vga loglvl=all noreboot sides=isolated "
-          "dom0_max_vcpus=2 sync_console edd=off no-edd",
+          "dom0_max_vcpus=2 sync_console edd=off",
           "");
-    ck_assert_uint_eq(got.memory.want.n, 1ull << 30);
-    ck_assert_uint_eq(got.memory.max.n, 2ull << 30);
-    ck_assert_uint_eq(got.memory.min.n, 512ull << 20);
+    ck_assert_uint_eq(got.memory.want.bytes, 1ull << 30);
+    ck_assert_uint_eq(got.memory.max.bytes, 2ull << 30);
+    ck_assert_uint_eq(got.memory.min.bytes, 512ull << 20);
     ck_assert_uint_eq(got.com1.baud, 115200);
     ck_assert_uint_eq(got.com1.data_bits, 8);
     ck_assert_int_eq(got.com1.parity, 'n');
     ck_assert_uint_eq(got.com1.stop_bits, 1);
     ck_assert_uint_eq(got.consoles, 1 | 4);
-    ck_assert_uint_eq(got.level.always, 4);
-    ck_assert_uint_eq(got.level.limited, 4);
+    ck_assert_uint_eq(got.level, LOG_LEVELS);
     ck_assert(got.noreboot && got.sync);
     ck_assert_uint_eq(got.sides, 1);
     ck_assert_uint_eq(got.vcpus.min, 2);
@@ -125,10 +122,8 @@ static const struct {
     {"sync_console=off", false},
     {"sync_console=false", false},
     {"sync_console=no", false},
-    {"no-sync_console", false},
-    {"no-sync-console", false},
-    {"sync_console no-sync_console", false},
-    {"no-sync_console sync_console", true},
+    {"sync_console sync_console=no", false},
+    {"sync_console=no sync_console", true},
 };
 
 START_TEST(test_cmdline_parse_of_bool_sets_it)
@@ -144,10 +139,8 @@ static const char *const bad_words[] = {
     "nonsense=1",
     "no-nonsense",
     "no-",
-    "no-number",
     "=",
     "=1",
-    "no-noreboot=1",
     "noreboot=2",
     "sync_console=ON",
     "sync_consol",
@@ -159,7 +152,6 @@ static const char *const bad_words[] = {
     "number=12x",
     "number=0x",
     "number=99999999999999999999",
-    "no-edd=1",
     "text=0123456789abcdef",
     "sides=",
     "sides",
@@ -174,7 +166,7 @@ static const char *const bad_words[] = {
     "dom0_mem=16777216t",
     "dom0_mem=1G;2G",
     "dom0_mem=min:",
-    "dom0_mem=101%",
+    "dom0_mem=25%",
     "dom0_mem=max=2G",
     "com1=fast",
     "com1=115200,9n1",
@@ -197,7 +189,6 @@ static const char *const bad_words[] = {
     "loglvl=all/some",
     "loglvl=info/all/all",
     "dom0_max_vcpus=",
-    "dom0_max_vcpus=-",
     "dom0_max_vcpus=0",
     "dom0_max_vcpus=4-2",
     "dom0_max_vcpus=1-2-3",
@@ -240,23 +231,16 @@ static const struct {
 START_TEST(test_cmdline_parse_of_size_counts_bytes)
 {
     parse(sizes[_i].line, "");
-    ck_assert_uint_eq(got.memory.want.n, sizes[_i].bytes);
+    ck_assert_uint_eq(got.memory.want.bytes, sizes[_i].bytes);
 }
 END_TEST
 
-START_TEST(test_cmdline_parse_keeps_blanks_inside_quotes)
+START_TEST(test_cmdline_parse_passes_over_the_file_name)
 {
-    parse("text=\"a b\" number=3", "");
-    ck_assert_str_eq(got.text, "a b");
-    ck_assert_uint_eq(got.number, 3);
-    parse("'text=it is'", "");
-    ck_assert_str_eq(got.text, "it is");
-    parse("text=a'\"'b\"'\"c", "");
-    ck_assert_str_eq(got.text, "a\"b'c");
-    parse("text=\"open end", "");
-    ck_assert_str_eq(got.text, "open end");
-    parse("text=", "");
-    ck_assert_str_eq(got.text, "");
+    parse("placeholder number=3", "");
+    parse("/boot/mica.gz number=3", "");
+    parse("number=3 placeholder", "placeholder;");
+    parse("placeholders", "placeholders;");
 }
 END_TEST
 
@@ -264,8 +248,6 @@ START_TEST(test_cmdline_parse_of_choice_takes_abbreviations)
 {
     parse("sides=c", "");
     ck_assert_uint_eq(got.sides, 2);
-    parse("reboot=t", "");
-    ck_assert_uint_eq(got.reboot, 3);
     parse("reboot=tr", "");
     ck_assert_uint_eq(got.reboot, 2);
     parse("reboot=k", "");
@@ -293,9 +275,9 @@ START_TEST(test_cmdline_parse_stops_at_the_separator)
 {
     parse("number=4 -- number=5 nonsense", "");
     ck_assert_uint_eq(got.number, 4);
-    parse("number=5 'text=-- y' -- nonsense", "");
+    parse("number=5 text=--y -- nonsense", "");
     ck_assert_uint_eq(got.number, 5);
-    ck_assert_str_eq(got.text, "-- y");
+    ck_assert_str_eq(got.text, "--y");
 }
 END_TEST
 
@@ -328,15 +310,14 @@ START_TEST(test_cmdline_parse_memory_knows_relative_amounts)
 {
     uint64_t gib = 1ull << 30;
 
-    parse("dom0_mem=-256M,max:25%", "");
+    parse("dom0_mem=-256M,max:-1M", "");
     ck_assert_uint_eq(cmdline_amount_of(&got.memory.want, gib, 0), 768u << 20);
-    ck_assert_uint_eq(cmdline_amount_of(&got.memory.max, gib, 0), gib / 4);
+    ck_assert_uint_eq(cmdline_amount_of(&got.memory.max, gib, 0), 1023u << 20);
     ck_assert_uint_eq(cmdline_amount_of(&got.memory.min, gib, 42), 42);
     ck_assert_uint_eq(cmdline_amount_of(&got.memory.want, 1000, 0), 0);
-    parse("dom0_mem=max:100%", "");
+    parse("dom0_mem=max:0", "");
     ck_assert_uint_eq(cmdline_amount_of(&got.memory.want, gib, 7), 7);
-    ck_assert_uint_eq(cmdline_amount_of(&got.memory.max, UINT64_MAX, 7),
-                      UINT64_MAX);
+    ck_assert_uint_eq(cmdline_amount_of(&got.memory.max, gib, 7), 0);
     parse("dom0_mem=2G", "");
     ck_assert_uint_eq(cmdline_amount_of(&got.memory.want, gib, 7), gib);
 }
@@ -344,18 +325,16 @@ END_TEST
 
 static const struct {
     const char *line;
-    unsigned always, limited;
+    unsigned level;
 } levels[] = {
-    {"loglvl=none", 0, 0},        {"loglvl=error", 1, 1},
-    {"loglvl=warning/all", 2, 4}, {"loglvl=info/debug", 3, 4},
-    {"loglvl=all/none", 4, 0},
+    {"loglvl=none", 0},       {"loglvl=error", 1},    {"loglvl=warning/all", 4},
+    {"loglvl=info/debug", 4}, {"loglvl=all/none", 4}, {"loglvl=info/none", 3},
 };
 
-START_TEST(test_cmdline_parse_level_knows_both_bounds)
+START_TEST(test_cmdline_parse_level_takes_the_higher)
 {
     parse(levels[_i].line, "");
-    ck_assert_uint_eq(got.level.always, levels[_i].always);
-    ck_assert_uint_eq(got.level.limited, levels[_i].limited);
+    ck_assert_uint_eq(got.level, levels[_i].level);
 }
 END_TEST
 
@@ -367,6 +346,7 @@ static const struct {
     {"dom0_max_vcpus=2-4", 2, 4},
     {"dom0_max_vcpus=2-", 2, UINT32_MAX},
     {"dom0_max_vcpus=-4", 1, 4},
+    {"dom0_max_vcpus=-", 1, UINT32_MAX},
     {"dom0-max-vcpus=4294967295", UINT32_MAX, UINT32_MAX},
 };
 
@@ -391,13 +371,13 @@ static TCase *make_case(void)
         ARRAY_LEN(bad_words));
     tcase_add_loop_test(tc, test_cmdline_parse_of_size_counts_bytes, 0,
                         ARRAY_LEN(sizes));
-    tcase_add_test(tc, test_cmdline_parse_keeps_blanks_inside_quotes);
+    tcase_add_test(tc, test_cmdline_parse_passes_over_the_file_name);
     tcase_add_test(tc, test_cmdline_parse_of_choice_takes_abbreviations);
     tcase_add_test(tc, test_cmdline_parse_of_long_word_reports_its_beginning);
     tcase_add_test(tc, test_cmdline_parse_stops_at_the_separator);
     tcase_add_test(tc, test_cmdline_parse_serial_keeps_what_is_left_out);
     tcase_add_test(tc, test_cmdline_parse_memory_knows_relative_amounts);
-    tcase_add_loop_test(tc, test_cmdline_parse_level_knows_both_bounds, 0,
+    tcase_add_loop_test(tc, test_cmdline_parse_level_takes_the_higher, 0,
                         ARRAY_LEN(levels));
     tcase_add_loop_test(tc, test_cmdline_parse_range_knows_open_ends, 0,
                         ARRAY_LEN(ranges));

@@ -112,37 +112,34 @@ static struct image make_kernel(void)
     return im;
 }
 
-static int open_size(const struct image *im, size_t size)
+static bool open_size(const struct image *im, size_t size)
 {
     struct elf_image elf;
     uint8_t *exact = malloc(size ? size : 1);
-    int result;
 
     memcpy(exact, im->bytes, size);
-    why = NULL;
-    result = elf_open(&elf, exact, size, &why);
+    why = elf_open(&elf, exact, size);
     free(exact);
-    ck_assert((result == 0) == (why == NULL));
-    return result;
+    return !why;
 }
 
-static int open_image(const struct image *im)
+static bool open_image(const struct image *im)
 {
     return open_size(im, sizeof(im->bytes));
 }
 
-static int read_notes(const struct image *im, struct elf_notes *notes)
+static bool read_notes(const struct image *im, struct elf_notes *notes)
 {
     struct elf_image elf;
 
-    ck_assert_int_eq(elf_open(&elf, im->bytes, sizeof(im->bytes), &why), 0);
-    why = NULL;
-    return elf_notes_read(notes, &elf, &why);
+    ck_assert_ptr_null(elf_open(&elf, im->bytes, sizeof(im->bytes)));
+    why = elf_notes_read(notes, &elf);
+    return !why;
 }
 
 static void assert_refused(const struct image *im, const char *words)
 {
-    ck_assert_int_eq(open_image(im), -ENOEXEC);
+    ck_assert(!open_image(im));
     ck_assert_msg(strstr(why, words), "\"%s\" lacks \"%s\"", why, words);
 }
 
@@ -150,7 +147,7 @@ static void assert_notes_refused(const struct image *im, const char *words)
 {
     struct elf_notes notes;
 
-    ck_assert_int_eq(read_notes(im, &notes), -ENOEXEC);
+    ck_assert(!read_notes(im, &notes));
     ck_assert_msg(strstr(why, words), "\"%s\" lacks \"%s\"", why, words);
 }
 
@@ -161,7 +158,7 @@ START_TEST(test_elf_open_of_good_image_succeeds)
     struct elf_segment s;
     unsigned int index = 0;
 
-    ck_assert_int_eq(elf_open(&elf, im.bytes, sizeof(im.bytes), &why), 0);
+    ck_assert_ptr_null(elf_open(&elf, im.bytes, sizeof(im.bytes)));
     ck_assert_uint_eq(elf.entry, 0x1000000);
     ck_assert_uint_eq(elf.load_start, 0x1000000);
     ck_assert_uint_eq(elf.load_end, 0x1001000);
@@ -179,8 +176,8 @@ START_TEST(test_elf_open_of_every_truncation_is_refused)
     size_t size;
 
     for (size = 0; size < 2048; size++)
-        ck_assert_int_eq(open_size(&im, size), -ENOEXEC);
-    ck_assert_int_eq(open_size(&im, 2048), 0);
+        ck_assert(!open_size(&im, size));
+    ck_assert(open_size(&im, 2048));
 }
 END_TEST
 
@@ -191,18 +188,18 @@ static const struct {
     const char *words;
 } bad_headers[] = {
     {0, 0x464c457e, 4, "not an ELF"},
-    {4, 1, 1, "32-bit"},
+    {4, 1, 1, "another processor"},
     {5, 2, 1, "unknown kind"},
     {6, 0, 1, "unknown kind"},
     {18, 183, 2, "another processor"},
-    {16, 3, 2, "relocatable"},
+    {16, 3, 2, "not an executable"},
     {16, 1, 2, "not an executable"},
     {16, 4, 2, "not an executable"},
-    {54, 0, 2, "unknown size"},
-    {54, 0xffff, 2, "unknown size"},
-    {56, 0, 2, "no program headers"},
-    {56, 65, 2, "more than 64"},
-    {56, 0xffff, 2, "more than 64"},
+    {54, 0, 2, "unknown kind"},
+    {54, 0xffff, 2, "unknown kind"},
+    {56, 0, 2, "nothing to load"},
+    {56, 65, 2, "unknown kind"},
+    {56, 0xffff, 2, "unknown kind"},
     {32, UINT64_MAX, 8, "cut short"},
     {32, UINT64_MAX - 111, 8, "cut short"},
     {32, IMAGE_SIZE - 111, 8, "cut short"},
@@ -233,10 +230,6 @@ static const struct {
     {{.type = 1, .paddr = 1, .memsz = UINT64_MAX}, "end of the address"},
     {{.type = 4, .offset = UINT64_MAX - 7, .filesz = 8}, "cut short"},
     {{.type = 4, .offset = 8, .filesz = UINT64_MAX}, "cut short"},
-    {{.type = 1, .paddr = 0x1000000, .memsz = 1}, "overlap"},
-    {{.type = 1, .paddr = 0x1000fff, .memsz = 1}, "overlap"},
-    {{.type = 1, .paddr = 0xffffff, .memsz = 2}, "overlap"},
-    {{.type = 1, .paddr = 0, .memsz = 0x7fffffffffffffff}, "overlap"},
 };
 
 START_TEST(test_elf_open_of_bad_segment_is_refused)
@@ -245,15 +238,6 @@ START_TEST(test_elf_open_of_bad_segment_is_refused)
 
     put_phdr(&im, 1, bad_segments[_i].p);
     assert_refused(&im, bad_segments[_i].words);
-}
-END_TEST
-
-START_TEST(test_elf_open_accepts_segments_that_touch)
-{
-    struct image im = make_image();
-
-    put_phdr(&im, 1, (struct phdr){.type = 1, .paddr = 0x1001000, .memsz = 1});
-    ck_assert_int_eq(open_image(&im), 0);
 }
 END_TEST
 
@@ -267,7 +251,7 @@ START_TEST(test_elf_open_ignores_other_segments_numbers)
                            .filesz = UINT64_MAX,
                            .paddr = UINT64_MAX,
                            .memsz = UINT64_MAX});
-    ck_assert_int_eq(open_image(&im), 0);
+    ck_assert(open_image(&im));
 }
 END_TEST
 
@@ -278,7 +262,7 @@ START_TEST(test_elf_open_accepts_a_segment_up_to_the_top_address)
     put_phdr(
         &im, 1,
         (struct phdr){.type = 1, .vaddr = 0xfffffffffffff000, .memsz = 4096});
-    ck_assert_int_eq(open_image(&im), 0);
+    ck_assert(open_image(&im));
 }
 END_TEST
 
@@ -300,7 +284,7 @@ START_TEST(test_elf_open_with_64_headers_at_the_end_succeeds)
     memset(im.bytes + at + 56, 0, 63 * sizeof(struct phdr));
     put64(&im, 32, at);
     put16(&im, 56, 64);
-    ck_assert_int_eq(open_image(&im), 0);
+    ck_assert(open_image(&im));
     put64(&im, 32, at + 1);
     assert_refused(&im, "cut short");
 }
@@ -335,7 +319,7 @@ START_TEST(test_elf_next_note_skips_foreign_and_zero_notes)
     put_note(&im, 1, "\1\2\3\4", 4);
     put_text(&im, 5, "xen-3.0");
     put_text(&im, 8, "generic");
-    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert(read_notes(&im, &notes));
     ck_assert_uint_eq(notes.entry, 0x04030201);
 }
 END_TEST
@@ -354,13 +338,11 @@ START_TEST(test_elf_notes_of_linux_are_all_read)
     put_note(&im, 16, "\1\0\0", 4);
     put_number(&im, 12, 0xffff800000000000);
     put_number(&im, 18, 0x1000850);
-    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert(read_notes(&im, &notes));
     ck_assert_uint_eq(notes.entry, 0xffffffff81000010);
     ck_assert_uint_eq(notes.virt_base, 0xffffffff80000000);
-    ck_assert_uint_eq(notes.hv_start_low, 0xffff800000000000);
     ck_assert_uint_eq(notes.init_p2m, 0x8000000000);
-    ck_assert_uint_eq(notes.offered_features, 0x8811);
-    ck_assert_uint_eq(notes.required_features, 1);
+    ck_assert_uint_eq(notes.features, 0x8801);
     ck_assert(notes.has_init_p2m);
     ck_assert(notes.mod_start_is_pfn);
     ck_assert(!notes.has_hypercall_page);
@@ -375,10 +357,10 @@ START_TEST(test_elf_notes_without_dom0_bit_are_no_dom0)
     struct image im = make_kernel();
     struct elf_notes notes;
 
-    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert(read_notes(&im, &notes));
     ck_assert(elf_notes_can_be_dom0(&notes));
     put_note(&im, 17, "\x01\x80\0", 4);
-    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert(read_notes(&im, &notes));
     ck_assert(!elf_notes_can_be_dom0(&notes));
 }
 END_TEST
@@ -390,7 +372,7 @@ START_TEST(test_elf_notes_entry_falls_back_to_the_elf_entry)
 
     put_text(&im, 5, "xen-3.0");
     put_text(&im, 6, "linux");
-    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert(read_notes(&im, &notes));
     ck_assert_uint_eq(notes.entry, 0x1000000);
 }
 END_TEST
@@ -437,10 +419,10 @@ START_TEST(test_elf_notes_strings_are_bounded_and_printable)
     struct elf_notes notes;
 
     put_note(&im, 6, "linux\033[2J\377", 10);
-    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert(read_notes(&im, &notes));
     ck_assert_str_eq(notes.guest_os, "linux?[2J?");
     put_note(&im, 6, "0123456789012345678901234567890", 31);
-    ck_assert_int_eq(read_notes(&im, &notes), 0);
+    ck_assert(read_notes(&im, &notes));
     ck_assert_uint_eq(strlen(notes.guest_os), 31);
     put_note(&im, 6, "01234567890123456789012345678901", 32);
     assert_notes_refused(&im, "31 characters");
@@ -449,36 +431,33 @@ END_TEST
 
 static const struct {
     const char *text;
-    uint32_t offered, required;
-    const char *words;
+    bool is_good;
 } features[] = {
-    {"", 0, 0, NULL},
-    {"|||", 0, 0, NULL},
-    {"something_new", 0, 0, NULL},
-    {"dom0|!writable_page_tables|", 0x801, 1, NULL},
-    {"supervisor_mode_kernel", 8, 0, NULL},
-    {"!something_new", 0, 0, "unknown name"},
-    {"dom0|!", 0, 0, "unknown name"},
-    {"!dom", 0, 0, "unknown name"},
-    {"!dom00", 0, 0, "unknown name"},
-    {"!auto_translated_physmap", 0, 0, "doesn't offer"},
-    {"!writable_descriptor_tables", 0, 0, "doesn't offer"},
-    {"!supervisor_mode_kernel", 0, 0, "doesn't offer"},
+    {"", true},
+    {"|||", true},
+    {"something_new", true},
+    {"dom0|!writable_page_tables|", true},
+    {"!pae_pgdir_above_4gb|!dom0", true},
+    {"supervisor_mode_kernel", true},
+    {"!something_new", false},
+    {"dom0|!", false},
+    {"!dom", false},
+    {"!dom00", false},
+    {"!auto_translated_physmap", false},
+    {"!writable_descriptor_tables", false},
+    {"!supervisor_mode_kernel", false},
 };
 
-START_TEST(test_elf_notes_features_are_parsed)
+START_TEST(test_elf_notes_features_that_are_required_must_be_known)
 {
     struct image im = make_kernel();
     struct elf_notes notes;
 
     put_text(&im, 10, features[_i].text);
-    if (features[_i].words) {
-        assert_notes_refused(&im, features[_i].words);
-        return;
-    }
-    ck_assert_int_eq(read_notes(&im, &notes), 0);
-    ck_assert_uint_eq(notes.offered_features, features[_i].offered);
-    ck_assert_uint_eq(notes.required_features, features[_i].required);
+    if (features[_i].is_good)
+        ck_assert(read_notes(&im, &notes));
+    else
+        assert_notes_refused(&im, "doesn't offer");
 }
 END_TEST
 
@@ -492,7 +471,6 @@ static TCase *make_elf_case(void)
                         ARRAY_LEN(bad_headers));
     tcase_add_loop_test(tc, test_elf_open_of_bad_segment_is_refused, 0,
                         ARRAY_LEN(bad_segments));
-    tcase_add_test(tc, test_elf_open_accepts_segments_that_touch);
     tcase_add_test(tc, test_elf_open_ignores_other_segments_numbers);
     tcase_add_test(tc, test_elf_open_accepts_a_segment_up_to_the_top_address);
     tcase_add_test(tc, test_elf_open_without_loadable_segment_is_refused);
@@ -513,8 +491,9 @@ static TCase *make_notes_case(void)
     tcase_add_test(tc, test_elf_notes_of_other_interface_or_loader_are_refused);
     tcase_add_test(tc, test_elf_notes_with_odd_number_are_refused);
     tcase_add_test(tc, test_elf_notes_strings_are_bounded_and_printable);
-    tcase_add_loop_test(tc, test_elf_notes_features_are_parsed, 0,
-                        ARRAY_LEN(features));
+    tcase_add_loop_test(tc,
+                        test_elf_notes_features_that_are_required_must_be_known,
+                        0, ARRAY_LEN(features));
     return tc;
 }
 

@@ -26,10 +26,10 @@ static void setup(void)
     notes = (struct elf_notes){.virt_base = LINUX_BASE};
 }
 
-static int plan(size_t initrd, uint64_t pages)
+static bool plan(size_t initrd, uint64_t pages)
 {
-    why = NULL;
-    return guest_layout_plan(&l, &kernel, &notes, initrd, pages, &why);
+    why = guest_layout_plan(&l, &kernel, &notes, initrd, pages);
+    return !why;
 }
 
 /* Tables for [start, end), counted one address at a time. */
@@ -94,7 +94,7 @@ static void check_plan(uint64_t pages)
 
 START_TEST(test_layout_of_a_plain_kernel_is_one_mapping)
 {
-    ck_assert_int_eq(plan(10 * MIB + 5, PAGES_OF(256 * MIB)), 0);
+    ck_assert(plan(10 * MIB + 5, PAGES_OF(256 * MIB)));
     check_plan(PAGES_OF(256 * MIB));
     ck_assert_uint_eq(l.initrd, LINUX_BASE + 64 * MIB + PAGE_SIZE);
     ck_assert_uint_eq(l.initrd_pfn, PAGES_OF(l.initrd - l.virt_base));
@@ -112,7 +112,7 @@ START_TEST(test_layout_of_linux_keeps_initrd_and_p2m_apart)
 
     notes.mod_start_is_pfn = notes.has_init_p2m = true;
     notes.init_p2m = 0x8000000000;
-    ck_assert_int_eq(plan(10 * MIB + 5, pages), 0);
+    ck_assert(plan(10 * MIB + 5, pages));
     check_plan(pages);
     ck_assert_uint_eq(l.initrd, 0);
     ck_assert_uint_eq(l.start_info, LINUX_BASE + 64 * MIB + PAGE_SIZE);
@@ -131,7 +131,7 @@ START_TEST(test_layout_holds_for_many_sizes)
     for (uint64_t size = 0; size < 300 * MIB; size += 3 * MIB + 4321) {
         uint64_t pages = PAGES_OF(512 * MIB + size);
 
-        ck_assert_int_eq(plan(size, pages), 0);
+        ck_assert(plan(size, pages));
         check_plan(pages);
     }
 }
@@ -141,7 +141,7 @@ START_TEST(test_layout_of_a_low_kernel)
 {
     kernel = (struct kernel_layout){.virt_end = 3 * MIB, .virt_start = 0};
     notes.virt_base = 0;
-    ck_assert_int_eq(plan(0, PAGES_OF(64 * MIB)), 0);
+    ck_assert(plan(0, PAGES_OF(64 * MIB)));
     check_plan(PAGES_OF(64 * MIB));
 }
 END_TEST
@@ -151,22 +151,20 @@ START_TEST(test_layout_needs_exactly_what_it_uses)
     uint64_t used;
 
     notes.mod_start_is_pfn = true;
-    ck_assert_int_eq(plan(5 * MIB, PAGES_OF(256 * MIB)), 0);
+    ck_assert(plan(5 * MIB, PAGES_OF(256 * MIB)));
     used = l.used_pages;
     /* the list of pages gets smaller with them */
-    while (!plan(5 * MIB, used - 1))
+    while (plan(5 * MIB, used - 1))
         used = l.used_pages < used ? l.used_pages : used - 1;
-    ck_assert_int_eq(plan(5 * MIB, used), 0);
+    ck_assert(plan(5 * MIB, used));
     ck_assert_uint_eq(l.used_pages, used);
-    ck_assert_int_eq(plan(5 * MIB, used - 1), -EINVAL);
-    ck_assert_ptr_nonnull(why);
+    ck_assert(!plan(5 * MIB, used - 1));
 }
 END_TEST
 
 static void refused(size_t initrd, uint64_t pages)
 {
-    ck_assert_int_eq(plan(initrd, pages), -EINVAL);
-    ck_assert_ptr_nonnull(why);
+    ck_assert(!plan(initrd, pages));
     ck_assert_ptr_nonnull(strstr(why, "do not fit"));
 }
 
@@ -197,10 +195,10 @@ START_TEST(test_layout_refuses_to_leave_its_half)
     uint64_t pages = PAGES_OF(8192 * MIB);
 
     refused(3072 * MIB, pages); /* Linux's base leaves 2 GiB */
-    ck_assert_int_eq(plan(1024 * MIB, pages), 0);
+    ck_assert(plan(1024 * MIB, pages));
     check_plan(pages);
     notes.mod_start_is_pfn = true;
-    ck_assert_int_eq(plan(3072 * MIB, pages), 0);
+    ck_assert(plan(3072 * MIB, pages));
     check_plan(pages);
     kernel.virt_base = (1ull << 47) - 80 * MIB;
     kernel.virt_end = (1ull << 47) - 16 * MIB;

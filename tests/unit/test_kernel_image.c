@@ -33,26 +33,23 @@ static void make_bzimage(const char *magic, size_t magic_size, uint32_t length)
         put32(PAYLOAD + length - 4, 0x12345678);
 }
 
-static int open_file(struct kernel_image *kernel, size_t size)
+static bool open_file(struct kernel_image *kernel, size_t size)
 {
     uint8_t *exact = malloc(size ? size : 1);
-    int result;
 
     memcpy(exact, file, size);
-    why = NULL;
-    result = kernel_image_open(kernel, exact, size, &why);
-    if (!result)
+    why = kernel_image_open(kernel, exact, size);
+    if (!why)
         kernel->payload = file + (kernel->payload - exact);
     free(exact);
-    ck_assert((result == 0) == (why == NULL));
-    return result;
+    return !why;
 }
 
 static void assert_refused(size_t size, const char *words)
 {
     struct kernel_image kernel;
 
-    ck_assert_int_eq(open_file(&kernel, size), -ENOEXEC);
+    ck_assert(!open_file(&kernel, size));
     ck_assert_msg(strstr(why, words), "\"%s\" lacks \"%s\"", why, words);
 }
 
@@ -71,8 +68,6 @@ static const struct {
     {MAGIC("\x28\xb5\x2f\xfd"), UNPACK_ZSTD, 996, 0x12345678},
     {MAGIC("\x1f\x8b\x08"), UNPACK_GZIP, 1000, 0x12345678},
     {MAGIC("\x5d\0\0\0\4"), UNPACK_LZMA, 996, 0x12345678},
-    {MAGIC("BZh9"), UNPACK_BZIP2, 996, 0x12345678},
-    {MAGIC("\x89LZO\0"), UNPACK_LZO, 996, 0x12345678},
     {MAGIC("\x02\x21\x4c\x18"), UNPACK_LZ4, 996, 0x12345678},
     {MAGIC("\177ELF"), UNPACK_NONE, 1000, 1000},
 };
@@ -82,7 +77,7 @@ START_TEST(test_kernel_image_open_of_bzimage_finds_the_payload)
     struct kernel_image kernel;
 
     make_bzimage(payloads[_i].magic, payloads[_i].magic_size, 1000);
-    ck_assert_int_eq(open_file(&kernel, FILE_SIZE), 0);
+    ck_assert(open_file(&kernel, FILE_SIZE));
     ck_assert_uint_eq(kernel.method, payloads[_i].method);
     ck_assert_ptr_eq(kernel.payload, file + PAYLOAD);
     ck_assert_uint_eq(kernel.payload_size, payloads[_i].payload_size);
@@ -99,8 +94,8 @@ START_TEST(test_kernel_image_open_of_truncated_bzimage_is_refused)
                        "7zXZ\0"),
                  1000);
     for (size = 0; size < PAYLOAD + 1000; size++)
-        ck_assert_int_eq(open_file(&kernel, size), -ENOEXEC);
-    ck_assert_int_eq(open_file(&kernel, size), 0);
+        ck_assert(!open_file(&kernel, size));
+    ck_assert(open_file(&kernel, size));
 }
 END_TEST
 
@@ -109,9 +104,9 @@ static const struct {
     uint32_t value;
     const char *words;
 } bad_fields[] = {
-    {0x206, 0x0207, "2.08"},          {0x248, UINT32_MAX, "cut short"},
+    {0x206, 0x0207, "older than"},    {0x248, UINT32_MAX, "cut short"},
     {0x248, FILE_SIZE, "cut short"},  {0x248, 0x21, "unknown method"},
-    {0x24c, UINT32_MAX, "cut short"}, {0x24c, 0, "no payload"},
+    {0x24c, UINT32_MAX, "cut short"}, {0x24c, 0, "no ELF payload"},
     {0x24c, 3, "unknown method"},     {PAYLOAD + 996, 0, "claims to be empty"},
 };
 
@@ -131,10 +126,10 @@ START_TEST(test_kernel_image_open_without_setup_sectors_means_four)
 
     make_bzimage("", 0, 1000);
     file[0x1f1] = 0;
-    memcpy(file + PAYLOAD + 512, "BZh", 3);
-    ck_assert_int_eq(open_file(&kernel, FILE_SIZE), -ENOEXEC);
+    memcpy(file + PAYLOAD + 512, "\x28\xb5\x2f\xfd", 4);
+    ck_assert(!open_file(&kernel, FILE_SIZE));
     put32(PAYLOAD + 512 + 996, 1);
-    ck_assert_int_eq(open_file(&kernel, FILE_SIZE), 0);
+    ck_assert(open_file(&kernel, FILE_SIZE));
     ck_assert_ptr_eq(kernel.payload, file + PAYLOAD + 512);
 }
 END_TEST
@@ -145,7 +140,7 @@ START_TEST(test_kernel_image_open_of_plain_elf_is_in_place)
 
     memset(file, 0, sizeof(file));
     memcpy(file, "\177ELF", 4);
-    ck_assert_int_eq(open_file(&kernel, FILE_SIZE), 0);
+    ck_assert(open_file(&kernel, FILE_SIZE));
     ck_assert_uint_eq(kernel.method, UNPACK_NONE);
     ck_assert_uint_eq(kernel.unpacked_size, FILE_SIZE);
 }
@@ -158,7 +153,7 @@ START_TEST(test_kernel_image_open_of_gzipped_file_knows_its_size)
     memset(file, 0, sizeof(file));
     memcpy(file, "\x1f\x8b", 2);
     put32(96, 777);
-    ck_assert_int_eq(open_file(&kernel, 100), 0);
+    ck_assert(open_file(&kernel, 100));
     ck_assert_uint_eq(kernel.method, UNPACK_GZIP);
     ck_assert_uint_eq(kernel.payload_size, 100);
     ck_assert_uint_eq(kernel.unpacked_size, 777);
@@ -188,7 +183,6 @@ static struct elf_notes make_notes(void)
 {
     return (struct elf_notes){.entry = 0xffffffff83079000,
                               .virt_base = 0xffffffff80000000,
-                              .hv_start_low = 0xffff800000000000,
                               .init_p2m = 0x8000000000,
                               .has_init_p2m = true};
 }
@@ -198,24 +192,20 @@ static void assert_misplaced(const struct elf_image *elf,
 {
     struct kernel_layout layout;
 
-    why = NULL;
-    ck_assert_int_eq(kernel_layout(&layout, elf, notes, &why), -ENOEXEC);
-    ck_assert_msg(strstr(why, words), "\"%s\" lacks \"%s\"", why, words);
+    why = kernel_layout(&layout, elf, notes);
+    ck_assert_msg(why && strstr(why, words), "\"%s\" lacks \"%s\"", why, words);
 }
 
 START_TEST(test_kernel_layout_of_linux_is_high)
 {
     struct elf_image elf = make_elf();
     struct elf_notes notes = make_notes();
-    struct elf_segment percpu = {.paddr = 0x3044000};
     struct kernel_layout layout;
 
-    ck_assert_int_eq(kernel_layout(&layout, &elf, &notes, &why), 0);
+    ck_assert_ptr_null(kernel_layout(&layout, &elf, &notes));
     ck_assert_uint_eq(layout.virt_start, 0xffffffff81000000);
     ck_assert_uint_eq(layout.virt_end, 0xffffffff84a00000);
     ck_assert(layout.is_high_half);
-    ck_assert_uint_eq(kernel_segment_address(&notes, &percpu),
-                      0xffffffff83044000);
 }
 END_TEST
 
@@ -225,7 +215,7 @@ START_TEST(test_kernel_layout_of_grub_is_low)
     struct elf_notes notes = {.entry = 0};
     struct kernel_layout layout;
 
-    ck_assert_int_eq(kernel_layout(&layout, &elf, &notes, &why), 0);
+    ck_assert_ptr_null(kernel_layout(&layout, &elf, &notes));
     ck_assert_uint_eq(layout.virt_start, 0);
     ck_assert_uint_eq(layout.virt_end, 0x466af8);
     ck_assert(!layout.is_high_half);
@@ -241,7 +231,7 @@ START_TEST(test_kernel_layout_with_physical_equal_virtual_subtracts_offset)
                               .paddr_offset = 0xffffffff80000000};
     struct kernel_layout layout;
 
-    ck_assert_int_eq(kernel_layout(&layout, &elf, &notes, &why), 0);
+    ck_assert_ptr_null(kernel_layout(&layout, &elf, &notes));
     ck_assert_uint_eq(layout.virt_start, 0xffffffff80200000);
     ck_assert_uint_eq(layout.virt_end, 0xffffffff80300000);
 }
@@ -255,8 +245,7 @@ START_TEST(test_kernel_layout_outside_the_guests_range_is_refused)
     notes.virt_base = 0x7fffc0000000;
     notes.entry = notes.virt_base + 0x1000000;
     elf.load_end = 0x40000000;
-    ck_assert_int_eq(
-        kernel_layout(&(struct kernel_layout){0}, &elf, &notes, &why), 0);
+    ck_assert_ptr_null(kernel_layout(&(struct kernel_layout){0}, &elf, &notes));
     notes.virt_base += PAGE_SIZE;
     assert_misplaced(&elf, &notes, "can't use");
     notes.virt_base = 0xffff800000000000;
@@ -265,8 +254,7 @@ START_TEST(test_kernel_layout_outside_the_guests_range_is_refused)
     assert_misplaced(&elf, &notes, "can't use");
     notes.virt_base = 0xffff880000000000;
     notes.entry = notes.virt_base + 0x1000000;
-    ck_assert_int_eq(
-        kernel_layout(&(struct kernel_layout){0}, &elf, &notes, &why), 0);
+    ck_assert_ptr_null(kernel_layout(&(struct kernel_layout){0}, &elf, &notes));
 }
 END_TEST
 
@@ -301,9 +289,6 @@ START_TEST(test_kernel_layout_with_bad_addresses_is_refused)
     notes.virt_base++;
     assert_misplaced(&elf, &notes, "page aligned");
     notes = make_notes();
-    notes.hv_start_low = 0xffff800000001000;
-    assert_misplaced(&elf, &notes, "HV_START_LOW");
-    notes = make_notes();
     notes.has_hypercall_page = true;
     notes.hypercall_page = 0xffffffff84a00000;
     assert_misplaced(&elf, &notes, "hypercall page");
@@ -318,7 +303,7 @@ START_TEST(test_kernel_layout_with_bad_p2m_is_refused)
         uint64_t address;
         const char *words;
     } bad[] = {
-        {0x8000000001, "page aligned"},
+        {0x8000000001, "a guest can use"},
         {0x800000000000, "a guest can use"},
         {0xffff800000000000, "a guest can use"},
         {0xffff87fffffff000, "a guest can use"},
@@ -334,8 +319,7 @@ START_TEST(test_kernel_layout_with_bad_p2m_is_refused)
         assert_misplaced(&elf, &notes, bad[i].words);
     }
     notes.init_p2m = 0xffffffffc0000000;
-    ck_assert_int_eq(
-        kernel_layout(&(struct kernel_layout){0}, &elf, &notes, &why), 0);
+    ck_assert_ptr_null(kernel_layout(&(struct kernel_layout){0}, &elf, &notes));
 }
 END_TEST
 

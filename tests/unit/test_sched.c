@@ -244,14 +244,15 @@ START_TEST(test_sched_event_while_paused_counts_after)
 }
 END_TEST
 
-START_TEST(test_sched_pause_sync_waits_for_registers)
+START_TEST(test_sched_wait_until_saved_waits_for_registers)
 {
     start(2, 1);
     settle_all();
     ck_assert_uint_ne(vcpus[0].loaded_on, NO_PCPU);
     fake.cpu = 1 - vcpus[0].cpu;
     fake.on_spin = settle_all;
-    sched_pause_sync(&vcpus[0]);
+    sched_pause(&vcpus[0]);
+    sched_wait_until_saved(&vcpus[0]);
     ck_assert_uint_eq(vcpus[0].loaded_on, NO_PCPU);
     ck_assert_ptr_null(pcpus[vcpus[0].cpu].current);
 }
@@ -496,7 +497,7 @@ static TCase *states_case(void)
     tcase_add_test(tc, test_sched_wake_before_the_pick_undoes_block);
     tcase_add_test(tc, test_sched_paused_does_not_run);
     tcase_add_test(tc, test_sched_event_while_paused_counts_after);
-    tcase_add_test(tc, test_sched_pause_sync_waits_for_registers);
+    tcase_add_test(tc, test_sched_wait_until_saved_waits_for_registers);
     tcase_add_test(tc, test_sched_down_and_up);
     tcase_add_test(tc, test_sched_pinned_runs_only_there);
     tcase_add_test(tc, test_sched_affinity_moves_who_runs);

@@ -223,7 +223,7 @@ START_TEST(test_sysctl_getcpuinfo_counts_idle_time)
     struct xen_sysctl_cpuinfo info[PCPUS];
 
     fake.cpu = 1;
-    fake.now = 5 * NSEC_PER_MS;
+    fake.now += 5 * NSEC_PER_MS;
     ck_assert_ptr_null(fake_pick());
     fake.now += 3 * NSEC_PER_MS;
     ck_assert_ptr_null(fake_pick());
@@ -236,7 +236,7 @@ START_TEST(test_sysctl_getcpuinfo_counts_idle_time)
     ck_assert_int_eq(call(XEN_SYSCTL_getcpuinfo), 0);
     ck_assert_uint_eq(op.u.getcpuinfo.nr_cpus, PCPUS);
     memcpy(info, list(), sizeof(info));
-    ck_assert_uint_eq(info[1].idletime, 7 * NSEC_PER_MS);
+    ck_assert_uint_eq(info[1].idletime, 12 * NSEC_PER_MS);
     ck_assert_uint_eq(info[0].idletime, 0);
     memset(list(), MARK, LIST_SIZE);
     op.u.getcpuinfo.max_cpus = 1;

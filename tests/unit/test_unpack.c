@@ -18,7 +18,6 @@ enum {
 static uint8_t plain[PLAIN_SIZE];
 static uint8_t packed[PACKED_MAX];
 static size_t packed_size;
-static const char *why;
 
 /* Half of it compressible, half of it noise. */
 static void fill_plain(void)
@@ -108,32 +107,29 @@ static void pack(enum unpack_method method)
 }
 
 /* Unpack what is in `packed`, each buffer of the exact size. */
-static int unpack_exact(enum unpack_method method, size_t size, size_t out_size,
-                        size_t arena_size)
+static const char *unpack_exact(enum unpack_method method, size_t size,
+                                size_t out_size, size_t arena_size)
 {
     struct arena arena = {malloc(arena_size + 1), arena_size, 0};
     uint8_t *in = malloc(size + 1);
     uint8_t *out = malloc(out_size + 1);
     struct unpack_job job = {in + 1, size, out + 1, out_size, &arena};
-    int result;
+    const char *why;
 
     memcpy(in + 1, packed, size);
-    why = NULL;
-    result = unpack(method, &job, &why);
-    ck_assert((result == 0) == (why == NULL));
+    why = unpack(method, &job);
     ck_assert_uint_le(arena.used, arena.size);
-    if (!result)
+    if (!why)
         ck_assert(!memcmp(out + 1, plain, out_size));
     free(out);
     free(in);
     free(arena.base);
-    return result;
+    return why;
 }
 
-static void assert_refused(int result, int expected, const char *words)
+static void assert_refused(const char *why, const char *words)
 {
-    ck_assert_int_eq(result, expected);
-    ck_assert_msg(strstr(why, words), "\"%s\" lacks \"%s\"", why, words);
+    ck_assert_msg(why && strstr(why, words), "\"%s\" lacks \"%s\"", why, words);
 }
 
 static const enum unpack_method methods[] = {
@@ -148,9 +144,12 @@ static bool is_left_out(enum unpack_method method)
 {
     struct unpack_job job = {0};
 
-    if (unpack_is_supported(method))
+    if (unpack_arena_size(method) &&
+        (method == UNPACK_GZIP   ? CONFIG_KERNEL_GZIP
+         : method == UNPACK_ZSTD ? CONFIG_KERNEL_ZSTD
+                                 : CONFIG_KERNEL_XZ))
         return false;
-    assert_refused(unpack(method, &job, &why), -EOPNOTSUPP, "CONFIG_KERNEL");
+    assert_refused(unpack(method, &job), "CONFIG_KERNEL");
     return true;
 }
 
@@ -161,9 +160,8 @@ START_TEST(test_unpack_of_good_stream_gives_the_original)
     if (is_left_out(method))
         return;
     pack(method);
-    ck_assert_int_eq(unpack_exact(method, packed_size, PLAIN_SIZE,
-                                  unpack_arena_size(method)),
-                     0);
+    ck_assert_ptr_null(unpack_exact(method, packed_size, PLAIN_SIZE,
+                                    unpack_arena_size(method)));
 }
 END_TEST
 
@@ -178,10 +176,9 @@ START_TEST(test_unpack_of_truncated_stream_is_refused)
     for (cut = 1; cut < packed_size; cut += cut < 20 ? 1 : cut / 2)
         assert_refused(unpack_exact(method, packed_size - cut, PLAIN_SIZE,
                                     unpack_arena_size(method)),
-                       -EINVAL, "cut short");
-    ck_assert_int_eq(
-        unpack_exact(method, 0, PLAIN_SIZE, unpack_arena_size(method)),
-        -EINVAL);
+                       "cut short");
+    ck_assert_ptr_nonnull(
+        unpack_exact(method, 0, PLAIN_SIZE, unpack_arena_size(method)));
 }
 END_TEST
 
@@ -194,13 +191,13 @@ START_TEST(test_unpack_to_another_size_is_refused)
         return;
     pack(method);
     assert_refused(unpack_exact(method, packed_size, PLAIN_SIZE - 1, arena),
-                   -EINVAL, "more than");
-    assert_refused(unpack_exact(method, packed_size, 1, arena), -EINVAL,
-                   "more than");
-    assert_refused(unpack_exact(method, packed_size, 0, arena), -EINVAL,
-                   "more than");
+                   "declared size");
+    assert_refused(unpack_exact(method, packed_size, 1, arena),
+                   "declared size");
+    assert_refused(unpack_exact(method, packed_size, 0, arena),
+                   "declared size");
     assert_refused(unpack_exact(method, packed_size, PLAIN_SIZE + 1, arena),
-                   -EINVAL, "less than");
+                   "declared size");
 }
 END_TEST
 
@@ -214,7 +211,7 @@ START_TEST(test_unpack_of_stream_with_tail_is_refused)
     packed[packed_size] = 0;
     assert_refused(unpack_exact(method, packed_size + 1, PLAIN_SIZE,
                                 unpack_arena_size(method)),
-                   -EINVAL, "follows");
+                   "declared size");
 }
 END_TEST
 
@@ -225,9 +222,9 @@ START_TEST(test_unpack_with_too_small_an_arena_is_refused)
     if (is_left_out(method))
         return;
     pack(method);
-    assert_refused(unpack_exact(method, packed_size, PLAIN_SIZE, 0), -ENOMEM,
+    assert_refused(unpack_exact(method, packed_size, PLAIN_SIZE, 0),
                    "more memory");
-    assert_refused(unpack_exact(method, packed_size, PLAIN_SIZE, 4096), -ENOMEM,
+    assert_refused(unpack_exact(method, packed_size, PLAIN_SIZE, 4096),
                    "more memory");
 }
 END_TEST
@@ -257,10 +254,10 @@ START_TEST(test_unpack_xz_with_unknown_check_is_refused)
     fill_plain();
     pack_xz(1u << 20, LZMA_CHECK_CRC64);
     assert_refused(unpack_exact(UNPACK_XZ, packed_size, PLAIN_SIZE, ARENA_MAX),
-                   -EINVAL, "--check=crc32");
+                   "--check=crc32");
     pack_xz(1u << 20, LZMA_CHECK_NONE);
-    ck_assert_int_eq(
-        unpack_exact(UNPACK_XZ, packed_size, PLAIN_SIZE, ARENA_MAX), 0);
+    ck_assert_ptr_null(
+        unpack_exact(UNPACK_XZ, packed_size, PLAIN_SIZE, ARENA_MAX));
 }
 END_TEST
 
@@ -272,9 +269,9 @@ START_TEST(test_unpack_xz_with_huge_dictionary_needs_the_arena_for_it)
     pack_xz(64u << 20, LZMA_CHECK_CRC32);
     assert_refused(unpack_exact(UNPACK_XZ, packed_size, PLAIN_SIZE,
                                 unpack_arena_size(UNPACK_XZ)),
-                   -ENOMEM, "more memory");
-    ck_assert_int_eq(
-        unpack_exact(UNPACK_XZ, packed_size, PLAIN_SIZE, ARENA_MAX), 0);
+                   "more memory");
+    ck_assert_ptr_null(
+        unpack_exact(UNPACK_XZ, packed_size, PLAIN_SIZE, ARENA_MAX));
 }
 END_TEST
 
@@ -286,8 +283,8 @@ START_TEST(test_unpack_lzma_of_known_size_succeeds)
         return;
     pack(UNPACK_LZMA);
     memcpy(packed + 5, &size, sizeof(size));
-    ck_assert_int_eq(
-        unpack_exact(UNPACK_LZMA, packed_size, PLAIN_SIZE, ARENA_MAX), 0);
+    ck_assert_ptr_null(
+        unpack_exact(UNPACK_LZMA, packed_size, PLAIN_SIZE, ARENA_MAX));
 }
 END_TEST
 
@@ -307,7 +304,7 @@ START_TEST(test_unpack_zstd_of_other_frames_is_refused)
         memcpy(packed, starts[i], 4);
         assert_refused(
             unpack_exact(UNPACK_ZSTD, packed_size, PLAIN_SIZE, ARENA_MAX),
-            -EINVAL, "don't begin");
+            "damaged");
     }
 }
 END_TEST
@@ -321,24 +318,15 @@ START_TEST(test_unpack_zstd_of_two_frames_is_refused)
     memcpy(packed + packed_size, packed, packed_size);
     assert_refused(
         unpack_exact(UNPACK_ZSTD, 2 * packed_size, PLAIN_SIZE, ARENA_MAX),
-        -EINVAL, "follows");
+        "declared size");
 }
 END_TEST
 
-START_TEST(test_unpack_by_other_methods_names_them)
+START_TEST(test_unpack_by_another_method_is_refused)
 {
-    static const enum unpack_method others[] = {
-        UNPACK_NONE,
-        UNPACK_BZIP2,
-        UNPACK_LZO,
-        UNPACK_LZ4,
-    };
-    enum unpack_method method = others[_i];
     struct unpack_job job = {0};
 
-    ck_assert(!unpack_is_supported(method));
-    assert_refused(unpack(method, &job, &why), -EOPNOTSUPP,
-                   method ? unpack_method_name(method) : "isn't packed");
+    assert_refused(unpack(UNPACK_LZ4, &job), "can't unpack");
 }
 END_TEST
 
@@ -391,7 +379,7 @@ static TCase *make_case(void)
     tcase_add_test(tc, test_unpack_lzma_of_known_size_succeeds);
     tcase_add_test(tc, test_unpack_zstd_of_other_frames_is_refused);
     tcase_add_test(tc, test_unpack_zstd_of_two_frames_is_refused);
-    tcase_add_loop_test(tc, test_unpack_by_other_methods_names_them, 0, 4);
+    tcase_add_test(tc, test_unpack_by_another_method_is_refused);
     tcase_add_test(tc, test_arena_alloc_never_leaves_the_arena);
     return tc;
 }
