@@ -16,24 +16,13 @@
 #include "x86/insn.h"
 #include "x86/ioport.h"
 #include "x86/msr.h"
-#include "x86/selectors.h"
 #include "x86/vcpu.h"
 
 /* A long string instruction leaves Mica in between, for interrupts. */
 #define STRING_STEPS 256u
 
-#define DESCRIPTOR_LONG (1ull << 53)
-
-static uint64_t pair(const struct regs *r)
-{
-    return (r->rdx & 0xffffffff) << 32 | (r->rax & 0xffffffff);
-}
-
-static void set_pair(struct regs *r, uint64_t value)
-{
-    r->rax = value & 0xffffffff;
-    r->rdx = value >> 32;
-}
+#define INT_OPCODE 0xcd
+#define SELECTOR_LDT 4
 
 /*
  * Moves past an instruction of `length` bytes that was carried out, with the
@@ -42,8 +31,6 @@ static void set_pair(struct regs *r, uint64_t value)
 void emulate_advance(struct vcpu *v, struct regs *r, unsigned length)
 {
     r->rip += length;
-    if (!v->arch->in_kernel && r->cs == SEL_GUEST_CS32)
-        r->rip &= 0xffffffff;
     r->rflags &= ~RFLAGS_RF;
     if (r->rflags & RFLAGS_TF) {
         v->arch->dr[6] |= DR6_SINGLE_STEP;
@@ -51,76 +38,20 @@ void emulate_advance(struct vcpu *v, struct regs *r, unsigned length)
     }
 }
 
-/* A descriptor that `selector` of an application names; 0 for none. */
-static uint64_t read_descriptor(const struct vcpu *v, unsigned selector)
-{
-    const struct arch_vcpu *a = v->arch;
-    unsigned index = selector >> 3;
-    uint64_t descriptor = 0;
-
-    if (selector & 4) {
-        if (index >= a->ldt_entries ||
-            copy_in_root(v->kernel_root, &descriptor,
-                         a->ldt_base + 8ull * index, 8))
-            return 0;
-        return descriptor;
-    }
-    if (index >= a->gdt_entries)
-        return 0;
-    index = (unsigned)index_clamp(index, a->gdt_entries);
-    memcpy(&descriptor,
-           (const char *)arch_frame_ptr(a->gdt_frames[index / 512]) +
-               8 * (index % 512),
-           8);
-    return descriptor;
-}
-
-static uint64_t descriptor_base(uint64_t descriptor)
-{
-    return (descriptor >> 16 & 0xffffff) | (descriptor >> 32 & 0xff000000);
-}
-
-/* The mode in which `r` executes, and the linear address of its rip. */
-static enum insn_mode code_mode(const struct vcpu *v, const struct regs *r,
-                                uint64_t *address)
-{
-    uint64_t descriptor;
-
-    *address = r->rip;
-    if (v->arch->in_kernel || r->cs == SEL_GUEST_CS)
-        return INSN_MODE_64;
-    if (r->cs == SEL_GUEST_CS32)
-        return INSN_MODE_32;
-    descriptor = read_descriptor(v, r->cs & 0xffff);
-    if (descriptor & DESCRIPTOR_LONG)
-        return INSN_MODE_64;
-    *address = (r->rip + descriptor_base(descriptor)) & 0xffffffff;
-    return INSN_MODE_32;
-}
-
 /*
  * Decodes the instruction at r->rip from guest memory; -EINVAL when it cannot
- * be read or is none that Mica carries out.
+ * be read or is none that Mica carries out. No system has 64-bit code in an
+ * LDT, and there the processor's look into it could fault.
  */
-int emulate_fetch(const struct vcpu *v, const struct regs *r, struct insn *out)
+int emulate_fetch(const struct vcpu *v, struct regs *r, struct insn *out)
 {
+    bool is_long =
+        v->arch->in_kernel || (!(r->cs & SELECTOR_LDT) && is_long_code(r->cs));
     uint8_t bytes[INSN_MAX_LENGTH];
-    uint64_t address;
-    enum insn_mode mode = code_mode(v, r, &address);
-    size_t left = copy_in_root(vcpu_root(v), bytes, address, sizeof(bytes));
+    size_t left = copy_in_root(vcpu_root(v), bytes, r->rip, sizeof(bytes));
 
-    return insn_decode(out, bytes, sizeof(bytes) - left, mode);
-}
-
-static void do_cpuid(const struct vcpu *v, struct regs *r)
-{
-    struct cpuid_leaf out =
-        cpu_guest_leaf(v->arch->xcr0, (uint32_t)r->rax, (uint32_t)r->rcx);
-
-    r->rax = out.eax;
-    r->rbx = out.ebx;
-    r->rcx = out.ecx;
-    r->rdx = out.edx;
+    return insn_decode(out, bytes, sizeof(bytes) - left,
+                       is_long ? INSN_MODE_64 : INSN_MODE_32, r);
 }
 
 /* --- registers ----------------------------------------------------------- */
@@ -132,38 +63,15 @@ static uint64_t guest_cr0(const struct vcpu *v)
 
 static int read_cr(const struct vcpu *v, unsigned number, uint64_t *value)
 {
-    switch (number) {
-    case 0:
+    if (number == 0)
         *value = guest_cr0(v);
-        return 0;
-    case 2:
+    else if (number == 2)
         *value = v->arch->cr2;
-        return 0;
-    case 3:
-        *value = v->kernel_root.n << PAGE_SHIFT;
-        return 0;
-    case 4:
+    else if (number == 4)
         *value = v->arch->cr4;
-        return 0;
-    default:
+    else
         return -EPERM;
-    }
-}
-
-/* CR4 bits that a guest may switch; the others it sees as they always are. */
-static uint64_t cr4_switchable(void)
-{
-    return CR4_TSD | CR4_DE | (cpu_features()->xsave ? CR4_OSXSAVE : 0);
-}
-
-/* The one bit that the processor runs with as the guest set it: CR4.TSD. */
-static void load_cr4(const struct vcpu *v)
-{
-    uint64_t present = read_cr4();
-    uint64_t wanted = (present & ~CR4_TSD) | (v->arch->cr4 & CR4_TSD);
-
-    if (present != wanted)
-        write_cr4(wanted);
+    return 0;
 }
 
 static int write_cr(struct vcpu *v, unsigned number, uint64_t value)
@@ -178,11 +86,9 @@ static int write_cr(struct vcpu *v, unsigned number, uint64_t value)
         v->arch->cr2 = value;
         vcpu_info_of(v)->arch.cr2 = value;
         return 0;
-    case 3:
-        return vcpu_load_cr3(v, value);
-    case 4:
-        v->arch->cr4 = (value & cr4_switchable()) | CR4_GUEST;
-        load_cr4(v);
+    case 4: /* but for one bit it stays as it always is */
+        v->arch->cr4 =
+            CR4_GUEST | (cpu_features()->xsave ? value & CR4_OSXSAVE : 0);
         return 0;
     default:
         return -EPERM;
@@ -200,17 +106,20 @@ static int write_xcr0(struct vcpu *v, uint32_t number, uint64_t value)
 static int execute_privileged(struct vcpu *v, struct regs *r,
                               const struct insn *i)
 {
+    uint64_t pair = (r->rdx & 0xffffffff) << 32 | (r->rax & 0xffffffff);
     uint64_t *reg = insn_reg(r, i->rm), value;
     int error;
 
     switch (i->kind) {
     case INSN_RDMSR:
         error = msr_read(v, (uint32_t)r->rcx, &value);
-        if (!error)
-            set_pair(r, value);
-        return error;
+        if (error)
+            return error;
+        r->rax = value & 0xffffffff;
+        r->rdx = value >> 32;
+        return 0;
     case INSN_WRMSR:
-        return msr_write(v, (uint32_t)r->rcx, pair(r));
+        return msr_write(v, (uint32_t)r->rcx, pair);
     case INSN_READ_CR:
         return read_cr(v, i->reg, reg);
     case INSN_WRITE_CR:
@@ -227,14 +136,7 @@ static int execute_privileged(struct vcpu *v, struct regs *r,
             wbinvd();
         return 0;
     case INSN_XSETBV:
-        return write_xcr0(v, (uint32_t)r->rcx, pair(r));
-    case INSN_RDTSCP:
-        r->rcx = v->arch->tsc_aux;
-        set_pair(r, rdtsc());
-        return 0;
-    case INSN_RDTSC:
-        set_pair(r, rdtsc());
-        return 0;
+        return write_xcr0(v, (uint32_t)r->rcx, pair);
     default:
         return -EPERM;
     }
@@ -242,52 +144,41 @@ static int execute_privileged(struct vcpu *v, struct regs *r,
 
 /* --- ports --------------------------------------------------------------- */
 
-/* The base of the segment that the prefixes of `i` choose. */
-uint64_t emulate_segment_base(const struct insn *i)
-{
-    if (i->segment == INSN_FLAT)
-        return 0;
-    return rdmsr(i->segment == INSN_FS ? MSR_FS_BASE : MSR_GS_BASE);
-}
-
 /*
- * The linear address of the memory operand: for MOVS the destination, which
- * like those of STOS and INS is always in ES.
+ * One step of INS or OUTS, which moves nothing unless all of its operand in
+ * memory can be reached; -ERESTART after a page fault.
  */
-uint64_t emulate_address(const struct insn *i, struct regs *r)
+static int string_step(struct vcpu *v, struct regs *r, const struct insn *i)
 {
-    bool is_in_es =
-        i->kind == INSN_STOS || i->kind == INSN_MOVS || i->kind == INSN_INS;
-
-    return insn_offset(i, r) + (is_in_es ? 0 : emulate_segment_base(i));
-}
-
-/* One step; the bytes of the operand that could not be accessed. */
-static size_t string_step(struct vcpu *v, const struct regs *r,
-                          const struct insn *i, uint64_t address)
-{
+    bool is_in = i->kind == INSN_INS;
+    enum walk_access access = is_in ? WALK_WRITE : WALK_READ;
+    uint64_t mask = insn_operand_mask(i->address_size);
+    uint64_t first = (is_in ? r->rdi : r->rsi) & mask, at = first;
+    mfn_t root = vcpu_root(v);
     uint16_t port = (uint16_t)r->rdx;
     uint32_t value = 0;
     size_t left;
 
-    if (i->kind == INSN_INS) {
-        value = ioport_read(v->domain, port, i->size);
-        return copy_out_root(vcpu_root(v), address, &value, i->size);
+    if (guest_translate(root, first, access))
+        at += i->size - 1u;
+    if (!guest_translate(root, at, access)) {
+        trap_inject_page_fault(
+            v, at,
+            (is_in ? PFEC_WRITE : 0) |
+                (guest_translate(root, at, WALK_READ) ? PFEC_PRESENT : 0));
+        return -ERESTART;
     }
-    left = copy_in_root(vcpu_root(v), &value, address, i->size);
-    if (!left)
+    if (is_in) {
+        value = ioport_read(v->domain, port, i->size);
+        left = copy_out_root(root, first, &value, i->size);
+    } else {
+        left = copy_in_root(root, &value, first, i->size);
         ioport_write(v->domain, port, i->size, value);
-    return left;
-}
-
-static void raise_page_fault(struct vcpu *v, uint64_t va, uint32_t error_code)
-{
-    struct walk w = {.is_present = false};
-
-    if (guest_va_is_usable(va))
-        guest_walk(vcpu_root(v), va, &w);
-    trap_inject_page_fault(v, va,
-                           error_code | (w.is_present ? PFEC_PRESENT : 0));
+    }
+    if (left)
+        return -ERESTART; /* another vCPU took the page away meanwhile */
+    insn_string_advance(i, r);
+    return 0;
 }
 
 /* INS and OUTS; -ERESTART when they are to go on, or after a page fault. */
@@ -296,26 +187,15 @@ static int port_string(struct vcpu *v, struct regs *r, const struct insn *i)
     uint64_t count =
         i->is_repeated ? r->rcx & insn_operand_mask(i->address_size) : 1;
 
-    for (unsigned n = 0; n < count; n++) {
-        uint64_t address = emulate_address(i, r);
-        size_t left;
-
-        if (n == STRING_STEPS)
+    for (unsigned n = 0; n < count; n++)
+        if (n == STRING_STEPS || string_step(v, r, i))
             return -ERESTART;
-        left = string_step(v, r, i, address);
-        if (left) {
-            raise_page_fault(v, address + i->size - left,
-                             i->kind == INSN_INS ? PFEC_WRITE : 0);
-            return -ERESTART;
-        }
-        insn_string_advance(i, r);
-    }
     return 0;
 }
 
 static int execute_io(struct vcpu *v, struct regs *r, const struct insn *i)
 {
-    uint16_t port = (uint16_t)(i->has_immediate ? i->immediate : r->rdx);
+    uint16_t port = (uint16_t)(i->has_immediate ? i->immediate & 0xff : r->rdx);
 
     if (!ioport_may_access(v, port, i->size))
         return -EPERM;
@@ -337,9 +217,6 @@ static int execute_io(struct vcpu *v, struct regs *r, const struct insn *i)
 static int execute(struct vcpu *v, struct regs *r, const struct insn *i)
 {
     switch (i->kind) {
-    case INSN_CPUID:
-        do_cpuid(v, r);
-        return 0;
     case INSN_IN:
     case INSN_OUT:
     case INSN_INS:
@@ -367,15 +244,22 @@ enum emulate_result emulate_privileged(struct vcpu *v, struct regs *r)
     return error && error != -ERESTART ? EMULATE_REFLECT : EMULATE_DONE;
 }
 
-/* #UD: carries out the form of CPUID that is meant for the hypervisor. */
+/* #UD: carries out CPUID where UD2 and "xen" say it is for the hypervisor. */
 enum emulate_result emulate_forced_cpuid(struct vcpu *v, struct regs *r)
 {
-    struct insn i;
+    static const uint8_t form[] = {0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2};
+    uint8_t bytes[sizeof(form)];
+    struct cpuid_leaf out;
 
-    if (emulate_fetch(v, r, &i) || i.kind != INSN_FORCED_CPUID)
+    if (copy_in_root(vcpu_root(v), bytes, r->rip, sizeof(bytes)) ||
+        memcmp(bytes, form, sizeof(form)))
         return EMULATE_REFLECT;
-    do_cpuid(v, r);
-    emulate_advance(v, r, i.length);
+    out = cpu_guest_leaf(v->arch->xcr0, (uint32_t)r->rax, (uint32_t)r->rcx);
+    r->rax = out.eax;
+    r->rbx = out.ebx;
+    r->rcx = out.ecx;
+    r->rdx = out.edx;
+    emulate_advance(v, r, sizeof(form));
     return EMULATE_DONE;
 }
 
@@ -386,23 +270,23 @@ enum emulate_result emulate_forced_cpuid(struct vcpu *v, struct regs *r)
 bool emulate_is_soft_interrupt(const struct vcpu *v, const struct regs *r,
                                uint8_t *vector, unsigned *length)
 {
-    struct insn i;
+    uint8_t bytes[2];
 
-    if (emulate_fetch(v, r, &i) || i.kind != INSN_INT)
+    if (copy_in_root(vcpu_root(v), bytes, r->rip, sizeof(bytes)) ||
+        bytes[0] != INT_OPCODE)
         return false;
-    *vector = (uint8_t)i.immediate;
-    *length = i.length;
+    *vector = bytes[1];
+    *length = sizeof(bytes);
     return true;
 }
 
 /*
  * Gives the processor what of a vCPU's state belongs to the emulated
- * instructions: CR4.TSD, TSC_AUX and the ports it may use. To be called on
- * the pCPU that loads `v`.
+ * instructions: TSC_AUX and the ports it may use. To be called on the pCPU
+ * that loads `v`.
  */
 void emulate_load(const struct vcpu *v)
 {
-    load_cr4(v);
     if (cpu_features()->rdtscp)
         wrmsr(MSR_TSC_AUX, v->arch->tsc_aux);
     ioport_load(v);

@@ -38,8 +38,6 @@ bool emulate_is_soft_interrupt(const struct vcpu *v, const struct regs *r,
 void emulate_load(const struct vcpu *v);
 
 /* What the files of the emulator share. */
-must_check int emulate_fetch(const struct vcpu *v, const struct regs *r,
+must_check int emulate_fetch(const struct vcpu *v, struct regs *r,
                              struct insn *out);
 void emulate_advance(struct vcpu *v, struct regs *r, unsigned length);
-uint64_t emulate_segment_base(const struct insn *i);
-uint64_t emulate_address(const struct insn *i, struct regs *r);

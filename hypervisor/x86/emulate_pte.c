@@ -27,44 +27,20 @@ static int update_entry(void *context, uint64_t expected, uint64_t value,
                           seen);
 }
 
-static int read_source(const struct vcpu *v, struct regs *r,
-                       const struct insn *i, uint64_t *source)
-{
-    if (i->kind != INSN_MOVS) {
-        *source = insn_operand_read(i, r);
-        return 0;
-    }
-    *source = 0;
-    return copy_in_root(v->kernel_root, source,
-                        r->rsi + emulate_segment_base(i), i->size)
-               ? -EFAULT
-               : 0;
-}
-
-/* The validated L1 table of `d` in `mfn`, or NULL. */
-static struct frame *find_l1(const struct domain *d, mfn_t mfn)
-{
-    struct frame *f = frame_lookup(mfn);
-
-    if (!f || frame_owner(f) != d->id || frame_used_type(f) != FRAME_L1)
-        return NULL;
-    return f;
-}
-
 /*
  * The store itself, under the domain's page-table lock, which keeps the walk
  * and the table's type as they are.
  */
-static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i,
-                        uint64_t va, uint64_t source)
+static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i)
 {
-    struct entry_place place = {.domain = v->domain};
+    uint64_t va = i->address;
+    struct entry_place place = {v->domain, NULL, va / 8 % PT_ENTRIES};
     struct pte_target target = {
         .byte = va & 7,
         .update = update_entry,
         .context = &place,
     };
-    const uint64_t *entries;
+    struct frame *f;
     struct walk w;
     mfn_t mfn;
 
@@ -74,13 +50,12 @@ static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i,
     if (w.entry[1] & PTE_WRITE)
         return -EAGAIN; /* another vCPU has made it writable meanwhile */
     mfn = pte_frame(w.entry[1]);
-    place.table = find_l1(v->domain, mfn);
-    if (!place.table)
+    f = frame_lookup(mfn);
+    if (!f || frame_owner(f) != v->domain->id || frame_used_type(f) != FRAME_L1)
         return -EFAULT;
-    place.index = (unsigned)(va / 8 % PT_ENTRIES);
-    entries = arch_frame_ptr(mfn);
-    target.entry = pte_read(&entries[place.index]);
-    return pte_store(i, r, source, &target);
+    place.table = f;
+    target.entry = pte_read((uint64_t *)arch_frame_ptr(mfn) + place.index);
+    return pte_store(i, r, insn_operand_read(i, r), &target);
 }
 
 /*
@@ -92,23 +67,18 @@ enum emulate_result emulate_pte_write(struct vcpu *v, struct regs *r,
                                       uint64_t va)
 {
     struct insn i;
-    uint64_t source;
     int error;
 
     if (!guest_va_is_usable(va) || emulate_fetch(v, r, &i) ||
-        !insn_writes_memory(&i) || i.address_size != 8 ||
-        (i.is_repeated && !r->rcx))
-        return EMULATE_REFLECT;
-    if (emulate_address(&i, r) != va || (va & 7) + i.size > 8 ||
-        read_source(v, r, &i, &source))
+        !insn_writes_memory(&i) || i.address != va || (va & 7) + i.size > 8)
         return EMULATE_REFLECT;
     spin_lock(&v->domain->pt_lock);
-    error = store_locked(v, r, &i, va, source);
+    error = store_locked(v, r, &i);
     spin_unlock(&v->domain->pt_lock);
     if (error == -EAGAIN || error == -ERESTART)
         return EMULATE_DONE; /* executes again */
     if (error)
         return EMULATE_REFLECT;
-    emulate_advance(v, r, i.is_repeated && r->rcx ? 0 : i.length);
+    emulate_advance(v, r, i.length);
     return EMULATE_DONE;
 }

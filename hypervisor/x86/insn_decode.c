@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One table says what each opcode is and what follows it, those that kernels
- * set entries with first. Decoding goes
- * strictly forward over a bounded cursor; running off its end is remembered
- * and makes the whole result invalid, so that no step needs a check of its
- * own.
+ * set entries with first. Decoding goes strictly forward over a bounded
+ * cursor; running off its end is remembered and makes the whole result
+ * invalid, so that no step needs a check of its own.
  */
 #include "x86/insn_decode.h"
 
@@ -17,19 +16,16 @@ enum {
 
 /* The form of an instruction: its operands and what their size depends on. */
 enum {
-    SIZED = 1,     /* bit 0 of the opcode: 0 for bytes, 1 for WIDE */
-    WIDE = 2,      /* the size that prefixes choose */
-    PORT = 4,      /* SIZED, but never 8 bytes */
-    MEMORY = 8,    /* ModRM: a register and a place in memory */
-    SPECIAL = 16,  /* ModRM: a special and a general register */
-    SIGNED8 = 32,  /* a byte that is sign-extended */
-    BYTE = 64,     /* a byte that is not */
-    SIGNED = 128,  /* as wide as the operand, 4 bytes at most */
-    STRING = 256,  /* may be repeated */
-    GROUP = 0x8000 /* as GROUP_(n): only where ModRM.reg is n */
+    SIZED = 1,    /* bit 0 of the opcode: 0 for bytes, 1 for WIDE */
+    WIDE = 2,     /* the size that prefixes choose */
+    PORT = 4,     /* SIZED, but never 8 bytes */
+    MEMORY = 8,   /* ModRM: a register and a place in memory */
+    SPECIAL = 16, /* ModRM: a special and a general register */
+    BYTE = 32,    /* an immediate byte */
+    FULL = 64,    /* one as wide as the operand, 4 bytes at most */
+    GROUP = 128   /* as GROUP_(n): only where ModRM.reg is n */
 };
-#define GROUP_(n) (GROUP | (n) << 12)
-#define ARITHMETIC (SIZED | MEMORY)
+#define GROUP_(n) (GROUP | (n) << 8)
 
 static const struct encoding {
     uint32_t opcode;
@@ -38,27 +34,15 @@ static const struct encoding {
 } encodings[] = {
     {0x88, SIZED | MEMORY, INSN_MOV},
     {0x86, SIZED | MEMORY, INSN_XCHG},
-    {0x00, ARITHMETIC, INSN_ADD},
-    {0x08, ARITHMETIC, INSN_OR},
-    {0x20, ARITHMETIC, INSN_AND},
-    {0x28, ARITHMETIC, INSN_SUB},
-    {0x30, ARITHMETIC, INSN_XOR},
-    {0x6c, PORT | STRING, INSN_INS},
-    {0x6e, PORT | STRING, INSN_OUTS},
-    {0x80, ARITHMETIC | SIGNED | GROUP_(0), INSN_ADD},
-    {0x80, ARITHMETIC | SIGNED | GROUP_(1), INSN_OR},
-    {0x80, ARITHMETIC | SIGNED | GROUP_(4), INSN_AND},
-    {0x80, ARITHMETIC | SIGNED | GROUP_(5), INSN_SUB},
-    {0x80, ARITHMETIC | SIGNED | GROUP_(6), INSN_XOR},
-    {0x83, WIDE | MEMORY | SIGNED8 | GROUP_(0), INSN_ADD},
-    {0x83, WIDE | MEMORY | SIGNED8 | GROUP_(1), INSN_OR},
-    {0x83, WIDE | MEMORY | SIGNED8 | GROUP_(4), INSN_AND},
-    {0x83, WIDE | MEMORY | SIGNED8 | GROUP_(5), INSN_SUB},
-    {0x83, WIDE | MEMORY | SIGNED8 | GROUP_(6), INSN_XOR},
-    {0xa4, SIZED | STRING, INSN_MOVS},
-    {0xaa, SIZED | STRING, INSN_STOS},
-    {0xc6, SIZED | MEMORY | SIGNED | GROUP_(0), INSN_MOV},
-    {0xcd, BYTE, INSN_INT},
+    {0x08, SIZED | MEMORY, INSN_OR},
+    {0x20, SIZED | MEMORY, INSN_AND},
+    {0x6c, PORT, INSN_INS},
+    {0x6e, PORT, INSN_OUTS},
+    {0x80, SIZED | MEMORY | FULL | GROUP_(1), INSN_OR},
+    {0x80, SIZED | MEMORY | FULL | GROUP_(4), INSN_AND},
+    {0x83, WIDE | MEMORY | BYTE | GROUP_(1), INSN_OR},
+    {0x83, WIDE | MEMORY | BYTE | GROUP_(4), INSN_AND},
+    {0xc6, SIZED | MEMORY | FULL | GROUP_(0), INSN_MOV},
     {0xe4, PORT | BYTE, INSN_IN},
     {0xe6, PORT | BYTE, INSN_OUT},
     {0xec, PORT, INSN_IN},
@@ -66,26 +50,19 @@ static const struct encoding {
     {0xfa, 0, INSN_CLI},
     {0xfb, 0, INSN_STI},
     {0x0f01d1, 0, INSN_XSETBV},
-    {0x0f01f9, 0, INSN_RDTSCP},
     {0x0f06, 0, INSN_CLTS},
     {0x0f09, 0, INSN_WBINVD},
-    {0x0f0b, 0, INSN_FORCED_CPUID},
     {0x0f20, SPECIAL, INSN_READ_CR},
     {0x0f21, SPECIAL, INSN_READ_DR},
     {0x0f22, SPECIAL, INSN_WRITE_CR},
     {0x0f23, SPECIAL, INSN_WRITE_DR},
     {0x0f30, 0, INSN_WRMSR},
-    {0x0f31, 0, INSN_RDTSC},
     {0x0f32, 0, INSN_RDMSR},
-    {0x0fa2, 0, INSN_CPUID},
     {0x0fab, WIDE | MEMORY, INSN_BTS},
     {0x0fb0, SIZED | MEMORY, INSN_CMPXCHG},
     {0x0fb3, WIDE | MEMORY, INSN_BTR},
-    {0x0fba, WIDE | MEMORY | SIGNED8 | GROUP_(5), INSN_BTS},
-    {0x0fba, WIDE | MEMORY | SIGNED8 | GROUP_(6), INSN_BTR},
-    {0x0fba, WIDE | MEMORY | SIGNED8 | GROUP_(7), INSN_BTC},
-    {0x0fbb, WIDE | MEMORY, INSN_BTC},
-    {0x0fc0, SIZED | MEMORY, INSN_XADD},
+    {0x0fba, WIDE | MEMORY | BYTE | GROUP_(5), INSN_BTS},
+    {0x0fba, WIDE | MEMORY | BYTE | GROUP_(6), INSN_BTR},
 };
 
 struct decoder {
@@ -93,10 +70,10 @@ struct decoder {
     unsigned at, end;
     bool overrun;
     struct insn *out;
-    enum insn_mode mode;
+    struct regs *regs;
     uint8_t rex;
     bool operand_prefix; /* 66 */
-    bool repeat_prefix;  /* f2 or f3 */
+    bool is_rip_relative;
 };
 
 static uint8_t next_byte(struct decoder *d)
@@ -107,15 +84,15 @@ static uint8_t next_byte(struct decoder *d)
     return 0;
 }
 
-static int32_t next_signed(struct decoder *d, unsigned size)
+/* A number of 1, 2 or 4 bytes, sign-extended. */
+static uint64_t next_signed(struct decoder *d, unsigned size)
 {
-    uint32_t value = 0;
+    unsigned spare = 64 - 8 * size;
+    uint64_t value = 0;
 
     for (unsigned i = 0; i < size; i++)
-        value |= (uint32_t)next_byte(d) << (8 * i);
-    if (size == 1)
-        return (int8_t)value;
-    return size == 2 ? (int16_t)value : (int32_t)value;
+        value |= (uint64_t)next_byte(d) << (8 * i);
+    return (uint64_t)((int64_t)(value << spare) >> spare);
 }
 
 /* Eats all prefixes; the first byte of the opcode. */
@@ -124,36 +101,23 @@ static uint8_t take_prefixes(struct decoder *d)
     for (;;) {
         uint8_t byte = next_byte(d);
 
-        if (d->mode == INSN_MODE_64 && (byte & 0xf0) == 0x40) {
+        if (d->out->address_size == 8 && (byte & 0xf0) == 0x40) {
             d->rex = byte;
             continue;
         }
         switch (byte) {
-        case 0x26: /* es cs ss ds; 64-bit mode ignores these four */
+        case 0x26: /* es, cs, ss, ds: flat */
         case 0x2e:
         case 0x36:
         case 0x3e:
-            if (d->mode == INSN_MODE_32)
-                d->out->segment = INSN_FLAT;
-            break;
-        case 0x64:
-            d->out->segment = INSN_FS;
-            break;
-        case 0x65:
-            d->out->segment = INSN_GS;
+        case 0xf0: /* lock: Mica's store is always as if locked */
             break;
         case 0x66:
             d->operand_prefix = true;
             break;
-        case 0x67:
-            d->out->address_size = 4;
-            break;
-        case 0xf0:
-            d->out->is_locked = true;
-            break;
         case 0xf2:
         case 0xf3:
-            d->repeat_prefix = true;
+            d->out->is_repeated = true;
             break;
         default:
             return byte;
@@ -202,115 +166,107 @@ static uint8_t operand_size(const struct decoder *d, uint32_t opcode,
     return d->operand_prefix ? 2 : 4;
 }
 
-static void take_sib(struct decoder *d, unsigned mod)
+/* A register's value, where `rex` is the bit that extends its number. */
+static uint64_t reg_value(struct decoder *d, unsigned number, unsigned rex)
 {
-    uint8_t sib = next_byte(d);
-    uint8_t index = (sib >> 3 & 7) | (d->rex & REX_X ? 8 : 0);
-
-    d->out->scale = sib >> 6;
-    d->out->index = index == 4 ? INSN_NO_REGISTER : index;
-    if ((sib & 7) == 5 && mod == 0)
-        d->out->displacement = next_signed(d, 4);
-    else
-        d->out->base = (sib & 7) | (d->rex & REX_B ? 8 : 0);
+    return *insn_reg(d->regs, (number & 7) | (d->rex & rex ? 8 : 0));
 }
 
-/* The operands of a ModRM byte; -EINVAL when there must be memory but isn't. */
+/* Where the memory operand of `modrm` is, but for what follows behind. */
+static uint64_t take_address(struct decoder *d, uint8_t modrm)
+{
+    unsigned mod = modrm >> 6, base = modrm & 7;
+    bool has_sib = base == 4;
+    uint64_t address = 0;
+
+    if (has_sib) {
+        uint8_t sib = next_byte(d);
+
+        base = sib & 7;
+        if ((sib >> 3 & 7) != 4 || d->rex & REX_X)
+            address = reg_value(d, sib >> 3, REX_X) << (sib >> 6);
+    }
+    if (base != 5 || mod)
+        address += reg_value(d, base, REX_B);
+    else
+        d->is_rip_relative = !has_sib;
+    if (mod == 1)
+        return address + next_signed(d, 1);
+    return mod || base == 5 ? address + next_signed(d, 4) : address;
+}
+
+/* The operands of a ModRM byte; -EINVAL for those that have no business here. */
 static int take_operands(struct decoder *d, unsigned form)
 {
     uint8_t modrm = next_byte(d);
-    unsigned mod = modrm >> 6;
-    uint8_t rm = (modrm & 7) | (d->rex & REX_B ? 8 : 0);
     struct insn *out = d->out;
 
+    if (out->address_size != 8)
+        return -EINVAL;
     out->reg = (modrm >> 3 & 7) | (d->rex & REX_R ? 8 : 0);
     if (form & SPECIAL) {
-        out->rm = rm;
+        out->rm = (modrm & 7) | (d->rex & REX_B ? 8 : 0);
         return 0;
     }
-    if (mod == 3)
+    if (modrm >> 6 == 3)
         return -EINVAL;
-    if ((modrm & 7) == 4) {
-        take_sib(d, mod);
-    } else if ((modrm & 7) == 5 && mod == 0) {
-        out->is_rip_relative = true;
-        out->displacement = next_signed(d, 4);
-    } else {
-        out->base = rm;
-    }
-    if (mod)
-        out->displacement = next_signed(d, mod == 1 ? 1 : 4);
+    out->address = take_address(d, modrm);
     return 0;
 }
 
-static void take_immediate(struct decoder *d, unsigned form)
+/* Whether the register operand is ah, ch, dh or bh. */
+static bool is_high_byte(const struct decoder *d)
 {
-    unsigned size = form & SIGNED ? (unsigned)min_u64(d->out->size, 4) : 1;
+    const struct insn *i = d->out;
 
-    d->out->has_immediate = true;
-    if (form & BYTE)
-        d->out->immediate = next_byte(d);
-    else
-        d->out->immediate = (uint64_t)(int64_t)next_signed(d, size);
+    return i->size == 1 && !i->has_immediate && !d->rex && i->reg >= 4;
 }
 
-/* The bytes that tell the forced CPUID from any other UD2; no prefixes. */
-static bool take_forced_cpuid(struct decoder *d)
+/* A bit number in a register reaches beyond the operand it is based on. */
+static uint64_t bit_displacement(const struct insn *i, struct regs *r)
 {
-    static const uint8_t rest[] = {0x78, 0x65, 0x6e, 0x0f, 0xa2};
-    bool is_forced = d->at == 2;
+    unsigned spare = 64 - 8u * i->size;
+    int64_t number = (int64_t)(insn_operand_read(i, r) << spare) >> spare;
 
-    for (unsigned i = 0; i < sizeof(rest); i++)
-        is_forced &= next_byte(d) == rest[i];
-    return is_forced;
-}
-
-/* Whether the LOCK prefix may stand before an instruction of this kind. */
-static bool may_be_locked(enum insn_kind kind)
-{
-    return kind > INSN_MOV && kind < INSN_STOS;
+    return (uint64_t)(number >> (3 + __builtin_ctz(i->size))) * i->size;
 }
 
 /*
- * Decodes the instruction at the start of `length` bytes. 0; -EINVAL for one
- * that is not among enum insn_kind, that is longer than INSN_MAX_LENGTH, or
- * that the bytes do not hold completely.
+ * Decodes the instruction at the start of `length` bytes, at which `r->rip`
+ * points. 0; -EINVAL for one that is not among enum insn_kind, that is longer
+ * than INSN_MAX_LENGTH, or that the bytes do not hold completely.
  */
 int insn_decode(struct insn *out, const uint8_t *bytes, size_t length,
-                enum insn_mode mode)
+                enum insn_mode mode, struct regs *r)
 {
     struct decoder d = {
         .bytes = bytes,
         .end = (unsigned)min_u64(length, INSN_MAX_LENGTH),
         .out = out,
-        .mode = mode,
+        .regs = r,
     };
     const struct encoding *e;
     uint32_t opcode;
 
-    *out = (struct insn){
-        .address_size = mode == INSN_MODE_64 ? 8 : 4,
-        .base = INSN_NO_REGISTER,
-        .index = INSN_NO_REGISTER,
-    };
+    *out = (struct insn){.address_size = mode == INSN_MODE_64 ? 8 : 4};
     opcode = take_opcode(&d);
     e = find_encoding(&d, opcode);
     if (!e)
         return -EINVAL;
     out->kind = e->kind;
     out->size = operand_size(&d, opcode, e->form);
-    out->is_repeated = e->form & STRING && d.repeat_prefix;
+    out->has_immediate = e->form & (BYTE | FULL);
     if (e->form & (MEMORY | SPECIAL) && take_operands(&d, e->form))
         return -EINVAL;
-    if (e->form & (SIGNED8 | BYTE | SIGNED))
-        take_immediate(&d, e->form);
-    if (e->kind == INSN_FORCED_CPUID && !take_forced_cpuid(&d))
+    if (out->has_immediate)
+        out->immediate = next_signed(
+            &d, e->form & FULL ? (unsigned)min_u64(out->size, 4) : 1);
+    if (d.overrun || (insn_writes_memory(out) && is_high_byte(&d)))
         return -EINVAL;
-    if (d.overrun || (out->is_locked && !may_be_locked(out->kind)))
-        return -EINVAL;
-    if (mode != INSN_MODE_64 && (e->form & SPECIAL || insn_writes_memory(out)))
-        return -EINVAL;
-    out->has_rex = d.rex != 0;
+    if ((out->kind == INSN_BTS || out->kind == INSN_BTR) && !out->has_immediate)
+        out->address += bit_displacement(out, r);
+    if (d.is_rip_relative)
+        out->address += r->rip + d.at;
     out->length = (uint8_t)d.at;
     return 0;
 }
@@ -324,7 +280,7 @@ bool insn_writes_memory(const struct insn *i)
 /* The bits of an operand of `size` bytes: 1, 2, 4 or 8. */
 uint64_t insn_operand_mask(unsigned size)
 {
-    return size >= 8 ? ~0ull : (1ull << (8 * size)) - 1;
+    return ~0ull >> (64 - 8 * size);
 }
 
 /* General register `number`, as encodings number them. */
@@ -347,72 +303,22 @@ uint64_t *insn_reg(struct regs *r, unsigned number)
 void insn_merge(uint64_t *reg, uint64_t value, unsigned size)
 {
     uint64_t mask = insn_operand_mask(size);
+    uint64_t kept = size < 4 ? *reg & ~mask : 0;
 
-    if (size >= 4)
-        *reg = value & mask;
-    else
-        *reg = (*reg & ~mask) | (value & mask);
-}
-
-/* Whether the register operand is ah, ch, dh or bh. */
-static bool is_high_byte(const struct insn *i)
-{
-    return i->size == 1 && !i->has_rex && i->reg >= 4 && i->reg < 8;
+    *reg = kept | (value & mask);
 }
 
 /* The source operand of `i`, as many bits of it as the operand has. */
 uint64_t insn_operand_read(const struct insn *i, struct regs *r)
 {
-    uint64_t mask = insn_operand_mask(i->size);
-
-    if (i->has_immediate)
-        return i->immediate & mask;
-    if (is_high_byte(i))
-        return *insn_reg(r, i->reg - 4u) >> 8 & 0xff;
-    return *insn_reg(r, i->reg) & mask;
+    return (i->has_immediate ? i->immediate : *insn_reg(r, i->reg)) &
+           insn_operand_mask(i->size);
 }
 
 /* Stores `value` in the register operand of `i`. */
 void insn_operand_write(const struct insn *i, struct regs *r, uint64_t value)
 {
-    uint64_t *slot = insn_reg(r, is_high_byte(i) ? i->reg - 4u : i->reg);
-
-    if (is_high_byte(i))
-        *slot = (*slot & ~0xff00ull) | (value & 0xff) << 8;
-    else
-        insn_merge(slot, value, i->size);
-}
-
-/* A bit number in a register reaches beyond the operand it is based on. */
-static int64_t bit_displacement(const struct insn *i, struct regs *r)
-{
-    unsigned spare = 64 - 8u * i->size;
-    int64_t number = (int64_t)(insn_operand_read(i, r) << spare) >> spare;
-
-    return (number >> (i->size == 8 ? 6 : i->size == 4 ? 5 : 4)) * i->size;
-}
-
-/*
- * The offset of the memory operand in its segment; that of the destination
- * for MOVS. `r->rip` must still point at the instruction.
- */
-uint64_t insn_offset(const struct insn *i, struct regs *r)
-{
-    uint64_t offset = (uint64_t)(int64_t)i->displacement;
-
-    if (i->kind == INSN_STOS || i->kind == INSN_MOVS || i->kind == INSN_INS)
-        offset = r->rdi;
-    if (i->kind == INSN_OUTS)
-        offset = r->rsi;
-    if (i->is_rip_relative)
-        offset += r->rip + i->length;
-    if (i->base != INSN_NO_REGISTER)
-        offset += *insn_reg(r, i->base);
-    if (i->index != INSN_NO_REGISTER)
-        offset += *insn_reg(r, i->index) << i->scale;
-    if (i->kind >= INSN_BTS && i->kind <= INSN_BTC && !i->has_immediate)
-        offset += (uint64_t)bit_displacement(i, r);
-    return offset & insn_operand_mask(i->address_size);
+    insn_merge(insn_reg(r, i->reg), value, i->size);
 }
 
 /* Moves the pointers of a string instruction on by one step, and its count. */

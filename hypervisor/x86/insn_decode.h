@@ -5,6 +5,9 @@
  * reads at most INSN_MAX_LENGTH bytes that it is given, touches nothing else,
  * and knows no CPU: the same file serves the fuzzer on a developer's machine.
  *
+ * Segments are taken to be flat. What guests have no need of here is refused:
+ * FS and GS, another address size, ah, ch, dh and bh.
+ *
  * Encodings are those of the Intel SDM, volume 2, chapter 2 and appendix A.
  */
 #pragma once
@@ -27,12 +30,7 @@ enum insn_kind {
     INSN_CLTS,
     INSN_WBINVD,
     INSN_XSETBV,
-    INSN_RDTSC,
-    INSN_RDTSCP,
-    INSN_CPUID,
-    INSN_FORCED_CPUID, /* UD2, "xen", CPUID */
-    INSN_INT,          /* int n: the vector is the immediate */
-    INSN_READ_CR,      /* mov crN, r: N in `reg`, r in `rm` */
+    INSN_READ_CR, /* mov crN, r: N in `reg`, r in `rm` */
     INSN_WRITE_CR,
     INSN_READ_DR,
     INSN_WRITE_DR,
@@ -58,40 +56,24 @@ enum insn_mode {
     INSN_MODE_32, /* compatibility mode: nothing with a memory operand */
 };
 
-/* Segments with a base that is not 0. */
-enum insn_segment { INSN_FLAT, INSN_FS, INSN_GS };
-
-#define INSN_NO_REGISTER 0xff
-
 struct insn {
     enum insn_kind kind;
     uint8_t length;       /* in bytes, prefixes included */
     uint8_t size;         /* of the operand: 1, 2, 4 or 8 */
     uint8_t address_size; /* 4 or 8 */
-    bool is_locked;
-    bool is_repeated;   /* string instructions: counted by rcx */
-    bool has_immediate; /* the source is `immediate`, not `reg` */
-    bool has_rex;       /* byte registers 4 to 7 are spl to dil */
-    uint8_t reg;        /* register operand */
-    uint8_t rm;         /* second register of moves to and from crN, drN */
-    uint64_t immediate; /* sign-extended */
-
-    /* the memory operand */
-    enum insn_segment segment;
-    bool is_rip_relative;
-    uint8_t base;  /* INSN_NO_REGISTER: none */
-    uint8_t index; /* INSN_NO_REGISTER: none */
-    uint8_t scale; /* shift: 0 to 3 */
-    int32_t displacement;
+    bool is_repeated;     /* string instructions: counted by rcx */
+    bool has_immediate;   /* the source is `immediate`, not `reg` */
+    uint8_t reg;          /* register operand */
+    uint8_t rm;           /* second register of moves to and from crN, drN */
+    uint64_t immediate;   /* sign-extended */
+    uint64_t address;     /* of the memory operand, but for strings */
 };
 
 must_check int insn_decode(struct insn *out, const uint8_t *bytes,
-                           size_t length, enum insn_mode mode);
+                           size_t length, enum insn_mode mode, struct regs *r);
 
 bool insn_writes_memory(const struct insn *i);
 uint64_t insn_operand_mask(unsigned size);
-
-uint64_t insn_offset(const struct insn *i, struct regs *r);
 
 uint64_t *insn_reg(struct regs *r, unsigned number);
 uint64_t insn_operand_read(const struct insn *i, struct regs *r);

@@ -103,5 +103,3 @@ static inline mfn_t vcpu_root(const struct vcpu *v)
                ? v->kernel_root
                : v->user_root;
 }
-
-must_check int vcpu_load_cr3(struct vcpu *v, uint64_t value);

@@ -112,19 +112,6 @@ static int set_root(struct vcpu *v, mfn_t *slot, uint64_t cr3)
     return error;
 }
 
-/*
- * A write to CR3 by the kernel of `v`, which runs here. 0, -ERESTART, or an
- * error when the value names no table that could be its root.
- */
-int vcpu_load_cr3(struct vcpu *v, uint64_t value)
-{
-    int error = value ? set_root(v, &v->kernel_root, value) : -EINVAL;
-
-    if (!error)
-        arch_flush_local();
-    return error;
-}
-
 static void set_registers(struct arch_vcpu *a, const struct cpu_user_regs *u)
 {
     struct regs *r = &a->regs;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The decoder on arbitrary bytes, and what it found on arbitrary registers:
- * the first byte picks the mode, registers come from behind the instruction.
+ * the first byte picks the mode, registers hold the same bytes.
  */
 #include <stdlib.h>
 
@@ -20,11 +20,7 @@ static void check_result(const struct insn *i, size_t size)
     claim(i->length >= 1 && i->length <= INSN_MAX_LENGTH && i->length <= size);
     claim(i->size == 1 || i->size == 2 || i->size == 4 || i->size == 8);
     claim(i->address_size == 4 || i->address_size == 8);
-    claim(i->reg < 16 && i->rm < 16 && i->scale < 4);
-    claim(i->base < 16 || i->base == INSN_NO_REGISTER);
-    claim(i->index < 16 || i->index == INSN_NO_REGISTER);
-    claim(i->index != 4);
-    claim(!i->is_rip_relative || i->base == INSN_NO_REGISTER);
+    claim(i->reg < 16 && i->rm < 16);
 }
 
 static int update(void *context, uint64_t expected, uint64_t value,
@@ -40,7 +36,7 @@ static int update(void *context, uint64_t expected, uint64_t value,
 /* A store changes no byte of the entry outside its operand. */
 static void check_store(const struct insn *i, struct regs *r)
 {
-    unsigned byte = insn_offset(i, r) & (8u - i->size);
+    unsigned byte = i->address & (8u - i->size);
     uint64_t entry = r->rbx, before = entry;
     uint64_t mask = insn_operand_mask(i->size) << (8 * byte);
     struct pte_target target = {entry, byte, update, &entry};
@@ -60,14 +56,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mode = data[0] & 1 ? INSN_MODE_32 : INSN_MODE_64;
     data++;
     size--;
-    if (insn_decode(&i, data, size, mode))
+    memcpy(&r, data, size < sizeof(r) ? size : sizeof(r));
+    if (insn_decode(&i, data, size, mode, &r))
         return 0;
     check_result(&i, size);
-    claim(!insn_decode(&again, data, i.length, mode));
+    claim(!insn_decode(&again, data, i.length, mode, &r));
     claim(!memcmp(&i, &again, sizeof(i)));
-    claim(insn_decode(&again, data, i.length - 1u, mode));
-    size -= i.length;
-    memcpy(&r, data + i.length, size < sizeof(r) ? size : sizeof(r));
+    claim(insn_decode(&again, data, i.length - 1u, mode, &r));
     if (insn_writes_memory(&i))
         check_store(&i, &r);
     return 0;

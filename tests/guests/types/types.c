@@ -373,38 +373,6 @@ TEST(new_root_and_back)
     EXPECT_EQ(page_set_rw(root), 0);
 }
 
-static void load_cr3(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
-}
-
-static uint64_t get_cr3(void)
-{
-    uint64_t value;
-
-    __asm__ volatile("mov %%cr3, %0" : "=r"(value));
-    return value;
-}
-
-TEST(new_root_by_instruction)
-{
-    uint64_t *root = page_alloc(), old = mfn_of(root_table()) * PAGE_SIZE;
-
-    for (unsigned i = 0; i < 512; i++)
-        root[i] = i < 256 || i > 271 ? root_table()[i] : 0;
-    EXPECT_EQ(page_set_ro(root), 0);
-    EXPECT_EQ(trap_try(load_cr3, maddr_of(root)), ENTRY_NONE);
-    EXPECT_EQ(get_cr3(), maddr_of(root));
-    expect_refused(page_set_rw(root));
-    EXPECT_EQ(trap_try(load_cr3, maddr_of(window)), EXC_GP);
-    EXPECT_EQ(trap_try(load_cr3, ~0ul), EXC_GP);
-    EXPECT_EQ(get_cr3(), maddr_of(root));
-    EXPECT_EQ(trap_try(load_cr3, old), ENTRY_NONE);
-    EXPECT_EQ(trap_try(load_cr3, old), ENTRY_NONE);
-    EXPECT_EQ(get_cr3(), old);
-    EXPECT_EQ(page_set_rw(root), 0);
-}
-
 TEST(bad_roots_are_refused)
 {
     uint64_t *l3 = new_table();
