@@ -6,10 +6,10 @@
 #include "core/domain.h"
 #include "core/evtchn.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "core/spinlock.h"
 #include "hypercall_abi/event_channel.h"
 
-#include "x86/debug_keys.h"
 #include "x86/vga.h"
 
 #define SWITCH_KEY '\x01' /* Ctrl-A */
@@ -67,7 +67,7 @@ static void receive(char c)
     else if (for_dom0)
         evtchn_raise_global_virq(dom0, VIRQ_CONSOLE);
     else if (c != SWITCH_KEY)
-        debug_key_press(c);
+        machine_press_key(c);
 }
 
 /*

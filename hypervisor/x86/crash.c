@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reports of what died and where (crash.h). */
+/* Reports of what died, Mica or a guest, and where. */
 #include "x86/crash.h"
 
 #include "core/arch.h"
@@ -7,15 +7,25 @@
 #include "core/guest_copy.h"
 #include "core/log.h"
 #include "core/pcpu.h"
-#include "core/vcpu.h"
 #include "x86/apic.h"
-#include "x86/context.h"
 #include "x86/cpu.h"
 #include "x86/insn.h"
-#include "x86/symbols.h"
+#include "x86/vcpu.h"
 
 #define BACKTRACE_DEPTH 24
 #define STACK_WORDS 24
+
+/* The names of Mica's own functions, by address; the build links them in. */
+struct symbol {
+    uint64_t address;
+    uint32_t name;
+    uint32_t zero;
+};
+
+extern const struct symbol symbol_table[];
+extern const uint32_t symbol_count;
+extern const char symbol_names[];
+extern const char image_end[];
 
 static void show_registers(const struct regs *r)
 {
@@ -32,11 +42,14 @@ static void show_registers(const struct regs *r)
 
 static void show_place(uint64_t address)
 {
-    uint64_t offset;
-    const char *name = symbol_find(address, &offset);
+    const struct symbol *found = NULL;
 
-    if (name)
-        log_error("  %016lx %s+%#lx", address, name, offset);
+    for (uint32_t i = 0; i < symbol_count; i++)
+        if (symbol_table[i].address <= address)
+            found = &symbol_table[i];
+    if (found && address < (uint64_t)image_end)
+        log_error("  %016lx %s+%#lx", address, symbol_names + found->name,
+                  address - found->address);
     else
         log_error("  %016lx", address);
 }
@@ -84,9 +97,8 @@ void crash_own(const struct regs *r)
     panic("exception %u in Mica", r->vector);
 }
 
-static void show_walk(const struct vcpu *v, const char *what, uint64_t va)
+static void show_walk(mfn_t root, const char *what, uint64_t va)
 {
-    mfn_t root = vcpu_root(v);
     struct walk w;
 
     if (!guest_va_is_usable(va) || mfn_equal(root, MFN_INVALID)) {
@@ -99,36 +111,26 @@ static void show_walk(const struct vcpu *v, const char *what, uint64_t va)
                   w.entry[level], w.table[level].n);
 }
 
-static void show_guest_stack(const struct vcpu *v, const struct regs *r)
-{
-    mfn_t root = vcpu_root(v);
-    uint64_t words[4];
-
-    for (unsigned i = 0; i < STACK_WORDS; i += 4) {
-        if (copy_in_root(root, words, r->rsp + i * 8, sizeof(words)))
-            return;
-        log_error("stack %016lx: %016lx %016lx %016lx %016lx", r->rsp + i * 8,
-                  words[0], words[1], words[2], words[3]);
-    }
-}
-
-void crash_show_guest(struct vcpu *v)
+void arch_vcpu_report(struct vcpu *v)
 {
     bool is_here = this_pcpu()->loaded == v;
     const struct regs *r = is_here ? guest_regs() : &v->arch->regs;
+    mfn_t root = vcpu_root(v);
+    uint64_t words[4];
 
-    log_error("d%u vCPU %u, in its %s:", v->domain->id, v->id,
-              v->arch->in_kernel ? "kernel" : "application");
+    log_error("d%u vCPU %u, in its %s%s:", v->domain->id, v->id,
+              v->arch->in_kernel ? "kernel" : "application",
+              is_here ? "" : ", when it last left its pCPU");
     show_registers(r);
-    show_walk(v, "rip", r->rip);
+    show_walk(root, "rip", r->rip);
     if (v->arch->trap.cr2)
-        show_walk(v, "cr2", v->arch->trap.cr2);
-    show_guest_stack(v, r);
-}
-
-void arch_vcpu_report(struct vcpu *v)
-{
-    crash_show_guest(v);
+        show_walk(root, "cr2", v->arch->trap.cr2);
+    for (unsigned i = 0; i < STACK_WORDS * 8; i += sizeof(words)) {
+        if (copy_in_root(root, words, r->rsp + i, sizeof(words)))
+            return;
+        log_error("stack %016lx: %016lx %016lx %016lx %016lx", r->rsp + i,
+                  words[0], words[1], words[2], words[3]);
+    }
 }
 
 void arch_panic(const char *text)

@@ -1,65 +1,207 @@
 /* SPDX-License-Identifier: MIT */
-/* The registry of debug keys; 'h' lists them. */
-#include "x86/debug_keys.h"
-
+/*
+ * What a person may ask of a running machine, by keys on Mica's own side of
+ * the console or by `mica debug-keys`. An action runs in interrupt context or
+ * in a hypercall with no lock held, prints by the log and takes bounded time.
+ */
+#include "core/arch.h"
+#include "core/domain.h"
+#include "core/evtchn.h"
+#include "core/frame.h"
+#include "core/frame_audit.h"
+#include "core/heap.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/pcpu.h"
+#include "core/sched.h"
+#include "x86/vcpu.h"
 
-#define KEY_FIRST ' '
-#define KEY_COUNT 95 /* printable ASCII */
+/* How long the auditor's key waits for vCPUs to stop. */
+#define STOP_LIMIT (200 * NSEC_PER_MS)
 
-struct debug_key {
-    const char *help;
-    void (*handler)(void);
-};
+/* The domain after `d`, which is put, or the first one; NULL at the end. */
+static struct domain *next_domain(struct domain *d)
+{
+    struct domain *next = domain_next_get(d ? (domid_t)(d->id + 1) : 0);
+
+    if (d)
+        domain_put(d);
+    return next;
+}
+
+static void for_each_vcpu(void (*act)(struct vcpu *v))
+{
+    struct domain *d = NULL;
+
+    while ((d = next_domain(d)))
+        domain_for_each_vcpu(d, act);
+}
+
+/* --- domains and vCPUs --------------------------------------------------- */
+
+static void show_vcpu(struct vcpu *v)
+{
+    static const char *const states[] = {"down", "blocked", "runnable",
+                                         "running"};
+    const struct vcpu_info *info = vcpu_info_of(v);
+
+    log_info("  vCPU %u: %s on pCPU %u, paused %u, in its %s, upcall pending "
+             "%u, masked %u, roots %#lx %#lx",
+             v->id, states[v->state], v->cpu, v->pause_count,
+             v->arch->in_kernel ? "kernel" : "application",
+             info->evtchn_upcall_pending, info->evtchn_upcall_mask,
+             v->kernel_root.n, v->user_root.n);
+}
+
+static void show_domains(void)
+{
+    static const char *const states[] = {"alive", "shut down", "dying"};
+    struct domain *d = NULL;
+
+    while ((d = next_domain(d))) {
+        log_info("domain %u: %s%s, paused %u, %lu of %lu pages, %u vCPUs at "
+                 "most, %u references",
+                 d->id, states[d->state],
+                 d->is_privileged ? ", privileged" : "", d->pause_count,
+                 d->page_count, d->max_pages, d->max_vcpus, d->refs);
+        domain_for_each_vcpu(d, show_vcpu);
+    }
+}
+
+static void show_registers(void)
+{
+    for_each_vcpu(arch_vcpu_report);
+}
+
+/* --- event channels ------------------------------------------------------ */
+
+static void show_port(struct domain *d, evtchn_port_t port)
+{
+    static const char *const names[] = {
+        [PORT_UNBOUND] = "unbound", [PORT_INTERDOMAIN] = "interdomain",
+        [PORT_VIRQ] = "VIRQ",       [PORT_IPI] = "IPI",
+        [PORT_PIRQ] = "PIRQ",
+    };
+    struct port_info info;
+
+    if (!evtchn_get_info(d, port, &info) && names[info.state])
+        log_info("  port %u: %s, vCPU %u, remote d%u port %u, irq %u%s", port,
+                 names[info.state], info.vcpu, info.remote_domain,
+                 info.remote_port, info.irq,
+                 evtchn_is_pending(d, port) ? ", pending" : "");
+}
+
+static void show_events(void)
+{
+    struct domain *d = NULL;
+
+    while ((d = next_domain(d))) {
+        log_info("domain %u: event channels", d->id);
+        for (evtchn_port_t port = 1; port < EVTCHN_PORTS; port++)
+            show_port(d, port);
+    }
+}
+
+/* --- memory -------------------------------------------------------------- */
+
+static void show_domain_memory(struct domain *d)
+{
+    uint64_t of[FRAME_SHARED + 1] = {0}, partial = 0, pinned = 0, cursor = 0;
+    struct frame *f;
+
+    while (frame_next_owned(d, &cursor, &f)) {
+        uint64_t state = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
+
+        of[frame_used_type(f)]++;
+        partial += (state & FRAME_PARTIAL) != 0;
+        pinned += (state & FRAME_PINNED) != 0;
+    }
+    log_info("domain %u: %lu of %lu pages: %lu writable, tables %lu L1 %lu L2 "
+             "%lu L3 %lu L4, %lu segdesc; %lu partial, %lu pinned",
+             d->id, d->page_count, d->max_pages, of[FRAME_WRITABLE],
+             of[FRAME_L1], of[FRAME_L2], of[FRAME_L3], of[FRAME_L4],
+             of[FRAME_SEGDESC], partial, pinned);
+}
+
+static void show_memory(void)
+{
+    uint64_t free = heap_free_frames();
+    struct domain *d = NULL;
+
+    log_info("heap: %lu frames free, %lu MiB", free, free >> (20 - PAGE_SHIFT));
+    while ((d = next_domain(d)))
+        show_domain_memory(d);
+}
+
+/* --- the auditor --------------------------------------------------------- */
+
+static nsec_t stop_deadline; /* of the one audit under way */
+static bool all_stopped;
+
+/*
+ * Waits with a limit: a vCPU that itself waits for this pCPU, which will not
+ * pass its scheduling point before the audit is over, never stops.
+ */
+static void wait_for_vcpu(struct vcpu *v)
+{
+    unsigned on;
+
+    for (;;) {
+        on = __atomic_load_n(&v->loaded_on, __ATOMIC_ACQUIRE);
+        if (on == NO_PCPU || on == this_pcpu()->id)
+            return;
+        if (arch_now() >= stop_deadline)
+            break;
+        arch_spin_wait();
+    }
+    all_stopped = false;
+}
+
+static void audit(void)
+{
+    nsec_t start = arch_now();
+
+    stop_deadline = start + STOP_LIMIT;
+    all_stopped = true;
+    for_each_vcpu(sched_pause);
+    for_each_vcpu(wait_for_vcpu);
+    if (!all_stopped)
+        log_info("audit: a vCPU does not stop; try again");
+    else if (!frame_audit())
+        log_info("audit: all counts are right, found in %lu us",
+                 (arch_now() - start) / 1000);
+    for_each_vcpu(sched_unpause);
+}
+
+/* --- the keys ------------------------------------------------------------ */
 
 static void show_help(void);
 
-static struct debug_key keys[KEY_COUNT] = {
-    ['h' - KEY_FIRST] = {"this list", show_help},
+static const struct {
+    char key;
+    const char *help;
+    void (*act)(void);
+} keys[] = {
+    {'h', "this list", show_help},
+    {'q', "domains and vCPUs", show_domains},
+    {'d', "registers of vCPUs", show_registers},
+    {'e', "event channels", show_events},
+    {'m', "memory of Mica and of domains", show_memory},
+    {'F', "audit the frame table", audit},
+    {'R', "reset the machine", arch_reboot},
 };
-
-static struct debug_key *find(char key)
-{
-    unsigned index = (unsigned char)key - (unsigned)KEY_FIRST;
-
-    return index < KEY_COUNT ? &keys[index] : NULL;
-}
-
-/*
- * Gives `key`, a printable character, an action; `help` is one line. A second
- * owner of a key is Mica's mistake.
- */
-void debug_key_register(char key, const char *help, void (*handler)(void))
-{
-    struct debug_key *k = find(key);
-
-    if (!k || k->handler)
-        panic("Debug key '%c' cannot be registered", key);
-    k->help = help;
-    k->handler = handler;
-}
 
 static void show_help(void)
 {
     log_info("Debug keys:");
-    for (unsigned i = 0; i < KEY_COUNT; i++)
-        if (keys[i].handler)
-            log_info("  %c  %s", KEY_FIRST + (int)i, keys[i].help);
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        log_info("  %c  %s", keys[i].key, keys[i].help);
 }
 
-/* Runs the action of a key; other keys say how to get help. */
-void debug_key_press(char key)
-{
-    struct debug_key *k = find(key);
-
-    if (k && k->handler)
-        k->handler();
-    else if (k)
-        log_info("No action for '%c'; press h for help", key);
-}
-
+/* Runs the action of `key`; others have none. */
 void machine_press_key(char key)
 {
-    debug_key_press(key);
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (keys[i].key == key)
+            keys[i].act();
 }

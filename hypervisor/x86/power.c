@@ -8,7 +8,6 @@
 
 #include "x86/acpi.h"
 #include "x86/apic.h"
-#include "x86/debug_keys.h"
 #include "x86/insn.h"
 #include "x86/time.h"
 
@@ -60,7 +59,6 @@ void power_init(enum power_way way, bool no_reboot)
 {
     stays_off = no_reboot;
     preferred = way;
-    debug_key_register('R', "reset the machine", arch_reboot);
 }
 
 static _Noreturn void halt_forever(void)

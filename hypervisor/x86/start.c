@@ -19,7 +19,6 @@
 #include "x86/console.h"
 #include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/debug_dumps.h"
 #include "x86/insn.h"
 #include "x86/ioapic.h"
 #include "x86/ioport.h"
@@ -210,7 +209,6 @@ void start(uint32_t information)
     start_machine();
     /* The unpackers read a stack protector's canary at %fs:0x28. */
     wrmsr(MSR_FS_BASE, (uint64_t)&boot);
-    debug_dumps_init();
     console_input_start();
     build_dom0();
     for (unsigned i = 0; i < BOOT_MODULES; i++)
