@@ -20,6 +20,11 @@
 #include "x86/sides.h"
 
 #define SYSTEM_TSS 0x89
+/*
+ * The I/O bitmap begins with a page. The processor reads two bytes of it at a
+ * time: it refuses the last eight ports, since a byte is missing behind them.
+ */
+#define TSS_OFFSET (PAGE_SIZE - offsetof(struct tss, io_bitmap))
 #define GDT_LIMIT 0xefff /* to the end of Mica's page */
 #define IDT_GATE 0x8e00u
 #define SYSCALL_FLAG_MASK                                                      \
@@ -63,18 +68,14 @@ void cpu_set_gate_page(struct cpu *c, unsigned offset, mfn_t frame,
     pte_write(&c->gate_l1[offset / PAGE_SIZE], pte_make(frame, flags));
 }
 
-static void *gate_page_alloc(struct cpu *c, unsigned offset, unsigned pages,
-                             uint64_t flags)
+static void *gate_page_alloc(struct cpu *c, unsigned offset, uint64_t flags)
 {
-    unsigned order = pages > 2 ? 2 : pages - 1;
-    char *memory = frames_alloc(order);
+    void *page = frames_alloc(0);
 
-    if (!memory)
+    if (!page)
         panic("out of memory for the gate of pCPU %u", c->id);
-    for (unsigned i = 0; i < pages; i++)
-        cpu_set_gate_page(c, offset + i * PAGE_SIZE,
-                          arch_frame_of(memory + i * PAGE_SIZE), flags);
-    return memory;
+    cpu_set_gate_page(c, offset, arch_frame_of(page), flags);
+    return page;
 }
 
 /* Where the gate of `c` has `symbol` of the gate's code. */
@@ -140,7 +141,8 @@ static void fill_gdt(struct cpu *c)
 
     for (size_t i = 0; i < ARRAY_LEN(descriptors); i++)
         set_descriptor(c, descriptors[i].selector & ~3u, descriptors[i].value);
-    cpu_set_system_descriptor(c, SEL_TSS, SYSTEM_TSS, c->gate + GATE_TSS,
+    cpu_set_system_descriptor(c, SEL_TSS, SYSTEM_TSS,
+                              c->gate + GATE_TSS + TSS_OFFSET,
                               sizeof(struct tss) - 1);
 }
 
@@ -165,8 +167,6 @@ static void fill_tss(struct cpu *c)
         set_tss_address(&c->tss->ist[2 * i],
                         scratch + offsetof(struct gate_scratch, ist) +
                             (i + 1) * GATE_IST_BYTES);
-    memset(c->tss->io_bitmap, 0xff, sizeof(c->tss->io_bitmap));
-    c->tss->io_bitmap_end = 0xff;
     c->tss->io_bitmap_offset = sizeof(struct tss);
 }
 
@@ -199,11 +199,12 @@ static void build_gate(struct cpu *c)
 
     c->gate = GATE_BASE + (uint64_t)c->id * GATE_STRIDE;
     c->gate_l1 = own_l1_table(c->gate);
-    c->own_gdt = gate_page_alloc(c, GATE_GDT_OWN, 1, OWN_RW);
-    c->constants = gate_page_alloc(c, GATE_CONST, 1, OWN_RO);
-    c->scratch = gate_page_alloc(c, GATE_SCRATCH, 1, OWN_RW);
-    c->idt = gate_page_alloc(c, GATE_IDT, 1, OWN_RO);
-    c->tss = gate_page_alloc(c, GATE_TSS, 3, OWN_RO);
+    c->own_gdt = gate_page_alloc(c, GATE_GDT_OWN, OWN_RW);
+    c->constants = gate_page_alloc(c, GATE_CONST, OWN_RO);
+    c->scratch = gate_page_alloc(c, GATE_SCRATCH, OWN_RW);
+    c->idt = gate_page_alloc(c, GATE_IDT, OWN_RO);
+    c->tss = (struct tss *)((char *)gate_page_alloc(c, GATE_TSS, OWN_RO) +
+                            TSS_OFFSET);
     for (uint64_t i = 0; i < pages; i++)
         cpu_set_gate_page(c, GATE_CODE + i * PAGE_SIZE, mfn_add(text, i),
                           OWN_RX);

@@ -11,7 +11,7 @@
  *   +0x22000  constants: read-only beside a guest
  *   +0x23000  scratch: entry stacks, the one writable page
  *   +0x24000  IDT
- *   +0x25000  TSS and its I/O bitmap, 3 pages
+ *   +0x25000  TSS, at the end of a page, and its I/O bitmap, 2 pages
  *   +0x28000  the guest's own page that holds the vCPU's vcpu_info
  *
  * A guest kernel in ring 1 can read all of it and write scratch and its own
@@ -81,8 +81,7 @@ struct tss {
     uint32_t reserved2[2];
     uint16_t reserved3;
     uint16_t io_bitmap_offset;
-    uint8_t io_bitmap[IO_BITMAP_BYTES];
-    uint8_t io_bitmap_end; /* 0xff, as the processor wants it */
+    uint8_t io_bitmap[IO_BITMAP_BYTES]; /* ioport.h */
 };
 _Static_assert(offsetof(struct tss, io_bitmap) == 104, "Intel SDM 3A, 8.7");
 

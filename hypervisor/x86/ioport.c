@@ -11,6 +11,7 @@
 #include "x86/cpu.h"
 #include "x86/gate.h"
 #include "x86/insn.h"
+#include "x86/paging.h"
 #include "x86/pci.h"
 #include "x86/uart.h"
 #include "x86/vcpu.h"
@@ -23,12 +24,10 @@ enum {
     PORT_PCI_DATA = 0xcfc,
 };
 
-struct port_range {
-    uint16_t first, last;
-};
-
 /* Refused to dom0, or emulated for it. */
-static const struct port_range kept_ports[] = {
+static const struct {
+    uint16_t first, last;
+} kept_ports[] = {
     {0x20, 0x21},   /* PIC */
     {0x92, 0x92},   /* reset, address line 20 */
     {0xa0, 0xa1},   /* PIC */
@@ -36,9 +35,6 @@ static const struct port_range kept_ports[] = {
     {0x4d0, 0x4d1}, /* PIC */
     {0xcf8, 0xcff}, /* PCI configuration, reset */
 };
-
-/* By pCPU, NULL for none: the bitmap of which its TSS has a copy. */
-static const uint64_t *loaded_bitmap[MAX_PCPUS];
 
 /* Ports that Mica keeps to itself or emulates, for all domains. */
 static bool is_kept(unsigned port)
@@ -49,46 +45,39 @@ static bool is_kept(unsigned port)
     return uart_port_is_owned((uint16_t)port);
 }
 
+/* The bitmap of `d`; a new one, which refuses all, if need be; or NULL. */
+static uint64_t *get_bitmap(struct domain *d)
+{
+    if (!d->arch->io_bitmap) {
+        d->arch->io_bitmap = frames_alloc(IO_BITMAP_ORDER);
+        if (d->arch->io_bitmap)
+            memset(d->arch->io_bitmap, 0xff, IO_BITMAP_BYTES);
+    }
+    return d->arch->io_bitmap;
+}
+
 /*
  * Gives a new privileged domain its ports; others have none. 0 or -ENOMEM.
  * The UARTs that are Mica's must be known already.
  */
 int ioport_domain_create(struct domain *d)
 {
-    uint64_t *map;
+    uint64_t *map = d->is_privileged ? get_bitmap(d) : NULL;
 
-    if (!d->is_privileged)
-        return 0;
-    map = frames_alloc(IO_BITMAP_ORDER);
-    if (!map)
-        return -ENOMEM;
-    for (unsigned p = 0; p < IO_PORTS; p++)
-        if (is_kept(p))
-            bit_set(map, p);
-    d->arch->io_bitmap = map;
-    return 0;
-}
-
-/* Has every pCPU copy `map` anew before a vCPU uses it. */
-static void forget_copies(const uint64_t *map)
-{
-    for (unsigned i = 0; i < MAX_PCPUS; i++)
-        if (__atomic_load_n(&loaded_bitmap[i], __ATOMIC_RELAXED) == map)
-            __atomic_store_n(&loaded_bitmap[i], NULL, __ATOMIC_RELAXED);
+    for (unsigned p = 0; map && p < IO_PORTS; p++)
+        if (!is_kept(p))
+            bit_clear(map, p);
+    return d->is_privileged && !map ? -ENOMEM : 0;
 }
 
 /*
  * Frees the bitmap, if there is one. The domain's vCPUs are loaded nowhere any
- * more.
+ * more, so that no pCPU uses it before it has mapped another domain's.
  */
 void ioport_domain_destroy(struct domain *d)
 {
-    uint64_t *map = d->arch->io_bitmap;
-
-    if (!map)
-        return;
-    forget_copies(map);
-    frames_free(map, IO_BITMAP_ORDER);
+    if (d->arch->io_bitmap)
+        frames_free(d->arch->io_bitmap, IO_BITMAP_ORDER);
     d->arch->io_bitmap = NULL;
 }
 
@@ -105,21 +94,13 @@ bool arch_domain_has_ports(const struct domain *d, unsigned first,
 
 int arch_domain_give_ports(struct domain *d, unsigned first, unsigned last)
 {
-    uint64_t *map = d->arch->io_bitmap;
-
     for (unsigned p = first; p <= last; p++)
         if (is_kept(p))
             return -EPERM;
-    if (!map) {
-        map = frames_alloc(IO_BITMAP_ORDER);
-        if (!map)
-            return -ENOMEM;
-        memset(map, 0xff, IO_BITMAP_BYTES);
-        d->arch->io_bitmap = map;
-    }
+    if (!get_bitmap(d))
+        return -ENOMEM;
     for (unsigned p = first; p <= last; p++)
-        bit_clear(map, p);
-    forget_copies(map);
+        bit_clear(d->arch->io_bitmap, p);
     return 0;
 }
 
@@ -129,8 +110,6 @@ void arch_domain_take_ports(struct domain *d, unsigned first, unsigned last)
 
     for (unsigned p = first; map && p <= last; p++)
         bit_set(map, p);
-    if (map)
-        forget_copies(map);
 }
 
 /*
@@ -175,29 +154,28 @@ hot_path void ioport_leave_light(const struct vcpu *v)
     set_open(v, v->arch->iopl == 3);
 }
 
-/* To be called on the pCPU that loads `v`. */
+/* To be called on the pCPU that loads `v`: maps the bitmap behind the TSS. */
 void ioport_load(const struct vcpu *v)
 {
-    const uint64_t *map = v->domain->arch->io_bitmap;
+    const char *map = (const char *)v->domain->arch->io_bitmap;
     struct cpu *c = this_cpu();
 
-    if (map && loaded_bitmap[c->id] != map) {
-        memcpy(c->tss->io_bitmap, map, IO_BITMAP_BYTES);
-        loaded_bitmap[c->id] = map;
+    for (unsigned at = 0; at < IO_BITMAP_BYTES; at += PAGE_SIZE) {
+        unsigned page = (GATE_TSS + at) / PAGE_SIZE + 1;
+        uint64_t entry = map ? pte_make(arch_frame_of(map + at), OWN_RO) : 0;
+
+        if (c->gate_l1[page] == entry)
+            continue;
+        pte_write(&c->gate_l1[page], entry);
+        invlpg(c->gate + page * PAGE_SIZE);
     }
     ioport_mode_changed(v);
 }
 
 static bool is_native(const struct domain *d, unsigned port, unsigned size)
 {
-    const uint64_t *map = d->arch->io_bitmap;
-
-    if (!map || port + size > IO_PORTS)
-        return false;
-    for (unsigned i = 0; i < size; i++)
-        if (bit_test(map, port + i))
-            return false;
-    return true;
+    return port + size <= IO_PORTS &&
+           arch_domain_has_ports(d, port, port + size - 1);
 }
 
 static bool is_pci_data(uint16_t port, unsigned size)
@@ -214,17 +192,13 @@ static bool is_pci_address(uint16_t port, unsigned size)
 /* A read of 1, 2 or 4 bytes by a context that may access ports. */
 uint32_t ioport_read(struct domain *d, uint16_t port, unsigned size)
 {
-    uint32_t value = size == 4 ? ~0u : (1u << (8 * size)) - 1;
-
     if (is_native(d, port, size))
         return port_read(port, size);
-    if (!d->is_privileged)
-        return value;
-    if (is_pci_address(port, size))
+    if (d->is_privileged && is_pci_address(port, size))
         return d->arch->pci_cf8;
-    if (is_pci_data(port, size))
+    if (d->is_privileged && is_pci_data(port, size))
         return pci_port_read(d->arch->pci_cf8, port - PORT_PCI_DATA, size);
-    return value;
+    return ~0u >> (32 - 8 * size);
 }
 
 /* A write of 1, 2 or 4 bytes by a context that may access ports. */
@@ -233,10 +207,8 @@ void ioport_write(struct domain *d, uint16_t port, unsigned size,
 {
     if (is_native(d, port, size))
         port_write(port, size, value);
-    else if (!d->is_privileged)
-        return;
-    else if (is_pci_address(port, size))
+    else if (d->is_privileged && is_pci_address(port, size))
         d->arch->pci_cf8 = value;
-    else if (is_pci_data(port, size))
+    else if (d->is_privileged && is_pci_data(port, size))
         pci_port_write(d->arch->pci_cf8, port - PORT_PCI_DATA, size, value);
 }
