@@ -36,62 +36,6 @@ static bool control_is_valid(uint64_t value)
     return true;
 }
 
-/*
- * Where `v` has a debug register; 4 and 5 are old names of 6 and 7 unless
- * CR4.DE is set. -EINVAL or -ENODEV when there is none.
- */
-static int resolve(const struct vcpu *v, uint64_t number)
-{
-    if (number > 7)
-        return -EINVAL;
-    if (number != 4 && number != 5)
-        return (int)number;
-    return v->arch->cr4 & CR4_DE ? -ENODEV : (int)number + 2;
-}
-
-static int store(struct vcpu *v, int number, uint64_t value)
-{
-    if (number == 6) {
-        if (value >> 32)
-            return -EINVAL;
-        value = (value & DR6_STATUS) | DR6_FIXED;
-    } else if (number == 7) {
-        if (!control_is_valid(value))
-            return -EPERM;
-        value = (value & DR7_CONTROL) | DR7_FIXED;
-    } else if (!guest_va_is_usable(value)) {
-        return -EPERM;
-    }
-    v->arch->dr[number] = value;
-    return 0;
-}
-
-/*
- * Sets a debug register of `v`, whose registers are loaded here. -EPERM for
- * an address of Mica's or a control bit that guests may not have, -ENODEV
- * for 4 and 5 with CR4.DE set, -EINVAL otherwise.
- */
-int debug_regs_set(struct vcpu *v, uint64_t number, uint64_t value)
-{
-    int n = resolve(v, number);
-    int error = n < 0 ? n : store(v, n, value);
-
-    if (!error)
-        debug_regs_load(v);
-    return error;
-}
-
-/* Reads a debug register as the guest sees it; errors as for setting. */
-int debug_regs_get(const struct vcpu *v, uint64_t number, uint64_t *value)
-{
-    int n = resolve(v, number);
-
-    if (n < 0)
-        return n;
-    *value = v->arch->dr[n];
-    return 0;
-}
-
 /* Makes the processor's breakpoints those of `v`. */
 void debug_regs_load(const struct vcpu *v)
 {
@@ -121,17 +65,38 @@ void debug_regs_note_trap(struct vcpu *v)
     write_dr6(DR6_FIXED);
 }
 
-/* set_debugreg(number, value): see debug_regs_set. */
+/*
+ * set_debugreg(number, value): of the caller. -EPERM for an address of Mica's
+ * or a control bit that guests may not have, -EINVAL for a register that there
+ * is not; 4 and 5 are not.
+ */
 long hc_set_debugreg(struct vcpu *v, const struct hc_args *a)
 {
-    return debug_regs_set(v, a->a[0], a->a[1]);
+    uint64_t number = a->a[0], value = a->a[1];
+
+    if (number < 4) {
+        if (!guest_va_is_usable(value))
+            return -EPERM;
+    } else if (number == 6) {
+        value = (value & DR6_STATUS) | DR6_FIXED;
+    } else if (number == 7) {
+        if (!control_is_valid(value))
+            return -EPERM;
+        value = (value & DR7_CONTROL) | DR7_FIXED;
+    } else {
+        return -EINVAL;
+    }
+    v->arch->dr[index_clamp(number, ARRAY_LEN(v->arch->dr))] = value;
+    debug_regs_load(v);
+    return 0;
 }
 
-/* get_debugreg(number): the value, or -EINVAL or -ENODEV. */
+/* get_debugreg(number): the value as the guest sees it, or -EINVAL. */
 long hc_get_debugreg(struct vcpu *v, const struct hc_args *a)
 {
-    uint64_t value = 0;
-    int error = debug_regs_get(v, a->a[0], &value);
+    uint64_t number = a->a[0];
 
-    return error ? error : (long)value;
+    if (number > 7 || number == 4 || number == 5)
+        return -EINVAL;
+    return (long)v->arch->dr[index_clamp(number, ARRAY_LEN(v->arch->dr))];
 }

@@ -17,9 +17,6 @@ struct vcpu;
 #define DR7_FIXED 0x400ull
 
 void debug_regs_reset(struct vcpu *v);
-must_check int debug_regs_set(struct vcpu *v, uint64_t number, uint64_t value);
-must_check int debug_regs_get(const struct vcpu *v, uint64_t number,
-                              uint64_t *value);
 void debug_regs_load(const struct vcpu *v);
 void debug_regs_note_trap(struct vcpu *v);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fetching and dispatch. What an instruction does to anything but general
- * registers is decided in msr.c, ioport.c, fpu.c, debug_regs.c and
+ * registers is decided in msr.c, ioport.c, fpu.c and
  * cpuid_policy.c; stores to page tables are in emulate_pte.c.
  */
 #include "x86/emulate.h"
@@ -124,10 +124,6 @@ static int execute_privileged(struct vcpu *v, struct regs *r,
         return read_cr(v, i->reg, reg);
     case INSN_WRITE_CR:
         return write_cr(v, i->reg, *reg);
-    case INSN_READ_DR:
-        return debug_regs_get(v, i->reg, reg);
-    case INSN_WRITE_DR:
-        return debug_regs_set(v, i->reg, *reg);
     case INSN_CLTS:
         fpu_set_task_switched(v, false);
         return 0;

@@ -20,7 +20,7 @@ enum {
     WIDE = 2,     /* the size that prefixes choose */
     PORT = 4,     /* SIZED, but never 8 bytes */
     MEMORY = 8,   /* ModRM: a register and a place in memory */
-    SPECIAL = 16, /* ModRM: a special and a general register */
+    CONTROL = 16, /* ModRM: a control and a general register */
     BYTE = 32,    /* an immediate byte */
     FULL = 64,    /* one as wide as the operand, 4 bytes at most */
     GROUP = 128   /* as GROUP_(n): only where ModRM.reg is n */
@@ -52,10 +52,8 @@ static const struct encoding {
     {0x0f01d1, 0, INSN_XSETBV},
     {0x0f06, 0, INSN_CLTS},
     {0x0f09, 0, INSN_WBINVD},
-    {0x0f20, SPECIAL, INSN_READ_CR},
-    {0x0f21, SPECIAL, INSN_READ_DR},
-    {0x0f22, SPECIAL, INSN_WRITE_CR},
-    {0x0f23, SPECIAL, INSN_WRITE_DR},
+    {0x0f20, CONTROL, INSN_READ_CR},
+    {0x0f22, CONTROL, INSN_WRITE_CR},
     {0x0f30, 0, INSN_WRMSR},
     {0x0f32, 0, INSN_RDMSR},
     {0x0fab, WIDE | MEMORY, INSN_BTS},
@@ -204,7 +202,7 @@ static int take_operands(struct decoder *d, unsigned form)
     if (out->address_size != 8)
         return -EINVAL;
     out->reg = (modrm >> 3 & 7) | (d->rex & REX_R ? 8 : 0);
-    if (form & SPECIAL) {
+    if (form & CONTROL) {
         out->rm = (modrm & 7) | (d->rex & REX_B ? 8 : 0);
         return 0;
     }
@@ -256,7 +254,7 @@ int insn_decode(struct insn *out, const uint8_t *bytes, size_t length,
     out->kind = e->kind;
     out->size = operand_size(&d, opcode, e->form);
     out->has_immediate = e->form & (BYTE | FULL);
-    if (e->form & (MEMORY | SPECIAL) && take_operands(&d, e->form))
+    if (e->form & (MEMORY | CONTROL) && take_operands(&d, e->form))
         return -EINVAL;
     if (out->has_immediate)
         out->immediate = next_signed(

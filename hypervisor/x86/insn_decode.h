@@ -32,8 +32,6 @@ enum insn_kind {
     INSN_XSETBV,
     INSN_READ_CR, /* mov crN, r: N in `reg`, r in `rm` */
     INSN_WRITE_CR,
-    INSN_READ_DR,
-    INSN_WRITE_DR,
     /* writes to memory; the destination is always the memory operand */
     INSN_MOV,
     INSN_XCHG,
@@ -64,7 +62,7 @@ struct insn {
     bool is_repeated;     /* string instructions: counted by rcx */
     bool has_immediate;   /* the source is `immediate`, not `reg` */
     uint8_t reg;          /* register operand */
-    uint8_t rm;           /* second register of moves to and from crN, drN */
+    uint8_t rm;           /* second register of moves to and from crN */
     uint64_t immediate;   /* sign-extended */
     uint64_t address;     /* of the memory operand, but for strings */
 };

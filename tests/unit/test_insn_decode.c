@@ -27,8 +27,6 @@ static const struct encoding plain[] = {
     {"mov %cr0,%r9", "410f20c1", INSN_READ_CR, 8, 0, 9, false, 0},
     {"mov %cr8,%rbx", "440f20c3", INSN_READ_CR, 8, 8, 3, false, 0},
     {"mov %rdi,%cr4", "0f22e7", INSN_WRITE_CR, 8, 4, 7, false, 0},
-    {"mov %db7,%rax", "0f21f8", INSN_READ_DR, 8, 7, 0, false, 0},
-    {"mov %r15,%db6", "410f23f7", INSN_WRITE_DR, 8, 6, 15, false, 0},
     {"in $0x71,%al", "e471", INSN_IN, 1, 0, 0, true, 0x71},
     {"in $0x71,%ax", "66e571", INSN_IN, 2, 0, 0, true, 0x71},
     {"in $0xf8,%eax", "e5f8", INSN_IN, 4, 0, 0, true, ~7ull},
@@ -119,6 +117,7 @@ static const char *const refused[] = {
     "480117",                           /* add */
     "48ab",                             /* stos */
     "0f31",                             /* rdtsc */
+    "0f21f8",                           /* mov %db7,%rax */
     "0fa2",                             /* cpuid */
     "483907",                           /* cmp: does not write */
     "481107",                           /* adc */

@@ -140,28 +140,3 @@ TEST(step_over_an_emulated_instruction)
     EXPECT_EQ(trap.rip, ARG(at_rdmsr_after));
     clear_all();
 }
-
-static void move_from_dr7(uint64_t where)
-{
-    uint64_t value;
-
-    __asm__ volatile("mov %%dr7, %0" : "=r"(value));
-    *(uint64_t *)where = value;
-}
-
-static void move_to_dr2(uint64_t value)
-{
-    __asm__ volatile("mov %0, %%dr2" : : "r"(value));
-}
-
-TEST(instructions_are_emulated)
-{
-    uint64_t value = 1;
-
-    EXPECT_EQ(trap_try(move_to_dr2, ARG(&watched)), ENTRY_NONE);
-    EXPECT_EQ(hc_get_debugreg(2), ARG(&watched));
-    EXPECT_EQ(trap_try(move_from_dr7, ARG(&value)), ENTRY_NONE);
-    EXPECT_EQ(value & ~DR7_FIXED, 0);
-    EXPECT_EQ(trap_try(move_to_dr2, 0xffff830000000000), EXC_GP);
-    clear_all();
-}
