@@ -10,7 +10,6 @@
 #include "x86/acpi.h"
 #include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/fence.h"
 #include "x86/insn.h"
 #include "x86/machine_early.h"
 

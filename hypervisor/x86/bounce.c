@@ -23,11 +23,6 @@
     (1u << EXC_DF | 1u << EXC_TS | 1u << EXC_NP | 1u << EXC_SS |               \
      1u << EXC_GP | 1u << EXC_PF | 1u << EXC_AC | 1u << EXC_CP)
 
-bool trap_has_error_code(unsigned vector)
-{
-    return vector < 32 && ERROR_CODE_VECTORS >> vector & 1;
-}
-
 /* The flags a guest gets to see in place of the processor's. */
 static uint64_t visible_flags(const struct vcpu *v, uint64_t flags, bool masked)
 {
@@ -90,7 +85,7 @@ void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code)
 {
     v->arch->trap = (struct pending_trap){
         .is_pending = true,
-        .has_error = trap_has_error_code(vector),
+        .has_error = vector < 32 && ERROR_CODE_VECTORS >> vector & 1,
         .vector = (uint8_t)vector,
         .error_code = error_code,
     };
@@ -114,54 +109,39 @@ static void deliver_trap(struct vcpu *v)
 
     t->is_pending = false;
     if (!gate->address) {
-        struct regs *r = guest_regs();
-
         domain_crash(v->domain,
                      "vCPU %u: no handler for exception %u (error %#x) at "
                      "%#lx, address %#lx",
-                     v->id, t->vector, t->error_code, r->rip, t->cr2);
+                     v->id, t->vector, t->error_code, guest_regs()->rip,
+                     t->cr2);
         return;
     }
-    if (t->vector == EXC_PF) {
-        v->arch->cr2 = t->cr2;
-        vcpu_info_of(v)->arch.cr2 = t->cr2;
-    }
+    if (t->vector == EXC_PF)
+        v->arch->cr2 = vcpu_info_of(v)->arch.cr2 = t->cr2;
     bounce_to_kernel(v, &(struct bounce){.address = gate->address,
                                          .masks_events = gate->masks_events,
                                          .has_error = t->has_error,
                                          .error_code = t->error_code});
 }
 
-static void deliver_nmi(struct vcpu *v)
-{
-    const struct callback *c = &v->arch->callbacks[CALLBACK_NMI];
-    const struct trap_gate *gate = &v->arch->traps[EXC_NMI];
-    uint64_t address = c->address ? c->address : gate->address;
-
-    __atomic_store_n(&v->arch->nmi_pending, false, __ATOMIC_RELAXED);
-    if (!address)
-        return;
-    v->arch->nmi_masked = true;
-    bounce_to_kernel(
-        v, &(struct bounce){.address = address, .masks_events = true});
-}
-
-static void deliver_event(struct vcpu *v)
-{
-    const struct callback *c = &v->arch->callbacks[CALLBACK_EVENT];
-
-    if (c->address)
-        bounce_to_kernel(
-            v, &(struct bounce){.address = c->address, .masks_events = true});
-}
-
 hot_path void deliver_pending(struct vcpu *v)
 {
-    if (v->arch->trap.is_pending)
+    struct arch_vcpu *a = v->arch;
+    struct bounce nmi = {.address = a->callbacks[CALLBACK_NMI].address,
+                         .masks_events = true};
+    struct bounce event = {.address = a->callbacks[CALLBACK_EVENT].address,
+                           .masks_events = true};
+
+    if (a->trap.is_pending)
         deliver_trap(v);
-    if (__atomic_load_n(&v->arch->nmi_pending, __ATOMIC_RELAXED) &&
-        !v->arch->nmi_masked)
-        deliver_nmi(v);
-    if (vcpu_has_event(v))
-        deliver_event(v);
+    if (__atomic_load_n(&a->nmi_pending, __ATOMIC_RELAXED) && !a->nmi_masked) {
+        __atomic_store_n(&a->nmi_pending, false, __ATOMIC_RELAXED);
+        if (!nmi.address)
+            nmi.address = a->traps[EXC_NMI].address;
+        a->nmi_masked = nmi.address;
+        if (nmi.address)
+            bounce_to_kernel(v, &nmi);
+    }
+    if (vcpu_has_event(v) && event.address)
+        bounce_to_kernel(v, &event);
 }

@@ -41,7 +41,6 @@ void bounce_to_kernel(struct vcpu *v, const struct bounce *b);
 void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code);
 void trap_inject_page_fault(struct vcpu *v, uint64_t address,
                             uint32_t error_code);
-bool trap_has_error_code(unsigned vector);
 
 /* Delivers what is due to the loaded vCPU before it goes on. */
 void deliver_pending(struct vcpu *v);

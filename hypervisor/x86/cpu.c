@@ -160,13 +160,11 @@ void cpu_set_rsp0(struct cpu *c, uint64_t address)
 
 static void fill_tss(struct cpu *c)
 {
-    uint64_t scratch = c->gate + GATE_SCRATCH;
+    uint64_t top = c->gate + GATE_SCRATCH + offsetof(struct gate_scratch, ist);
 
     cpu_set_rsp0(c, (uint64_t)&c->stack->cpu);
     for (unsigned i = 0; i < IST_COUNT - 1; i++)
-        set_tss_address(&c->tss->ist[2 * i],
-                        scratch + offsetof(struct gate_scratch, ist) +
-                            (i + 1) * GATE_IST_BYTES);
+        set_tss_address(&c->tss->ist[2 * i], top + (i + 1) * GATE_IST_BYTES);
     c->tss->io_bitmap_offset = sizeof(struct tss);
 }
 

@@ -77,24 +77,14 @@ static void show_backtrace(uint64_t rip, uint64_t rbp)
     }
 }
 
-/* Whether the processor found no stack where it had to push a frame. */
-static bool is_stack_overflow(const struct regs *r, uint64_t address)
-{
-    uint64_t guard_end = (address | (PAGE_SIZE - 1)) + 1;
-
-    return r->vector == EXC_DF && !(guard_end & (STACK_SIZE - 1)) &&
-           r->rsp - address < PAGE_SIZE;
-}
-
 void crash_own(const struct regs *r)
 {
     log_error("pCPU %u: exception %u, error code %#x, cr2 %016lx, cr3 %016lx",
               this_cpu()->id, r->vector, r->error_code, read_cr2(), read_cr3());
     show_registers(r);
     show_backtrace(r->rip, r->rbp);
-    if (is_stack_overflow(r, read_cr2()))
-        panic("Mica's stack overflowed");
-    panic("exception %u in Mica", r->vector);
+    panic("exception %u in Mica%s", r->vector,
+          r->vector == EXC_DF ? ": has its stack overflowed?" : "");
 }
 
 static void show_walk(mfn_t root, const char *what, uint64_t va)

@@ -19,22 +19,16 @@
 /* How long the auditor's key waits for vCPUs to stop. */
 #define STOP_LIMIT (200 * NSEC_PER_MS)
 
-/* The domain after `d`, which is put, or the first one; NULL at the end. */
-static struct domain *next_domain(struct domain *d)
+static void for_each_domain(void (*act)(struct domain *d))
 {
-    struct domain *next = domain_next_get(d ? (domid_t)(d->id + 1) : 0);
+    struct domain *d;
+    domid_t next = 0;
 
-    if (d)
+    while ((d = domain_next_get(next))) {
+        next = (domid_t)(d->id + 1);
+        act(d);
         domain_put(d);
-    return next;
-}
-
-static void for_each_vcpu(void (*act)(struct vcpu *v))
-{
-    struct domain *d = NULL;
-
-    while ((d = next_domain(d)))
-        domain_for_each_vcpu(d, act);
+    }
 }
 
 /* --- domains and vCPUs --------------------------------------------------- */
@@ -53,24 +47,21 @@ static void show_vcpu(struct vcpu *v)
              v->kernel_root.n, v->user_root.n);
 }
 
-static void show_domains(void)
+static void show_domain(struct domain *d)
 {
     static const char *const states[] = {"alive", "shut down", "dying"};
-    struct domain *d = NULL;
 
-    while ((d = next_domain(d))) {
-        log_info("domain %u: %s%s, paused %u, %lu of %lu pages, %u vCPUs at "
-                 "most, %u references",
-                 d->id, states[d->state],
-                 d->is_privileged ? ", privileged" : "", d->pause_count,
-                 d->page_count, d->max_pages, d->max_vcpus, d->refs);
-        domain_for_each_vcpu(d, show_vcpu);
-    }
+    log_info("domain %u: %s%s, paused %u, %lu of %lu pages, %u vCPUs at most, "
+             "%u references",
+             d->id, states[d->state], d->is_privileged ? ", privileged" : "",
+             d->pause_count, d->page_count, d->max_pages, d->max_vcpus,
+             d->refs);
+    domain_for_each_vcpu(d, show_vcpu);
 }
 
-static void show_registers(void)
+static void show_registers(struct domain *d)
 {
-    for_each_vcpu(arch_vcpu_report);
+    domain_for_each_vcpu(d, arch_vcpu_report);
 }
 
 /* --- event channels ------------------------------------------------------ */
@@ -91,20 +82,16 @@ static void show_port(struct domain *d, evtchn_port_t port)
                  evtchn_is_pending(d, port) ? ", pending" : "");
 }
 
-static void show_events(void)
+static void show_events(struct domain *d)
 {
-    struct domain *d = NULL;
-
-    while ((d = next_domain(d))) {
-        log_info("domain %u: event channels", d->id);
-        for (evtchn_port_t port = 1; port < EVTCHN_PORTS; port++)
-            show_port(d, port);
-    }
+    log_info("domain %u: event channels", d->id);
+    for (evtchn_port_t port = 1; port < EVTCHN_PORTS; port++)
+        show_port(d, port);
 }
 
 /* --- memory -------------------------------------------------------------- */
 
-static void show_domain_memory(struct domain *d)
+static void show_memory(struct domain *d)
 {
     uint64_t of[FRAME_SHARED + 1] = {0}, partial = 0, pinned = 0, cursor = 0;
     struct frame *f;
@@ -123,14 +110,11 @@ static void show_domain_memory(struct domain *d)
              of[FRAME_SEGDESC], partial, pinned);
 }
 
-static void show_memory(void)
+static void show_heap(void)
 {
     uint64_t free = heap_free_frames();
-    struct domain *d = NULL;
 
     log_info("heap: %lu frames free, %lu MiB", free, free >> (20 - PAGE_SHIFT));
-    while ((d = next_domain(d)))
-        show_domain_memory(d);
 }
 
 /* --- the auditor --------------------------------------------------------- */
@@ -157,20 +141,35 @@ static void wait_for_vcpu(struct vcpu *v)
     all_stopped = false;
 }
 
+static void pause_all(struct domain *d)
+{
+    domain_for_each_vcpu(d, sched_pause);
+}
+
+static void wait_for_all(struct domain *d)
+{
+    domain_for_each_vcpu(d, wait_for_vcpu);
+}
+
+static void unpause_all(struct domain *d)
+{
+    domain_for_each_vcpu(d, sched_unpause);
+}
+
 static void audit(void)
 {
     nsec_t start = arch_now();
 
     stop_deadline = start + STOP_LIMIT;
     all_stopped = true;
-    for_each_vcpu(sched_pause);
-    for_each_vcpu(wait_for_vcpu);
+    for_each_domain(pause_all);
+    for_each_domain(wait_for_all);
     if (!all_stopped)
         log_info("audit: a vCPU does not stop; try again");
     else if (!frame_audit())
         log_info("audit: all counts are right, found in %lu us",
                  (arch_now() - start) / 1000);
-    for_each_vcpu(sched_unpause);
+    for_each_domain(unpause_all);
 }
 
 /* --- the keys ------------------------------------------------------------ */
@@ -180,15 +179,16 @@ static void show_help(void);
 static const struct {
     char key;
     const char *help;
-    void (*act)(void);
+    void (*act)(void);                  /* or NULL */
+    void (*for_each)(struct domain *d); /* or NULL */
 } keys[] = {
-    {'h', "this list", show_help},
-    {'q', "domains and vCPUs", show_domains},
-    {'d', "registers of vCPUs", show_registers},
-    {'e', "event channels", show_events},
-    {'m', "memory of Mica and of domains", show_memory},
-    {'F', "audit the frame table", audit},
-    {'R', "reset the machine", arch_reboot},
+    {'h', "this list", show_help, NULL},
+    {'q', "domains and vCPUs", NULL, show_domain},
+    {'d', "registers of vCPUs", NULL, show_registers},
+    {'e', "event channels", NULL, show_events},
+    {'m', "memory of Mica and of domains", show_heap, show_memory},
+    {'F', "audit the frame table", audit, NULL},
+    {'R', "reset the machine", arch_reboot, NULL},
 };
 
 static void show_help(void)
@@ -201,7 +201,10 @@ static void show_help(void)
 /* Runs the action of `key`; others have none. */
 void machine_press_key(char key)
 {
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        if (keys[i].key == key)
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (keys[i].key == key && keys[i].act)
             keys[i].act();
+        if (keys[i].key == key && keys[i].for_each)
+            for_each_domain(keys[i].for_each);
+    }
 }

@@ -53,72 +53,38 @@ long hc_set_trap_table(struct vcpu *v, const struct hc_args *args)
 
 /* --- callbacks ----------------------------------------------------------- */
 
-static int callback_kind(unsigned type)
-{
-    switch (type) {
-    case CALLBACKTYPE_event:
-    case CALLBACKTYPE_failsafe:
-    case CALLBACKTYPE_syscall:
-    case CALLBACKTYPE_syscall32:
-    case CALLBACKTYPE_sysenter:
-    case CALLBACKTYPE_nmi:
-        return (int)type;
-    case CALLBACKTYPE_sysenter_deprecated:
-        return CALLBACK_SYSENTER;
-    default:
-        return -ENOSYS;
-    }
-}
+/* Kinds by number: the ABI has some no more, others can't be given up. */
+#define CALLBACKS_GONE (1u << CALLBACKTYPE_sysenter_deprecated | 1u << 6)
+#define CALLBACKS_TO_GIVE_UP (1u << CALLBACK_NMI | 1u << CALLBACK_SYSENTER)
 
-static long set_callback(struct vcpu *v, int kind, uint64_t address,
+static long set_callback(struct vcpu *v, unsigned kind, uint64_t address,
                          unsigned flags)
 {
     if (!va_is_canonical(address))
         return refuse(-EINVAL, "callback at %#lx", address);
-    v->arch->callbacks[kind] = (struct callback){
+    v->arch->callbacks[index_clamp(kind, CALLBACK_KINDS)] = (struct callback){
         .address = address,
         .masks_events = flags & CALLBACKF_mask_events,
     };
     return 0;
 }
 
-static long callback_register(struct vcpu *v, guest_va arg)
-{
-    struct callback_register_args op;
-    int kind;
-
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    kind = callback_kind(op.type);
-    return kind < 0 ? kind : set_callback(v, kind, op.address, op.flags);
-}
-
-static long callback_unregister(struct vcpu *v, guest_va arg)
-{
-    struct callback_unregister_args op;
-    int kind;
-
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    kind = callback_kind(op.type);
-    if (kind == CALLBACK_NMI || kind == CALLBACK_SYSENTER)
-        v->arch->callbacks[kind] = (struct callback){0};
-    else if (kind >= 0)
-        return -EINVAL;
-    return kind < 0 ? kind : 0;
-}
-
-/* callback_op(command, argument) */
+/* callback_op(command, argument): of one to give up there is no address. */
 long hc_callback_op(struct vcpu *v, const struct hc_args *args)
 {
-    switch (args->a[0]) {
-    case CALLBACKOP_register:
-        return callback_register(v, HC_ARG_VA(args, 1));
-    case CALLBACKOP_unregister:
-        return callback_unregister(v, HC_ARG_VA(args, 1));
-    default:
+    bool is_new = args->a[0] == CALLBACKOP_register;
+    struct callback_register_args op = {.address = 0};
+    size_t size = is_new ? sizeof(op) : sizeof(struct callback_unregister_args);
+
+    if (args->a[0] > CALLBACKOP_unregister)
         return -ENOSYS;
-    }
+    if (copy_in(&op, HC_ARG_VA(args, 1), size))
+        return -EFAULT;
+    if (op.type >= CALLBACK_KINDS || CALLBACKS_GONE >> op.type & 1)
+        return -ENOSYS;
+    if (!is_new && !(CALLBACKS_TO_GIVE_UP >> op.type & 1))
+        return -EINVAL;
+    return set_callback(v, op.type, op.address, op.flags);
 }
 
 /* set_callbacks(event, failsafe, syscall): the older form. */
@@ -129,30 +95,24 @@ long hc_set_callbacks(struct vcpu *v, const struct hc_args *args)
     for (unsigned i = 0; i < 3; i++)
         if (!va_is_canonical(args->a[i]))
             return -EINVAL;
-    to[CALLBACK_EVENT] = (struct callback){args->a[0], true};
-    to[CALLBACK_FAILSAFE] = (struct callback){args->a[1], false};
-    to[CALLBACK_SYSCALL] = (struct callback){args->a[2], false};
+    for (unsigned i = 0; i < 3; i++) /* kinds and arguments in one order */
+        to[i] = (struct callback){args->a[i], i == CALLBACK_EVENT};
     return 0;
 }
 
 /* nmi_op(command, argument) */
 long hc_nmi_op(struct vcpu *v, const struct hc_args *args)
 {
-    struct xennmi_register_callback_args op;
+    bool is_new = args->a[0] == XENNMI_register_callback;
+    struct xennmi_register_callback_args op = {.handler_address = 0};
 
-    switch (args->a[0]) {
-    case XENNMI_register_callback:
-        if (v->id)
-            return -EINVAL;
-        if (copy_in(&op, HC_ARG_VA(args, 1), sizeof(op)))
-            return -EFAULT;
-        return set_callback(v, CALLBACK_NMI, op.handler_address, 0);
-    case XENNMI_unregister_callback:
-        v->arch->callbacks[CALLBACK_NMI] = (struct callback){0};
-        return 0;
-    default:
+    if (args->a[0] > XENNMI_unregister_callback)
         return -ENOSYS;
-    }
+    if (is_new && v->id)
+        return -EINVAL;
+    if (is_new && copy_in(&op, HC_ARG_VA(args, 1), sizeof(op)))
+        return -EFAULT;
+    return set_callback(v, CALLBACK_NMI, op.handler_address, 0);
 }
 
 /* An NMI for `v`, which takes it when it next may. */

@@ -10,7 +10,6 @@
 #define CR0_MP (1ul << 1)
 #define CR0_TS (1ul << 3)
 #define CR0_NE (1ul << 5)
-#define CR4_TSD (1ul << 2)
 #define CR4_DE (1ul << 3)
 #define CR4_PAE (1ul << 5)
 #define CR4_MCE (1ul << 6)
@@ -176,6 +175,8 @@ DEFINE_PLAIN(swapgs, "swapgs")
 DEFINE_PLAIN(interrupts_on, "sti")
 DEFINE_PLAIN(interrupts_off, "cli")
 DEFINE_PLAIN(halt, "hlt")
+DEFINE_PLAIN(mfence, "mfence") /* all earlier loads and stores are visible */
+DEFINE_PLAIN(lfence, "lfence") /* all that is earlier is done */
 /* Sleeps until an interrupt came and was served; none is lost in between. */
 DEFINE_PLAIN(halt_until_interrupt, "sti; hlt; cli")
 

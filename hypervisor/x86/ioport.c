@@ -178,15 +178,16 @@ static bool is_native(const struct domain *d, unsigned port, unsigned size)
            arch_domain_has_ports(d, port, port + size - 1);
 }
 
-static bool is_pci_data(uint16_t port, unsigned size)
+static bool is_pci_data(const struct domain *d, uint16_t port, unsigned size)
 {
-    return port >= PORT_PCI_DATA && port + size <= PORT_PCI_DATA + 4;
+    return d->is_privileged && port >= PORT_PCI_DATA &&
+           port + size <= PORT_PCI_DATA + 4;
 }
 
 /* The address latch is 32 bits wide; narrower accesses miss it. */
-static bool is_pci_address(uint16_t port, unsigned size)
+static bool is_pci_address(const struct domain *d, uint16_t port, unsigned size)
 {
-    return port == PORT_PCI_ADDRESS && size == 4;
+    return d->is_privileged && port == PORT_PCI_ADDRESS && size == 4;
 }
 
 /* A read of 1, 2 or 4 bytes by a context that may access ports. */
@@ -194,9 +195,9 @@ uint32_t ioport_read(struct domain *d, uint16_t port, unsigned size)
 {
     if (is_native(d, port, size))
         return port_read(port, size);
-    if (d->is_privileged && is_pci_address(port, size))
+    if (is_pci_address(d, port, size))
         return d->arch->pci_cf8;
-    if (d->is_privileged && is_pci_data(port, size))
+    if (is_pci_data(d, port, size))
         return pci_port_read(d->arch->pci_cf8, port - PORT_PCI_DATA, size);
     return ~0u >> (32 - 8 * size);
 }
@@ -207,8 +208,8 @@ void ioport_write(struct domain *d, uint16_t port, unsigned size,
 {
     if (is_native(d, port, size))
         port_write(port, size, value);
-    else if (d->is_privileged && is_pci_address(port, size))
+    else if (is_pci_address(d, port, size))
         d->arch->pci_cf8 = value;
-    else if (d->is_privileged && is_pci_data(port, size))
+    else if (is_pci_data(d, port, size))
         pci_port_write(d->arch->pci_cf8, port - PORT_PCI_DATA, size, value);
 }

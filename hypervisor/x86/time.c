@@ -13,7 +13,6 @@
 #include "x86/apic.h"
 #include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/fence.h"
 #include "x86/insn.h"
 #include "x86/time_scale.h"
 
