@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An area is in the standard (not compacted) format of XSAVE, whose first 512
- * bytes are those of FXSAVE (Intel SDM 1, 13.4). Saving and restoring always
- * covers all features that guests may enable, whatever XCR0 a guest chose, so
- * that no register survives from one vCPU to the next.
+ * An area is a frame in the standard (not compacted) format of XSAVE, whose
+ * first 512 bytes are those of FXSAVE (Intel SDM 1, 13.4). Saving and
+ * restoring always covers all features that guests may enable, whatever XCR0 a
+ * guest chose, so that no register survives from one vCPU to the next.
  */
 #include "x86/fpu.h"
 
-#include "core/heap.h"
 #include "core/hypercall.h"
+#include "core/log.h"
 
 #include "x86/cpu_features.h"
 #include "x86/insn.h"
@@ -34,8 +34,8 @@ struct fpu_area {
 _Static_assert(offsetof(struct fpu_area, xstate_bv) == FXSAVE_BYTES,
                "Intel SDM 1, 13.4.1");
 
-static uint32_t mxcsr_mask = MXCSR_MASK_DEFAULT; /* const after boot */
-static bool must_scrub_pointers;                 /* const after boot */
+static uint32_t mxcsr_mask;      /* const after boot */
+static bool must_scrub_pointers; /* const after boot */
 
 /* The features of XCR0 that a guest may enable on this machine. */
 uint64_t fpu_xcr0_allowed(void)
@@ -43,70 +43,29 @@ uint64_t fpu_xcr0_allowed(void)
     return cpu_features()->xcr0 & XCR0_GUEST;
 }
 
-static unsigned area_order(void)
-{
-    unsigned order = 0;
-
-    while ((PAGE_SIZE << order) < cpu_features()->xsave_size)
-        order++;
-    return order;
-}
-
-static void learn_mxcsr_mask(void)
-{
-    static struct fpu_area probe __attribute__((aligned(64)));
-
-    fxsave(&probe);
-    if (probe.mxcsr_mask)
-        mxcsr_mask = probe.mxcsr_mask;
-}
-
 /*
- * AMD's processors before Zen 2 neither save nor restore the last
- * instruction's addresses unless an exception is pending.
- */
-static void learn_pointer_scrubbing(void)
-{
-    bool has_leaf = cpuid(0x80000000, 0).eax >= 0x80000008;
-
-    must_scrub_pointers =
-        cpu_features()->is_amd &&
-        !(has_leaf &&
-          cpuid(0x80000008, 0).ebx >> LEAF_X8_EBX_RESTORES_POINTERS & 1);
-}
-
-/*
- * Enables the floating-point unit of this pCPU. To be called once on each,
- * the boot processor first, after cpu_features_detect.
+ * Enables the floating-point unit of this pCPU, whose CR4 is set. To be called
+ * once on each, the boot processor first.
  */
 void fpu_init_this_cpu(void)
 {
+    static struct fpu_area probe __attribute__((aligned(64)));
+    const struct cpu_features *f = cpu_features();
+
+    if (f->xsave_size > PAGE_SIZE)
+        panic("XSAVE needs %u bytes", f->xsave_size);
     write_cr0((read_cr0() & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
-    write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
-    if (cpu_features()->xsave) {
-        write_cr4(read_cr4() | CR4_OSXSAVE);
+    if (f->xsave)
         xsetbv(0, fpu_xcr0_allowed());
-    }
-    learn_mxcsr_mask();
-    learn_pointer_scrubbing();
-}
-
-/* Allocates the state of a new vCPU, as after power-on. 0 or -ENOMEM. */
-int fpu_create(struct vcpu *v)
-{
-    v->arch->fpu = frames_alloc(area_order());
-    if (!v->arch->fpu)
-        return -ENOMEM;
-    fpu_reset(v);
-    return 0;
-}
-
-/* Frees what fpu_create allocated; nothing to do when it did not. */
-void fpu_destroy(struct vcpu *v)
-{
-    if (v->arch->fpu)
-        frames_free(v->arch->fpu, area_order());
-    v->arch->fpu = NULL;
+    fxsave(&probe);
+    mxcsr_mask = probe.mxcsr_mask ? probe.mxcsr_mask : MXCSR_MASK_DEFAULT;
+    /*
+     * AMD's processors before Zen 2 neither save nor restore the last
+     * instruction's addresses unless an exception is pending.
+     */
+    must_scrub_pointers =
+        f->is_amd &&
+        !(cpu_leaf(0x80000008, 0).ebx >> LEAF_X8_EBX_RESTORES_POINTERS & 1);
 }
 
 /* Initial state for a vCPU that is loaded nowhere. */
@@ -114,7 +73,7 @@ void fpu_reset(struct vcpu *v)
 {
     struct fpu_area *area = v->arch->fpu;
 
-    memset(area, 0, PAGE_SIZE << area_order());
+    memset(area, 0, PAGE_SIZE);
     area->fcw = FCW_INITIAL;
     area->mxcsr = MXCSR_INITIAL;
     v->arch->xcr0 = XCR0_X87;
@@ -123,43 +82,26 @@ void fpu_reset(struct vcpu *v)
 
 /*
  * Takes over a guest-supplied FXSAVE image of FXSAVE_BYTES for a vCPU that is
- * loaded nowhere, whose other state is reset. Reserved MXCSR bits, which would
- * make the restore fault, are dropped.
+ * loaded nowhere and reset. Reserved MXCSR bits, which would make the restore
+ * fault, are dropped.
  */
 void fpu_set_image(struct vcpu *v, const void *fxsave_image)
 {
     struct fpu_area *area = v->arch->fpu;
 
-    fpu_reset(v);
     memcpy(area, fxsave_image, FXSAVE_BYTES);
     area->mxcsr &= mxcsr_mask;
     area->xstate_bv = XCR0_X87 | XCR0_SSE;
-}
-
-/* Gives out the FXSAVE image of a vCPU that is loaded nowhere. */
-void fpu_get_image(const struct vcpu *v, void *fxsave_image)
-{
-    const struct fpu_area *area = v->arch->fpu;
-    struct fpu_area out = *area;
-
-    /* XSAVE leaves the bytes of features in their initial state as is. */
-    if (cpu_features()->xsave && !(area->xstate_bv & XCR0_X87)) {
-        memset(&out, 0, offsetof(struct fpu_area, mxcsr));
-        out.fcw = FCW_INITIAL;
-    }
-    memcpy(fxsave_image, &out, FXSAVE_BYTES);
 }
 
 static bool xcr0_is_valid(uint64_t value)
 {
     uint64_t avx512 = value & XCR0_AVX512;
 
-    if (!cpu_features()->xsave || !(value & XCR0_X87) ||
-        value & ~fpu_xcr0_allowed())
-        return false;
-    if (value & XCR0_AVX && !(value & XCR0_SSE))
-        return false;
-    return !avx512 || (avx512 == XCR0_AVX512 && value & XCR0_AVX);
+    return cpu_features()->xsave && value & XCR0_X87 &&
+           !(value & ~fpu_xcr0_allowed()) &&
+           (!(value & XCR0_AVX) || value & XCR0_SSE) &&
+           (!avx512 || (avx512 == XCR0_AVX512 && value & XCR0_AVX));
 }
 
 /* Writing XCR0 leaves a virtual machine, reading it does not. */

@@ -27,11 +27,8 @@ struct vcpu;
 void fpu_init_this_cpu(void);
 uint64_t fpu_xcr0_allowed(void);
 
-must_check int fpu_create(struct vcpu *v);
-void fpu_destroy(struct vcpu *v);
 void fpu_reset(struct vcpu *v);
 void fpu_set_image(struct vcpu *v, const void *fxsave_image);
-void fpu_get_image(const struct vcpu *v, void *fxsave_image);
 
 void fpu_save(struct vcpu *v);
 void fpu_restore(struct vcpu *v);

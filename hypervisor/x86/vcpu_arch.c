@@ -34,23 +34,29 @@ void arch_domain_destroy(struct domain *d)
     d->arch = NULL;
 }
 
+static void free_vcpu(struct arch_vcpu *a)
+{
+    frames_free(a->fpu, 0);
+    heap_zfree(a->traps, TRAP_TABLE_BYTES);
+    heap_zfree(a, sizeof(*a));
+}
+
 int arch_vcpu_create(struct vcpu *v)
 {
     struct arch_vcpu *a = heap_zalloc(sizeof(*a));
 
     if (!a)
         return -ENOMEM;
-    v->arch = a;
     a->traps = heap_zalloc(TRAP_TABLE_BYTES);
-    if (!a->traps || fpu_create(v)) {
-        if (a->traps)
-            heap_zfree(a->traps, TRAP_TABLE_BYTES);
-        heap_zfree(a, sizeof(*a));
-        v->arch = NULL;
+    a->fpu = frames_alloc(0);
+    if (!a->traps || !a->fpu) {
+        free_vcpu(a);
         return -ENOMEM;
     }
+    v->arch = a;
     a->cr4 = CR4_GUEST;
     a->in_kernel = true;
+    fpu_reset(v);
     debug_regs_reset(v);
     return 0;
 }
@@ -58,9 +64,7 @@ int arch_vcpu_create(struct vcpu *v)
 void arch_vcpu_destroy(struct vcpu *v)
 {
     desc_release(v);
-    fpu_destroy(v);
-    heap_zfree(v->arch->traps, TRAP_TABLE_BYTES);
-    heap_zfree(v->arch, sizeof(*v->arch));
+    free_vcpu(v->arch);
     v->arch = NULL;
 }
 
@@ -177,10 +181,9 @@ int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     a->gs_base_kernel = c->gs_base_kernel;
     a->gs_base_user = c->gs_base_user;
     debug_regs_reset(v);
+    fpu_reset(v);
     if (c->flags & VGCF_i387_valid)
         fpu_set_image(v, c->fpu_ctxt);
-    else
-        fpu_reset(v);
     return 0;
 }
 
@@ -241,7 +244,7 @@ void arch_vcpu_get_context(const struct vcpu *v, struct vcpu_guest_context *c)
     const struct arch_vcpu *a = v->arch;
 
     c->flags |= VGCF_i387_valid | (a->in_kernel ? VGCF_in_kernel : 0);
-    fpu_get_image(v, c->fpu_ctxt);
+    memcpy(c->fpu_ctxt, a->fpu, FXSAVE_BYTES);
     get_registers(v, &c->user_regs);
     get_traps(a, c);
     get_callbacks(a, c);
@@ -298,7 +301,6 @@ void arch_vcpu_kick(struct vcpu *v)
 
 #define STUB_BYTES 32
 #define STUBS 128
-#define HC_IRET 23
 
 static const uint8_t stub[] = {0x51, 0x41, 0x53, 0xb8, 0,    0,    0,
                                0,    0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3};
@@ -314,6 +316,6 @@ void arch_hypercall_page_fill(void *page)
         memcpy(stubs + i * STUB_BYTES, stub, sizeof(stub));
         stubs[i * STUB_BYTES + 4] = (uint8_t)i;
     }
-    memcpy(stubs + HC_IRET * STUB_BYTES, iret_stub, sizeof(iret_stub));
-    stubs[HC_IRET * STUB_BYTES + 5] = HC_IRET;
+    memcpy(stubs + HC_iret * STUB_BYTES, iret_stub, sizeof(iret_stub));
+    stubs[HC_iret * STUB_BYTES + 5] = HC_iret;
 }
