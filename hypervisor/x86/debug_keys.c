@@ -19,14 +19,19 @@
 /* How long the auditor's key waits for vCPUs to stop. */
 #define STOP_LIMIT (200 * NSEC_PER_MS)
 
-static void for_each_domain(void (*act)(struct domain *d))
+/* Shows or changes all domains and their vCPUs; NULL for nothing to do. */
+static void walk(void (*of_domain)(struct domain *d),
+                 void (*of_vcpu)(struct vcpu *v))
 {
     struct domain *d;
     domid_t next = 0;
 
     while ((d = domain_next_get(next))) {
         next = (domid_t)(d->id + 1);
-        act(d);
+        if (of_domain)
+            of_domain(d);
+        if (of_vcpu)
+            domain_for_each_vcpu(d, of_vcpu);
         domain_put(d);
     }
 }
@@ -56,12 +61,6 @@ static void show_domain(struct domain *d)
              d->id, states[d->state], d->is_privileged ? ", privileged" : "",
              d->pause_count, d->page_count, d->max_pages, d->max_vcpus,
              d->refs);
-    domain_for_each_vcpu(d, show_vcpu);
-}
-
-static void show_registers(struct domain *d)
-{
-    domain_for_each_vcpu(d, arch_vcpu_report);
 }
 
 /* --- event channels ------------------------------------------------------ */
@@ -141,35 +140,20 @@ static void wait_for_vcpu(struct vcpu *v)
     all_stopped = false;
 }
 
-static void pause_all(struct domain *d)
-{
-    domain_for_each_vcpu(d, sched_pause);
-}
-
-static void wait_for_all(struct domain *d)
-{
-    domain_for_each_vcpu(d, wait_for_vcpu);
-}
-
-static void unpause_all(struct domain *d)
-{
-    domain_for_each_vcpu(d, sched_unpause);
-}
-
 static void audit(void)
 {
     nsec_t start = arch_now();
 
     stop_deadline = start + STOP_LIMIT;
     all_stopped = true;
-    for_each_domain(pause_all);
-    for_each_domain(wait_for_all);
+    walk(NULL, sched_pause);
+    walk(NULL, wait_for_vcpu);
     if (!all_stopped)
         log_info("audit: a vCPU does not stop; try again");
     else if (!frame_audit())
         log_info("audit: all counts are right, found in %lu us",
                  (arch_now() - start) / 1000);
-    for_each_domain(unpause_all);
+    walk(NULL, sched_unpause);
 }
 
 /* --- the keys ------------------------------------------------------------ */
@@ -179,16 +163,17 @@ static void show_help(void);
 static const struct {
     char key;
     const char *help;
-    void (*act)(void);                  /* or NULL */
-    void (*for_each)(struct domain *d); /* or NULL */
+    void (*act)(void); /* or NULL; then walk */
+    void (*of_domain)(struct domain *d);
+    void (*of_vcpu)(struct vcpu *v);
 } keys[] = {
-    {'h', "this list", show_help, NULL},
-    {'q', "domains and vCPUs", NULL, show_domain},
-    {'d', "registers of vCPUs", NULL, show_registers},
-    {'e', "event channels", NULL, show_events},
-    {'m', "memory of Mica and of domains", show_heap, show_memory},
-    {'F', "audit the frame table", audit, NULL},
-    {'R', "reset the machine", arch_reboot, NULL},
+    {'h', "this list", show_help, NULL, NULL},
+    {'q', "domains and vCPUs", NULL, show_domain, show_vcpu},
+    {'d', "registers of vCPUs", NULL, NULL, arch_vcpu_report},
+    {'e', "event channels", NULL, show_events, NULL},
+    {'m', "memory of Mica and of domains", show_heap, show_memory, NULL},
+    {'F', "audit the frame table", audit, NULL, NULL},
+    {'R', "reset the machine", arch_reboot, NULL, NULL},
 };
 
 static void show_help(void)
@@ -198,13 +183,14 @@ static void show_help(void)
         log_info("  %c  %s", keys[i].key, keys[i].help);
 }
 
-/* Runs the action of `key`; others have none. */
+/* Runs the actions of `key`; others have none. */
 void machine_press_key(char key)
 {
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        if (keys[i].key == key && keys[i].act)
+        if (keys[i].key != key)
+            continue;
+        if (keys[i].act)
             keys[i].act();
-        if (keys[i].key == key && keys[i].for_each)
-            for_each_domain(keys[i].for_each);
+        walk(keys[i].of_domain, keys[i].of_vcpu);
     }
 }

@@ -95,13 +95,6 @@ static int write_cr(struct vcpu *v, unsigned number, uint64_t value)
     }
 }
 
-static int write_xcr0(struct vcpu *v, uint32_t number, uint64_t value)
-{
-    if (!(v->arch->cr4 & CR4_OSXSAVE) || number)
-        return -EPERM;
-    return fpu_set_xcr0(v, value);
-}
-
 /* What only guest kernels may do. */
 static int execute_privileged(struct vcpu *v, struct regs *r,
                               const struct insn *i)
@@ -132,7 +125,7 @@ static int execute_privileged(struct vcpu *v, struct regs *r,
             wbinvd();
         return 0;
     case INSN_XSETBV:
-        return write_xcr0(v, (uint32_t)r->rcx, pair);
+        return fpu_set_xcr0(v, (uint32_t)r->rcx, pair);
     default:
         return -EPERM;
     }

@@ -17,7 +17,7 @@
 #define CR0_EM (1ul << 2)
 #define FCW_INITIAL 0x37f
 #define MXCSR_INITIAL 0x1f80u
-#define MXCSR_MASK_DEFAULT 0xffbfu
+#define MXCSR_MASK 0xffbfu /* what every processor knows */
 #define LEAF_X8_EBX_RESTORES_POINTERS 2
 
 /* The FXSAVE image, and the header that follows it (Intel SDM 1, 10.5.1). */
@@ -34,7 +34,6 @@ struct fpu_area {
 _Static_assert(offsetof(struct fpu_area, xstate_bv) == FXSAVE_BYTES,
                "Intel SDM 1, 13.4.1");
 
-static uint32_t mxcsr_mask;      /* const after boot */
 static bool must_scrub_pointers; /* const after boot */
 
 /* The features of XCR0 that a guest may enable on this machine. */
@@ -49,7 +48,6 @@ uint64_t fpu_xcr0_allowed(void)
  */
 void fpu_init_this_cpu(void)
 {
-    static struct fpu_area probe __attribute__((aligned(64)));
     const struct cpu_features *f = cpu_features();
 
     if (f->xsave_size > PAGE_SIZE)
@@ -57,8 +55,6 @@ void fpu_init_this_cpu(void)
     write_cr0((read_cr0() & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
     if (f->xsave)
         xsetbv(0, fpu_xcr0_allowed());
-    fxsave(&probe);
-    mxcsr_mask = probe.mxcsr_mask ? probe.mxcsr_mask : MXCSR_MASK_DEFAULT;
     /*
      * AMD's processors before Zen 2 neither save nor restore the last
      * instruction's addresses unless an exception is pending.
@@ -82,15 +78,15 @@ void fpu_reset(struct vcpu *v)
 
 /*
  * Takes over a guest-supplied FXSAVE image of FXSAVE_BYTES for a vCPU that is
- * loaded nowhere and reset. Reserved MXCSR bits, which would make the restore
- * fault, are dropped.
+ * loaded nowhere and reset. MXCSR bits that may be reserved, which would make
+ * the restore fault, are dropped.
  */
 void fpu_set_image(struct vcpu *v, const void *fxsave_image)
 {
     struct fpu_area *area = v->arch->fpu;
 
     memcpy(area, fxsave_image, FXSAVE_BYTES);
-    area->mxcsr &= mxcsr_mask;
+    area->mxcsr &= MXCSR_MASK;
     area->xstate_bv = XCR0_X87 | XCR0_SSE;
 }
 
@@ -119,7 +115,7 @@ void fpu_save(struct vcpu *v)
 {
     clts();
     if (!cpu_features()->xsave) {
-        fxsave(v->arch->fpu);
+        fxsave(v->arch->fpu, 0);
         return;
     }
     use_xcr0(fpu_xcr0_allowed());
@@ -141,7 +137,7 @@ void fpu_restore(struct vcpu *v)
     if (must_scrub_pointers)
         scrub_pointers();
     if (!cpu_features()->xsave) {
-        fxrstor(v->arch->fpu);
+        fxrstor(v->arch->fpu, 0);
     } else {
         use_xcr0(fpu_xcr0_allowed());
         xrstor(v->arch->fpu, fpu_xcr0_allowed());
@@ -152,12 +148,12 @@ void fpu_restore(struct vcpu *v)
 }
 
 /*
- * XSETBV(0) by the loaded vCPU `v` (Intel SDM 1, 13.3): -EINVAL for a value
+ * XSETBV by the loaded vCPU `v` (Intel SDM 1, 13.3): -EINVAL for a value
  * that the processor would refuse or that guests may not have.
  */
-int fpu_set_xcr0(struct vcpu *v, uint64_t value)
+int fpu_set_xcr0(struct vcpu *v, uint32_t index, uint64_t value)
 {
-    if (!xcr0_is_valid(value))
+    if (!(v->arch->cr4 & CR4_OSXSAVE) || index || !xcr0_is_valid(value))
         return -EINVAL;
     v->arch->xcr0 = value;
     xsetbv(0, value);

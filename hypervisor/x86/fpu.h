@@ -33,7 +33,7 @@ void fpu_set_image(struct vcpu *v, const void *fxsave_image);
 void fpu_save(struct vcpu *v);
 void fpu_restore(struct vcpu *v);
 
-must_check int fpu_set_xcr0(struct vcpu *v, uint64_t value);
+must_check int fpu_set_xcr0(struct vcpu *v, uint32_t index, uint64_t value);
 void fpu_set_task_switched(struct vcpu *v, bool is_set);
 must_check bool fpu_device_not_available(struct vcpu *v);
 

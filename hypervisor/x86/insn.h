@@ -76,13 +76,18 @@ DEFINE_PAIR_READ(rdtsc, void, )
 DEFINE_PAIR_READ(rdmsr, uint32_t msr, "c"(msr))
 DEFINE_PAIR_READ(xgetbv, uint32_t index, "c"(index))
 
-static inline void wrmsr(uint32_t msr, uint64_t value)
-{
-    __asm__ volatile("wrmsr"
-                     :
-                     : "c"(msr), "a"((uint32_t)value), "d"(value >> 32)
-                     : "memory");
-}
+/* And those that take their operand from there. */
+#define DEFINE_PAIR_WRITE(name)                                                \
+    static inline void name(uint32_t index, uint64_t value)                    \
+    {                                                                          \
+        __asm__ volatile(#name                                                 \
+                         :                                                     \
+                         : "c"(index), "a"((uint32_t)value), "d"(value >> 32)  \
+                         : "memory");                                          \
+    }
+
+DEFINE_PAIR_WRITE(wrmsr)
+DEFINE_PAIR_WRITE(xsetbv)
 
 /* As rdmsr and wrmsr for MSRs the processor may lack; -EFAULT if it does. */
 must_check int rdmsr_safe(uint32_t msr, uint64_t *value);
@@ -191,24 +196,8 @@ static inline void reload_segments(uint64_t cs, uint64_t ss)
                      : "rax", "memory");
 }
 
-static inline void xsetbv(uint32_t index, uint64_t value)
-{
-    __asm__ volatile("xsetbv"
-                     :
-                     : "c"(index), "a"((uint32_t)value), "d"(value >> 32));
-}
-
-static inline void fxsave(void *area)
-{
-    __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
-}
-
-static inline void fxrstor(const void *area)
-{
-    __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
-}
-
-#define DEFINE_XSAVE(name)                                                     \
+/* Of an area of floating-point state; FXSAVE and FXRSTOR ignore `features`. */
+#define DEFINE_STATE(name)                                                     \
     static inline void name(void *area, uint64_t features)                     \
     {                                                                          \
         __asm__ volatile(#name "64 (%0)"                                       \
@@ -218,8 +207,10 @@ static inline void fxrstor(const void *area)
                          : "memory");                                          \
     }
 
-DEFINE_XSAVE(xsave)
-DEFINE_XSAVE(xrstor)
+DEFINE_STATE(fxsave)
+DEFINE_STATE(fxrstor)
+DEFINE_STATE(xsave)
+DEFINE_STATE(xrstor)
 
 #define DEFINE_SEGMENT_READ(name)                                              \
     static inline uint16_t read_##name(void)                                   \

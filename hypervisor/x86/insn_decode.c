@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One table says what each opcode is and what follows it, those that kernels
- * set entries with first. Decoding goes strictly forward over a bounded
- * cursor; running off its end is remembered and makes the whole result
- * invalid, so that no step needs a check of its own.
+ * set entries with first. Decoding goes strictly forward; behind the
+ * bytes that were given lie zeros, which are no prefix, so that no step needs
+ * a check of its own. Having used one of them makes the whole result invalid.
  */
 #include "x86/insn_decode.h"
 
@@ -64,9 +64,8 @@ static const struct encoding {
 };
 
 struct decoder {
-    const uint8_t *bytes;
-    unsigned at, end;
-    bool overrun;
+    uint8_t bytes[2 * INSN_MAX_LENGTH]; /* the second half is zeros */
+    unsigned at;
     struct insn *out;
     struct regs *regs;
     uint8_t rex;
@@ -76,10 +75,7 @@ struct decoder {
 
 static uint8_t next_byte(struct decoder *d)
 {
-    if (d->at < d->end)
-        return d->bytes[d->at++];
-    d->overrun = true;
-    return 0;
+    return d->bytes[d->at++];
 }
 
 /* A number of 1, 2 or 4 bytes, sign-extended. */
@@ -138,8 +134,7 @@ static uint32_t take_opcode(struct decoder *d)
 static const struct encoding *find_encoding(const struct decoder *d,
                                             uint32_t opcode)
 {
-    unsigned modrm = d->at < d->end ? d->bytes[d->at] : 0;
-    uint16_t group = (uint16_t)GROUP_(modrm >> 3 & 7);
+    unsigned group = GROUP_(d->bytes[d->at] >> 3 & 7); /* of a ModRM byte */
 
     for (size_t i = 0; i < ARRAY_LEN(encodings); i++) {
         const struct encoding *e = &encodings[i];
@@ -237,15 +232,12 @@ static uint64_t bit_displacement(const struct insn *i, struct regs *r)
 int insn_decode(struct insn *out, const uint8_t *bytes, size_t length,
                 enum insn_mode mode, struct regs *r)
 {
-    struct decoder d = {
-        .bytes = bytes,
-        .end = (unsigned)min_u64(length, INSN_MAX_LENGTH),
-        .out = out,
-        .regs = r,
-    };
+    struct decoder d = {.out = out, .regs = r};
     const struct encoding *e;
     uint32_t opcode;
 
+    length = min_u64(length, INSN_MAX_LENGTH);
+    memcpy(d.bytes, bytes, length);
     *out = (struct insn){.address_size = mode == INSN_MODE_64 ? 8 : 4};
     opcode = take_opcode(&d);
     e = find_encoding(&d, opcode);
@@ -259,7 +251,7 @@ int insn_decode(struct insn *out, const uint8_t *bytes, size_t length,
     if (out->has_immediate)
         out->immediate = next_signed(
             &d, e->form & FULL ? (unsigned)min_u64(out->size, 4) : 1);
-    if (d.overrun || (insn_writes_memory(out) && is_high_byte(&d)))
+    if (d.at > length || (insn_writes_memory(out) && is_high_byte(&d)))
         return -EINVAL;
     if ((out->kind == INSN_BTS || out->kind == INSN_BTR) && !out->has_immediate)
         out->address += bit_displacement(out, r);
