@@ -120,11 +120,10 @@ static void set_registers(struct arch_vcpu *a, const struct cpu_user_regs *u)
 {
     struct regs *r = &a->regs;
 
-    memcpy(r, u, offsetof(struct regs, error_code));
-    r->rip = u->rip;
+    memcpy(r, u, sizeof(*r));
+    r->vector = 0;
     r->cs = u->cs | 3;
     r->ss = u->ss | 3;
-    r->rsp = u->rsp;
     r->rflags = (u->rflags & (0xcd5 | RFLAGS_ID | RFLAGS_TF)) | RFLAGS_IF |
                 RFLAGS_FIXED;
     a->iopl = u->rflags >> 12 & 3;
@@ -133,10 +132,11 @@ static void set_registers(struct arch_vcpu *a, const struct cpu_user_regs *u)
     a->fs = u->fs;
     a->gs = u->gs;
 }
-_Static_assert(offsetof(struct regs, r15) == 0 &&
-                   offsetof(struct regs, rdi) == 14 * 8 &&
-                   offsetof(struct cpu_user_regs, rdi) == 14 * 8,
-               "the general registers lie in the same order");
+_Static_assert(offsetof(struct regs, rdi) ==
+                       offsetof(struct cpu_user_regs, rdi) &&
+                   offsetof(struct regs, ss) ==
+                       offsetof(struct cpu_user_regs, ss),
+               "both are the processor's frame below the general registers");
 
 static void set_handlers(struct vcpu *v, const struct vcpu_guest_context *c)
 {
@@ -193,11 +193,7 @@ static void get_registers(const struct vcpu *v, struct cpu_user_regs *u)
     const struct regs *r = &a->regs;
     uint8_t mask = vcpu_info_of(v)->evtchn_upcall_mask;
 
-    memcpy(u, r, offsetof(struct regs, error_code));
-    u->rip = r->rip;
-    u->cs = (uint16_t)r->cs;
-    u->ss = (uint16_t)r->ss;
-    u->rsp = r->rsp;
+    memcpy(u, r, sizeof(*r));
     u->saved_upcall_mask = mask;
     u->rflags = (r->rflags & ~(RFLAGS_IF | RFLAGS_IOPL)) |
                 (uint64_t)a->iopl << 12 | (mask ? 0 : RFLAGS_IF);
