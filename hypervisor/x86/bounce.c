@@ -117,7 +117,7 @@ static void deliver_trap(struct vcpu *v)
         return;
     }
     if (t->vector == EXC_PF)
-        v->arch->cr2 = vcpu_info_of(v)->arch.cr2 = t->cr2;
+        vcpu_info_of(v)->arch.cr2 = t->cr2;
     bounce_to_kernel(v, &(struct bounce){.address = gate->address,
                                          .masks_events = gate->masks_events,
                                          .has_error = t->has_error,

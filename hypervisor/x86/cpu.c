@@ -108,39 +108,34 @@ static void fill_idt(struct cpu *c)
     }
 }
 
-static void set_descriptor(struct cpu *c, unsigned selector, uint64_t value)
-{
-    c->own_gdt[(selector - OWN_GDT_BASE) / 8] = value;
-}
+/* The place of a selector's descriptor in Mica's page of the GDT. */
+#define OWN_INDEX(selector) (((selector)-OWN_GDT_BASE) / 8)
 
 /* A system descriptor of two entries (Intel SDM 3A, 8.2.3). */
 void cpu_set_system_descriptor(struct cpu *c, unsigned selector, unsigned type,
                                uint64_t base, uint32_t limit)
 {
-    set_descriptor(c, selector + 8, base >> 32);
-    set_descriptor(
-        c, selector,
-        (limit & 0xffff) | (base & 0xffffff) << 16 | (uint64_t)type << 40 |
-            (uint64_t)(limit >> 16 & 0xf) << 48 | (base >> 24 & 0xff) << 56);
+    uint64_t *descriptor = &c->own_gdt[OWN_INDEX(selector)];
+
+    descriptor[1] = base >> 32;
+    descriptor[0] = (limit & 0xffff) | (base & 0xffffff) << 16 |
+                    (uint64_t)type << 40 | (uint64_t)(limit >> 16 & 0xf) << 48 |
+                    (base >> 24 & 0xff) << 56;
 }
 
 static void fill_gdt(struct cpu *c)
 {
-    static const struct {
-        uint16_t selector;
-        uint64_t value;
-    } descriptors[] = {
-        {SEL_OWN_CS, 0x00af9b000000ffff},          /* 64-bit code, ring 0 */
-        {SEL_OWN_SS, 0x00cf93000000ffff},          /* data, ring 0 */
-        {SEL_KERNEL_CS_RING1, 0x00afbb000000ffff}, /* 64-bit code, ring 1 */
-        {SEL_KERNEL_SS_RING1, 0x00cfb3000000ffff}, /* data, ring 1 */
-        {SEL_GUEST_CS32, 0x00cffb000000ffff},      /* 32-bit code, ring 3 */
-        {SEL_GUEST_SS, 0x00cff3000000ffff},        /* data, ring 3 */
-        {SEL_GUEST_CS, 0x00affb000000ffff},        /* 64-bit code, ring 3 */
+    static const uint64_t descriptors[] = {
+        [OWN_INDEX(SEL_OWN_CS)] = 0x00af9b000000ffff, /* 64-bit code, ring 0 */
+        [OWN_INDEX(SEL_OWN_SS)] = 0x00cf93000000ffff, /* data, ring 0 */
+        [OWN_INDEX(SEL_KERNEL_CS_RING1)] = 0x00afbb000000ffff,
+        [OWN_INDEX(SEL_KERNEL_SS_RING1)] = 0x00cfb3000000ffff,
+        [OWN_INDEX(SEL_GUEST_CS32)] = 0x00cffb000000ffff, /* 32-bit, ring 3 */
+        [OWN_INDEX(SEL_GUEST_SS)] = 0x00cff3000000ffff,
+        [OWN_INDEX(SEL_GUEST_CS)] = 0x00affb000000ffff, /* 64-bit, ring 3 */
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(descriptors); i++)
-        set_descriptor(c, descriptors[i].selector & ~3u, descriptors[i].value);
+    memcpy(c->own_gdt, descriptors, sizeof(descriptors));
     cpu_set_system_descriptor(c, SEL_TSS, SYSTEM_TSS,
                               c->gate + GATE_TSS + TSS_OFFSET,
                               sizeof(struct tss) - 1);
@@ -246,13 +241,9 @@ static void set_syscall_msrs(const struct cpu *c)
 static void set_control_registers(void)
 {
     const struct cpu_features *f = cpu_features();
-    uint64_t cr4 = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_DE;
 
-    if (f->smep)
-        cr4 |= CR4_SMEP;
-    if (f->xsave)
-        cr4 |= CR4_OSXSAVE;
-    write_cr4(cr4);
+    write_cr4(CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_DE |
+              (f->smep ? CR4_SMEP : 0) | (f->xsave ? CR4_OSXSAVE : 0));
     wrmsr(MSR_PAT, PAT_VALUE);
     if (f->clear_buffers)
         verw_selector = SEL_OWN_SS;

@@ -66,7 +66,7 @@ static int read_cr(const struct vcpu *v, unsigned number, uint64_t *value)
     if (number == 0)
         *value = guest_cr0(v);
     else if (number == 2)
-        *value = v->arch->cr2;
+        *value = vcpu_info_of(v)->arch.cr2;
     else if (number == 4)
         *value = v->arch->cr4;
     else
@@ -83,7 +83,6 @@ static int write_cr(struct vcpu *v, unsigned number, uint64_t value)
         fpu_set_task_switched(v, value & CR0_TS);
         return 0;
     case 2:
-        v->arch->cr2 = value;
         vcpu_info_of(v)->arch.cr2 = value;
         return 0;
     case 4: /* but for one bit it stays as it always is */

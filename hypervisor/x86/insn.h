@@ -177,7 +177,6 @@ DEFINE_PLAIN(wbinvd, "wbinvd")
 DEFINE_PLAIN(pause, "pause")
 DEFINE_PLAIN(clts, "clts")
 DEFINE_PLAIN(swapgs, "swapgs")
-DEFINE_PLAIN(interrupts_on, "sti")
 DEFINE_PLAIN(interrupts_off, "cli")
 DEFINE_PLAIN(halt, "hlt")
 DEFINE_PLAIN(mfence, "mfence") /* all earlier loads and stores are visible */

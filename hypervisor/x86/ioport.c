@@ -71,14 +71,13 @@ int ioport_domain_create(struct domain *d)
 }
 
 /*
- * Frees the bitmap, if there is one. The domain's vCPUs are loaded nowhere any
- * more, so that no pCPU uses it before it has mapped another domain's.
+ * Frees the bitmap, if there is one, of a domain that ends. Its vCPUs are
+ * loaded nowhere any more, so that no pCPU uses the bitmap before it has mapped
+ * another domain's.
  */
 void ioport_domain_destroy(struct domain *d)
 {
-    if (d->arch->io_bitmap)
-        frames_free(d->arch->io_bitmap, IO_BITMAP_ORDER);
-    d->arch->io_bitmap = NULL;
+    frames_free(d->arch->io_bitmap, IO_BITMAP_ORDER);
 }
 
 bool arch_domain_has_ports(const struct domain *d, unsigned first,

@@ -74,7 +74,6 @@ struct arch_vcpu {
     uint32_t io_ports;  /* bits in it */
     bool cr0_ts;        /* virtual CR0.TS */
     uint64_t cr4;       /* as the guest sees it */
-    uint64_t cr2;       /* of the last page fault delivered */
     uint64_t dr[8];
     uint64_t xcr0;
     uint32_t tsc_aux;
