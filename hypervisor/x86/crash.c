@@ -54,25 +54,21 @@ static void show_place(uint64_t address)
         log_error("  %016lx", address);
 }
 
-static bool is_on_own_stack(uint64_t frame, uint64_t near)
-{
-    return !(frame & 7) && frame >= near &&
-           frame + 16 <= (near | (STACK_SIZE - 1)) + 1;
-}
-
-/* Follows the chain of frame pointers while it stays on one stack. */
+/* Follows the chain of frame pointers upwards while it stays on this stack. */
 static void show_backtrace(uint64_t rip, uint64_t rbp)
 {
+    uint64_t at = (uint64_t)__builtin_frame_address(0);
+    uint64_t end = (at | (STACK_SIZE - 1)) + 1;
+
     log_error("backtrace:");
     show_place(rip);
     for (unsigned i = 0; i < BACKTRACE_DEPTH; i++) {
         const uint64_t *frame = (const uint64_t *)rbp;
 
-        if (!is_on_own_stack(rbp, (uint64_t)&frame & ~(STACK_SIZE - 1ul)))
+        if (rbp & 7 || rbp <= at || rbp + 16 > end)
             return;
         show_place(frame[1]);
-        if (frame[0] <= rbp)
-            return;
+        at = rbp;
         rbp = frame[0];
     }
 }

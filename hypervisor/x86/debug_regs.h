@@ -9,7 +9,6 @@
 
 #include "core/types.h"
 
-struct hc_args;
 struct vcpu;
 
 #define DR6_FIXED 0xffff0ff0ull
@@ -19,6 +18,3 @@ struct vcpu;
 void debug_regs_reset(struct vcpu *v);
 void debug_regs_load(const struct vcpu *v);
 void debug_regs_note_trap(struct vcpu *v);
-
-long hc_set_debugreg(struct vcpu *v, const struct hc_args *a);
-long hc_get_debugreg(struct vcpu *v, const struct hc_args *a);

@@ -20,18 +20,16 @@
 #define MXCSR_MASK 0xffbfu /* what every processor knows */
 #define LEAF_X8_EBX_RESTORES_POINTERS 2
 
-/* The FXSAVE image, and the header that follows it (Intel SDM 1, 10.5.1). */
+/* What Mica knows of an area (Intel SDM 1, 10.5.1). */
 struct fpu_area {
-    uint16_t fcw, fsw;
-    uint8_t ftw, reserved0;
-    uint16_t fop;
-    uint64_t fip, fdp;
-    uint32_t mxcsr, mxcsr_mask;
-    uint8_t registers[480];
-    uint64_t xstate_bv, xcomp_bv;
-    uint64_t reserved1[6];
+    uint16_t fcw;
+    uint8_t others[22];
+    uint32_t mxcsr;
+    uint8_t registers[484];
+    uint64_t xstate_bv;
 };
-_Static_assert(offsetof(struct fpu_area, xstate_bv) == FXSAVE_BYTES,
+_Static_assert(offsetof(struct fpu_area, mxcsr) == 24 &&
+                   offsetof(struct fpu_area, xstate_bv) == FXSAVE_BYTES,
                "Intel SDM 1, 13.4.1");
 
 static bool must_scrub_pointers; /* const after boot */

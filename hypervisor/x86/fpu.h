@@ -13,7 +13,6 @@
 
 #include "core/types.h"
 
-struct hc_args;
 struct vcpu;
 
 #define FXSAVE_BYTES 512
@@ -36,5 +35,3 @@ void fpu_restore(struct vcpu *v);
 must_check int fpu_set_xcr0(struct vcpu *v, uint32_t index, uint64_t value);
 void fpu_set_task_switched(struct vcpu *v, bool is_set);
 must_check bool fpu_device_not_available(struct vcpu *v);
-
-long hc_fpu_taskswitch(struct vcpu *v, const struct hc_args *a);

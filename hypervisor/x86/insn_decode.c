@@ -120,17 +120,6 @@ static uint8_t take_prefixes(struct decoder *d)
     }
 }
 
-static uint32_t take_opcode(struct decoder *d)
-{
-    uint32_t opcode = take_prefixes(d);
-
-    if (opcode == 0x0f)
-        opcode = opcode << 8 | next_byte(d);
-    if (opcode == 0x0f01)
-        opcode = opcode << 8 | next_byte(d);
-    return opcode;
-}
-
 static const struct encoding *find_encoding(const struct decoder *d,
                                             uint32_t opcode)
 {
@@ -207,14 +196,6 @@ static int take_operands(struct decoder *d, unsigned form)
     return 0;
 }
 
-/* Whether the register operand is ah, ch, dh or bh. */
-static bool is_high_byte(const struct decoder *d)
-{
-    const struct insn *i = d->out;
-
-    return i->size == 1 && !i->has_immediate && !d->rex && i->reg >= 4;
-}
-
 /* A bit number in a register reaches beyond the operand it is based on. */
 static uint64_t bit_displacement(const struct insn *i, struct regs *r)
 {
@@ -239,7 +220,9 @@ int insn_decode(struct insn *out, const uint8_t *bytes, size_t length,
     length = min_u64(length, INSN_MAX_LENGTH);
     memcpy(d.bytes, bytes, length);
     *out = (struct insn){.address_size = mode == INSN_MODE_64 ? 8 : 4};
-    opcode = take_opcode(&d);
+    opcode = take_prefixes(&d);
+    while (opcode == 0x0f || opcode == 0x0f01)
+        opcode = opcode << 8 | next_byte(&d);
     e = find_encoding(&d, opcode);
     if (!e)
         return -EINVAL;
@@ -251,8 +234,10 @@ int insn_decode(struct insn *out, const uint8_t *bytes, size_t length,
     if (out->has_immediate)
         out->immediate = next_signed(
             &d, e->form & FULL ? (unsigned)min_u64(out->size, 4) : 1);
-    if (d.at > length || (insn_writes_memory(out) && is_high_byte(&d)))
+    if (d.at > length)
         return -EINVAL;
+    if (out->size == 1 && !out->has_immediate && !d.rex && out->reg >= 4)
+        return -EINVAL; /* ah, ch, dh or bh */
     if ((out->kind == INSN_BTS || out->kind == INSN_BTR) && !out->has_immediate)
         out->address += bit_displacement(out, r);
     if (d.is_rip_relative)
