@@ -301,10 +301,9 @@ void insn_string_advance(const struct insn *i, struct regs *r)
 {
     uint64_t step = r->rflags & RFLAGS_DF ? 0 - (uint64_t)i->size : i->size;
 
-    if (i->kind != INSN_OUTS)
-        insn_merge(&r->rdi, r->rdi + step, i->address_size);
-    if (i->kind == INSN_OUTS || i->kind == INSN_MOVS)
-        insn_merge(&r->rsi, r->rsi + step, i->address_size);
+    uint64_t *at = i->kind == INSN_OUTS ? &r->rsi : &r->rdi;
+
+    insn_merge(at, *at + step, i->address_size);
     if (i->is_repeated)
         insn_merge(&r->rcx, r->rcx - 1, i->address_size);
 }

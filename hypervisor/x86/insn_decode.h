@@ -35,18 +35,11 @@ enum insn_kind {
     /* writes to memory; the destination is always the memory operand */
     INSN_MOV,
     INSN_XCHG,
-    INSN_ADD,
-    INSN_SUB,
     INSN_AND,
     INSN_OR,
-    INSN_XOR,
     INSN_BTS,
     INSN_BTR,
-    INSN_BTC,
     INSN_CMPXCHG,
-    INSN_XADD,
-    INSN_STOS,
-    INSN_MOVS,
 };
 
 enum insn_mode {

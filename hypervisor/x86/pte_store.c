@@ -33,44 +33,19 @@ static uint64_t flags_of(uint64_t result, unsigned size)
            (__builtin_parity((unsigned)(result & 0xff)) ? 0 : FLAG_PF);
 }
 
-/*
- * Flags of the sum a + b, or of the difference sum - b, which is a: carries
- * and borrows fall in the same places.
- */
-static uint64_t carries(uint64_t a, uint64_t b, uint64_t sum, unsigned size)
+/* Flags of the difference a - b = rest, for CMPXCHG. */
+static uint64_t borrows(uint64_t a, uint64_t b, uint64_t rest, unsigned size)
 {
     uint64_t sign = 1ull << (8 * size - 1);
-    uint64_t flags = (a ^ b ^ sum) & FLAG_AF;
 
-    if (sum < a)
-        flags |= RFLAGS_CF;
-    if ((a ^ sum) & (b ^ sum) & sign)
-        flags |= FLAG_OF;
-    return flags;
-}
-
-static struct outcome arithmetic(uint64_t operand, uint64_t flags)
-{
-    return (struct outcome){operand, flags, FLAGS_ARITHMETIC, true};
+    return ((a ^ b ^ rest) & FLAG_AF) | (a < b ? RFLAGS_CF : 0) |
+           ((a ^ b) & (a ^ rest) & sign ? FLAG_OF : 0);
 }
 
 static struct outcome logic(uint64_t operand, unsigned size)
 {
-    return arithmetic(operand, flags_of(operand, size));
-}
-
-static struct outcome add(uint64_t a, uint64_t b, unsigned size)
-{
-    uint64_t sum = (a + b) & insn_operand_mask(size);
-
-    return arithmetic(sum, flags_of(sum, size) | carries(a, b, sum, size));
-}
-
-static struct outcome subtract(uint64_t a, uint64_t b, unsigned size)
-{
-    uint64_t rest = (a - b) & insn_operand_mask(size);
-
-    return arithmetic(rest, flags_of(rest, size) | carries(rest, b, a, size));
+    return (struct outcome){operand, flags_of(operand, size), FLAGS_ARITHMETIC,
+                            true};
 }
 
 static struct outcome bit_operation(const struct insn *i, uint64_t old,
@@ -79,12 +54,7 @@ static struct outcome bit_operation(const struct insn *i, uint64_t old,
     uint64_t bit = 1ull << (source & (8u * i->size - 1));
     struct outcome o = {old, old & bit ? RFLAGS_CF : 0, RFLAGS_CF, true};
 
-    if (i->kind == INSN_BTS)
-        o.operand |= bit;
-    else if (i->kind == INSN_BTR)
-        o.operand &= ~bit;
-    else
-        o.operand ^= bit;
+    o.operand = i->kind == INSN_BTS ? old | bit : old & ~bit;
     return o;
 }
 
@@ -92,11 +62,10 @@ static struct outcome compare_exchange(unsigned size, uint64_t old,
                                        uint64_t source, uint64_t accumulator)
 {
     uint64_t wanted = accumulator & insn_operand_mask(size);
-    struct outcome o = subtract(wanted, old, size);
+    uint64_t rest = (wanted - old) & insn_operand_mask(size);
+    uint64_t flags = flags_of(rest, size) | borrows(wanted, old, rest, size);
 
-    o.operand = source;
-    o.writes = old == wanted;
-    return o;
+    return (struct outcome){source, flags, FLAGS_ARITHMETIC, old == wanted};
 }
 
 static struct outcome operate(const struct insn *i, uint64_t old,
@@ -107,16 +76,8 @@ static struct outcome operate(const struct insn *i, uint64_t old,
         return logic(old & source, i->size);
     case INSN_OR:
         return logic(old | source, i->size);
-    case INSN_XOR:
-        return logic(old ^ source, i->size);
-    case INSN_ADD:
-    case INSN_XADD:
-        return add(old, source, i->size);
-    case INSN_SUB:
-        return subtract(old, source, i->size);
     case INSN_BTS:
     case INSN_BTR:
-    case INSN_BTC:
         return bit_operation(i, old, source);
     case INSN_CMPXCHG:
         return compare_exchange(i->size, old, source, accumulator);
@@ -129,22 +90,10 @@ static void commit(const struct insn *i, struct regs *r, uint64_t old,
                    const struct outcome *o)
 {
     r->rflags = (r->rflags & ~o->flags_mask) | (o->flags & o->flags_mask);
-    switch (i->kind) {
-    case INSN_XCHG:
-    case INSN_XADD:
+    if (i->kind == INSN_XCHG)
         insn_operand_write(i, r, old);
-        break;
-    case INSN_CMPXCHG:
-        if (!o->writes)
-            insn_merge(&r->rax, old, i->size);
-        break;
-    case INSN_STOS:
-    case INSN_MOVS:
-        insn_string_advance(i, r);
-        break;
-    default:
-        break;
-    }
+    else if (i->kind == INSN_CMPXCHG && !o->writes)
+        insn_merge(&r->rax, old, i->size);
 }
 
 /*
