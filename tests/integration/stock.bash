@@ -126,8 +126,9 @@ awaits() {
 
 used=
 
+# Once the guests before are gone: whoever had their pages lets go in its time.
 count_used() {
-    shell 60 used && used=$(grep -a '^free ' "$dir/answer")
+    awaits 30 'used | grep -q " domains 1 "' && shell 60 used && used=$(grep -a '^free ' "$dir/answer")
 }
 
 # What guests use is what it was when count_used() was called.
