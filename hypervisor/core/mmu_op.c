@@ -17,7 +17,7 @@
 #include "hypercall_abi/hypercall.h"
 #include "hypercall_abi/mmu.h"
 
-#define CHUNK 16u /* requests that are copied in at a time */
+#define UPDATES_AT_ONCE 16u /* that are copied in, and not interrupted */
 
 /* A list of requests that is worked off, perhaps in several calls. */
 struct batch {
@@ -29,8 +29,8 @@ struct batch {
     uint32_t done;     /* since the call was first made */
     bool goes_on;      /* it has been made before */
     uint64_t serials;  /* others' domains, that a restart finds again */
-    size_t request_size;
     struct pt_context context;
+    struct frame *held;  /* the frame of the last update, with a reference */
     bool has_references; /* to the domains of the context */
 };
 
@@ -98,8 +98,7 @@ static int batch_resolve(struct batch *b, struct domain *caller,
     return 0;
 }
 
-static int batch_begin(struct batch *b, unsigned nr, const struct hc_args *args,
-                       size_t request_size)
+static int batch_begin(struct batch *b, unsigned nr, const struct hc_args *args)
 {
     b->nr = nr;
     b->list = HC_ARG_VA(args, 0);
@@ -109,28 +108,12 @@ static int batch_begin(struct batch *b, unsigned nr, const struct hc_args *args,
     b->done = 0;
     b->goes_on = args->a[1] & MMU_UPDATE_PREEMPTED;
     b->serials = args->a[4];
-    b->request_size = request_size;
+    b->held = NULL;
     b->has_references = false;
     if (b->goes_on && b->done_out.va &&
         copy_in(&b->done, b->done_out, sizeof(b->done)))
         return -EFAULT;
     return 0;
-}
-
-static void batch_advance(struct batch *b)
-{
-    b->list = guest_va_add(b->list, b->request_size);
-    b->left--;
-    b->done++;
-}
-
-/* Copies in the next requests, at most CHUNK; how many, 0 for a fault. */
-static unsigned batch_fetch(const struct batch *b, void *chunk)
-{
-    size_t wanted = min_u64(b->left, CHUNK) * b->request_size;
-
-    return (unsigned)((wanted - copy_in(chunk, b->list, wanted)) /
-                      b->request_size);
 }
 
 /* Empties the drain list, which nearly always is empty. */
@@ -151,6 +134,53 @@ static long batch_end(struct batch *b, struct vcpu *v, int error)
     if (error == -ERESTART)
         return hypercall_restart(v, b->nr, &rest);
     return error;
+}
+
+static void let_go(struct frame **held)
+{
+    if (*held)
+        frame_put(*held);
+    *held = NULL;
+}
+
+/* Carries out one request, at `request`. */
+typedef int serve_request(struct vcpu *v, struct batch *b, const void *request);
+
+/*
+ * Works off the list, whose requests have `size` bytes; asks whether the time
+ * is up after each `at_once`, for which `chunk` has room.
+ */
+static inline long batch_run(struct batch *b, struct vcpu *v, void *chunk,
+                             unsigned at_once, size_t size,
+                             serve_request *serve)
+{
+    struct domain *d = b->context.tables;
+    int error;
+
+    spin_lock(&d->pt_lock);
+    error = drain(d);
+    while (!error && b->left) {
+        size_t wanted = min_u64(b->left, at_once) * size;
+        unsigned n =
+            (unsigned)((wanted - copy_in(chunk, b->list, wanted)) / size);
+
+        if (!n)
+            error = -EFAULT;
+        for (unsigned i = 0; i < n && !error; i++) {
+            error = serve(v, b, (const char *)chunk + i * size);
+            if (error)
+                break;
+            b->list = guest_va_add(b->list, size);
+            b->left--;
+            b->done++;
+            error = drain(d);
+        }
+        if (!error && b->left && hypercall_should_restart())
+            error = -ERESTART;
+    }
+    let_go(&b->held);
+    spin_unlock(&d->pt_lock);
+    return batch_end(b, v, error);
 }
 
 /* --- mmu_update ---------------------------------------------------------- */
@@ -175,13 +205,6 @@ out_of_line static int store_plain(struct frame *f, uint64_t ptr,
     pte_write(slot, value);
     frame_put_writable(f);
     return 0;
-}
-
-static void let_go(struct frame **held)
-{
-    if (*held)
-        frame_put(*held);
-    *held = NULL;
 }
 
 /*
@@ -248,27 +271,11 @@ hot_path static int do_update(const struct pt_context *c,
     }
 }
 
-static int run_updates(struct batch *b, struct frame **held)
+static inline int serve_update(struct vcpu *v, struct batch *b,
+                               const void *request)
 {
-    struct mmu_update chunk[CHUNK];
-    int error = drain(b->context.tables);
-
-    while (!error && b->left) {
-        unsigned n = batch_fetch(b, chunk);
-
-        if (!n)
-            return -EFAULT;
-        for (unsigned i = 0; i < n && !error; i++) {
-            error = do_update(&b->context, &chunk[i], held);
-            if (error)
-                return error;
-            batch_advance(b);
-            error = drain(b->context.tables);
-        }
-        if (!error && b->left && hypercall_should_restart())
-            error = -ERESTART;
-    }
-    return error;
+    (void)v;
+    return do_update(&b->context, request, &b->held);
 }
 
 /* Whether `args` ask for one request of the caller's own, with no count out. */
@@ -301,24 +308,18 @@ static long update_alone(struct vcpu *v, const struct hc_args *args)
 
 out_of_line static long update_list(struct vcpu *v, const struct hc_args *args)
 {
-    struct frame *held = NULL;
-    struct batch b;
+    struct mmu_update chunk[UPDATES_AT_ONCE];
     uint64_t table_owner = args->a[3] >> 16 & 0xffff;
-    int error;
+    struct batch b;
+    int error = batch_begin(&b, HC_mmu_update, args);
 
-    error = batch_begin(&b, HC_mmu_update, args, sizeof(struct mmu_update));
-    if (error)
-        return error;
-    error =
-        batch_resolve(&b, v->domain, table_owner ? table_owner - 1 : DOMID_SELF,
-                      args->a[3] & 0xffff);
-    if (error)
-        return error;
-    spin_lock(&b.context.tables->pt_lock);
-    error = run_updates(&b, &held);
-    let_go(&held);
-    spin_unlock(&b.context.tables->pt_lock);
-    return batch_end(&b, v, error);
+    if (!error)
+        error = batch_resolve(&b, v->domain,
+                              table_owner ? table_owner - 1 : DOMID_SELF,
+                              args->a[3] & 0xffff);
+    return error ? error
+                 : batch_run(&b, v, chunk, UPDATES_AT_ONCE, sizeof(*chunk),
+                             serve_update);
 }
 
 /* mmu_update(requests, count, done, domains) */
@@ -580,8 +581,10 @@ static int do_own_ext(struct vcpu *v, const struct mmuext_op *op)
     }
 }
 
-static int do_ext(struct vcpu *v, struct domain *d, const struct mmuext_op *op)
+static int serve_ext(struct vcpu *v, struct batch *b, const void *request)
 {
+    const struct mmuext_op *op = request;
+    struct domain *d = b->context.tables;
     mfn_t mfn = MFN(op->arg1.mfn), src = MFN(op->arg2.src_mfn);
 
     switch (op->cmd) {
@@ -599,29 +602,6 @@ static int do_ext(struct vcpu *v, struct domain *d, const struct mmuext_op *op)
     default:
         return d == v->domain ? do_own_ext(v, op) : -EPERM;
     }
-}
-
-static int run_ext(struct vcpu *v, struct batch *b)
-{
-    struct mmuext_op chunk[CHUNK];
-    int error = drain(b->context.tables);
-
-    while (!error && b->left) {
-        unsigned n = batch_fetch(b, chunk);
-
-        if (!n)
-            return -EFAULT;
-        for (unsigned i = 0; i < n && !error; i++) {
-            error = do_ext(v, b->context.tables, &chunk[i]);
-            if (error)
-                return error;
-            batch_advance(b);
-            error = drain(b->context.tables);
-            if (!error && b->left && hypercall_should_restart())
-                error = -ERESTART;
-        }
-    }
-    return error;
 }
 
 /*
@@ -646,20 +626,15 @@ static bool flush_alone(const struct hc_args *args)
 /* mmuext_op(requests, count, done, domain) */
 hot_path long hc_mmuext_op(struct vcpu *v, const struct hc_args *args)
 {
+    uint64_t owner = args->a[3] & 0xffff;
+    struct mmuext_op op;
     struct batch b;
     int error;
 
     if (flush_alone(args))
         return 0;
-    error = batch_begin(&b, HC_mmuext_op, args, sizeof(struct mmuext_op));
-    if (error)
-        return error;
-    error =
-        batch_resolve(&b, v->domain, args->a[3] & 0xffff, args->a[3] & 0xffff);
-    if (error)
-        return error;
-    spin_lock(&b.context.tables->pt_lock);
-    error = run_ext(v, &b);
-    spin_unlock(&b.context.tables->pt_lock);
-    return batch_end(&b, v, error);
+    error = batch_begin(&b, HC_mmuext_op, args);
+    if (!error)
+        error = batch_resolve(&b, v->domain, owner, owner);
+    return error ? error : batch_run(&b, v, &op, 1, sizeof(op), serve_ext);
 }
