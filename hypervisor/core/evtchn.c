@@ -25,10 +25,11 @@
  * freed, so that a pointer once read remains good.
  */
 struct evtchn_table {
-    struct port_info *buckets[BUCKETS]; /* atomic, event_lock */
-    bool is_closed;                     /* event_lock: no new ports */
-    evtchn_port_t last;                 /* event_lock: highest allowed */
-    evtchn_port_t pirq_port[MAX_PIRQS]; /* event_lock */
+    struct port_info *buckets[BUCKETS];        /* atomic, event_lock */
+    uint64_t free[BITMAP_WORDS(EVTCHN_PORTS)]; /* event_lock */
+    bool is_closed;                            /* event_lock: no new ports */
+    evtchn_port_t last;                        /* event_lock: highest allowed */
+    evtchn_port_t pirq_port[MAX_PIRQS];        /* event_lock */
 };
 
 static struct spinlock binding_lock = SPINLOCK_INIT; /* evtchn.h */
@@ -42,6 +43,7 @@ int evtchn_create(struct domain *d)
     if (!d->events)
         return -ENOMEM;
     d->events->last = EVTCHN_PORTS - 1;
+    memset(d->events->free, 0xff, sizeof(d->events->free));
     return 0;
 }
 
@@ -240,14 +242,13 @@ static int check(const struct domain *d, const struct port_info *what)
     return binding && *binding ? -EEXIST : 0;
 }
 
-/* Sets *number to that of a free port, whose record there is then. */
+/* Sets *number to that of the lowest free port, whose record there is then. */
 static int find_free(struct domain *d, evtchn_port_t *number)
 {
     struct evtchn_table *table = d->events;
     struct port_info **bucket;
 
-    for (*number = 1; bound_port(d, *number);)
-        ++*number;
+    *number = (evtchn_port_t)bitmap_next(table->free, table->last + 1, 1);
     if (*number > table->last)
         return refuse(-ENOSPC, "no port up to %u is free", table->last);
     bucket = &table->buckets[*number / BUCKET_PORTS];
@@ -268,6 +269,7 @@ static void bind_locked(struct domain *d, evtchn_port_t number,
     evtchn_port_t *binding = binding_of(d, what);
 
     *port_of(d, number) = *what;
+    bit_clear(d->events->free, number);
     if (binding)
         __atomic_store_n(binding, number, __ATOMIC_RELEASE);
     if (there) {
@@ -324,6 +326,7 @@ static void close_locked(struct domain *d, evtchn_port_t number)
     if (binding)
         __atomic_store_n(binding, 0, __ATOMIC_RELEASE);
     *port = (struct port_info){.state = PORT_FREE};
+    bit_set(d->events->free, number);
     /* The bit of a late event must not greet the next user. */
     atomic_bit_clear(d->shared_info->evtchn_pending, number);
 }
