@@ -21,6 +21,7 @@
 
 #define MAX_EXTENTS (1ull << 48)
 #define MAX_ORDER 9u /* of an extent, which is zeroed in one go */
+#define MAX_ORDER_DOM0_EXCHANGE 10u /* as MAX_EXCHANGED */
 #define MAX_FRAME_NUMBER (1ull << 40)
 #define MAX_RESULT (1ull << 40)
 #define MAX_EXCHANGED 1024u /* frames; it is one step as a whole: 4 MiB */
@@ -47,7 +48,7 @@ static int list_write(guest_va list, uint64_t index, mfn_t first)
 
 /*
  * 2^order zeroed frames in a row where mem_flags allow, nobody's yet, at `pfn`
- * in the M2P. The first, or MFN_INVALID.
+ * in the M2P unless that is PFN_INVALID's number. The first, or MFN_INVALID.
  */
 static mfn_t extent_alloc(unsigned order, uint32_t mem_flags, uint64_t pfn)
 {
@@ -58,7 +59,7 @@ static mfn_t extent_alloc(unsigned order, uint32_t mem_flags, uint64_t pfn)
         return first;
     memset(arch_frame_ptr(first), 0, PAGE_SIZE << order);
     for (uint64_t i = 0; i < 1ull << order; i++)
-        arch_m2p_set(mfn_add(first, i), pfn + i);
+        arch_m2p_set(mfn_add(first, i), pfn == PFN_INVALID.n ? pfn : pfn + i);
     return first;
 }
 
@@ -78,23 +79,27 @@ struct reservation {
 };
 
 /*
- * New frames for the pfn listed, whose place takes the MFN. They are
- * announced before they become the domain's: a request that fails half way
- * has then nothing to take back that a guest could use.
+ * New frames for the pfn listed, whose place takes the MFN; to increase a
+ * reservation, for no pfn, and the list may be missing. They are announced
+ * before they become the domain's: a request that fails half way has then
+ * nothing to take back that a guest could use.
  */
 static int add_extent(const struct reservation *r, uint64_t index)
 {
     const struct xenmem_reservation_args *op = &r->op;
-    uint64_t pfn;
-    int error = list_read(op->extent_start, index, &pfn);
+    uint64_t pfn = PFN_INVALID.n;
+    int error = 0;
     mfn_t first;
 
+    if (r->cmd == XENMEM_populate_physmap)
+        error = list_read(op->extent_start, index, &pfn);
     if (error)
         return error;
     first = extent_alloc(op->extent_order, op->mem_flags, pfn);
     if (mfn_equal(first, MFN_INVALID))
         return -ENOMEM;
-    error = list_write(op->extent_start, index, first);
+    if (op->extent_start.va)
+        error = list_write(op->extent_start, index, first);
     if (!error)
         error = frame_assign(first, op->extent_order, r->domain);
     if (error)
@@ -151,7 +156,7 @@ static int find_domain(struct domain *caller, struct reservation *r,
     return refuse(-ESRCH, "domain %u was another", r->op.domid);
 }
 
-/* decrease_reservation, populate_physmap. */
+/* increase_reservation, decrease_reservation, populate_physmap. */
 static long change_reservation(struct vcpu *v, const struct hc_args *args)
 {
     uint64_t i = args->a[0] >> MEMOP_EXTENT_SHIFT;
@@ -170,6 +175,7 @@ static long change_reservation(struct vcpu *v, const struct hc_args *args)
     if (error)
         return error;
     rest.a[2] = r.domain->serial;
+    hypercall_should_restart(); /* the clock runs: an extent takes its time */
     while (i < r.op.nr_extents && !is_cut && !do_extent(&r, i))
         is_cut = ++i < r.op.nr_extents && hypercall_should_restart();
     domain_put(r.domain);
@@ -194,7 +200,8 @@ static int check_side(const struct domain *d,
 {
     if (side->domid != DOMID_SELF && side->domid != d->id)
         return -EPERM;
-    if (side->extent_order > MAX_ORDER)
+    if (side->extent_order >
+        (d->is_privileged ? MAX_ORDER_DOM0_EXCHANGE : MAX_ORDER))
         return -EINVAL;
     if (side->nr_extents > MAX_EXCHANGED >> side->extent_order)
         return refuse(-E2BIG, "an exchange of more than %u frames",
@@ -425,12 +432,12 @@ static long xenmem_machine_memory_map(struct sub_call *c, void *arg)
     return put_map(arg, machine_e820, machine_e820_count);
 }
 
-/* Once, by the builder. */
+/* By the builder; the last map counts. */
 static long xenmem_set_memory_map(struct sub_call *c, void *arg)
 {
     struct xenmem_set_memory_map_args *op = arg;
-    size_t size = op->map.nr_entries * sizeof(struct e820_entry);
-    void *map;
+    size_t size = op->map.nr_entries * sizeof(struct e820_entry), old_size;
+    void *map, *old;
 
     if (!op->map.nr_entries || op->map.nr_entries > E820_MAX_ENTRIES)
         return -EINVAL;
@@ -442,14 +449,13 @@ static long xenmem_set_memory_map(struct sub_call *c, void *arg)
         return -EFAULT;
     }
     spin_lock(&c->d->memory_lock);
-    if (!c->d->e820) {
-        c->d->e820 = map;
-        c->d->e820_count = op->map.nr_entries;
-        map = NULL;
-    }
+    old = c->d->e820;
+    old_size = c->d->e820_count * sizeof(struct e820_entry);
+    c->d->e820 = map;
+    c->d->e820_count = op->map.nr_entries;
     spin_unlock(&c->d->memory_lock);
-    heap_zfree(map, size);
-    return map ? -EEXIST : 0;
+    heap_zfree(old, old_size);
+    return 0;
 }
 
 /* --- Mica's own frames --------------------------------------------------- */
@@ -504,6 +510,7 @@ long hc_memory_op(struct vcpu *v, const struct hc_args *args)
     unsigned cmd = args->a[0] & MEMOP_CMD_MASK;
 
     switch (cmd) {
+    case XENMEM_increase_reservation:
     case XENMEM_decrease_reservation:
     case XENMEM_populate_physmap:
         return change_reservation(v, args);

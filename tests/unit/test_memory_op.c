@@ -210,6 +210,26 @@ START_TEST(test_memory_absurd_numbers_are_refused)
 }
 END_TEST
 
+START_TEST(test_memory_increase_gives_frames_of_no_pfn)
+{
+    uint64_t before = heap_free_frames();
+
+    list()[0] = UINT64_MAX; /* no pfn, and not read */
+    ck_assert_int_eq(
+        reserve(XENMEM_increase_reservation, extents(LIST_VA, 1, 2)), 1);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert(is_owned(list()[0] + i));
+        ck_assert_uint_eq(arch_m2p_get(MFN(list()[0] + i)), UINT64_MAX);
+    }
+    ck_assert_int_eq(reserve(XENMEM_increase_reservation, extents(0, 2, 0)), 2);
+    ck_assert_uint_eq(d->page_count, 6);
+    ck_assert_int_eq(
+        reserve(XENMEM_increase_reservation, extents(BAD_VA, 1, 0)), 0);
+    ck_assert_uint_eq(d->page_count, 6);
+    ck_assert_uint_eq(heap_free_frames(), before - 6);
+}
+END_TEST
+
 START_TEST(test_memory_decrease_gives_frames_back)
 {
     uint64_t before = heap_free_frames();
@@ -265,6 +285,18 @@ START_TEST(test_memory_long_call_restarts_where_it_was)
     ck_assert_int_eq(call(XENMEM_populate_physmap | 1 << 6, DATA_VA), 3);
     ck_assert_uint_eq(d->page_count, 3);
     ck_assert_uint_eq(arch_m2p_get(MFN(list()[2])), 52);
+}
+END_TEST
+
+/* A call that has never asked has no clock yet. */
+START_TEST(test_memory_first_extent_counts_for_the_time)
+{
+    for (unsigned i = 0; i < 3; i++)
+        list()[i] = 50 + i;
+    pcpus[0].entered_at = 0;
+    fake.slow_at = 2;
+    ck_assert_int_eq(populate(3, 0), HC_memory_op);
+    ck_assert_uint_eq(d->page_count, 1);
 }
 END_TEST
 
@@ -403,6 +435,22 @@ START_TEST(test_memory_exchange_at_the_limit_works)
 }
 END_TEST
 
+START_TEST(test_memory_exchange_of_4_mib_is_for_the_privileged)
+{
+    list()[0] = 0x4000;
+    list()[1] = 0x4200;
+    ck_assert_int_eq(populate(2, 9), 2);
+    ck_assert_int_eq(exchange(trade(2, 9, 1, 10)), -EINVAL);
+    d->is_privileged = true;
+    ck_assert_int_eq(exchange(trade(2, 9, 1, 11)), -EINVAL);
+    other_list()[0] = 0x4000;
+    ck_assert_int_eq(exchange(trade(2, 9, 1, 10)), 0);
+    ck_assert_uint_eq(other_list()[0] % 1024, 0);
+    ck_assert_uint_eq(d->page_count, 1024);
+    ck_assert(is_owned(other_list()[0] + 1023));
+}
+END_TEST
+
 START_TEST(test_memory_exchange_below_an_address_fails_as_a_whole)
 {
     struct xenmem_exchange_args op = trade(2, 0, 1, 1);
@@ -514,8 +562,9 @@ START_TEST(test_memory_machine_map_is_for_the_privileged)
 }
 END_TEST
 
-START_TEST(test_memory_map_is_what_dom0_has_set)
+START_TEST(test_memory_map_is_what_dom0_has_set_last)
 {
+    uint64_t free_frames;
     struct xenmem_set_memory_map_args op = {
         .domid = other->id,
         .map = {.nr_entries = 2, .buffer = {LIST_VA}},
@@ -527,12 +576,16 @@ START_TEST(test_memory_map_is_what_dom0_has_set)
     ck_assert_int_eq(call(XENMEM_set_memory_map, DATA_VA), -EPERM);
     d->is_privileged = true;
     ck_assert_int_eq(call(XENMEM_set_memory_map, DATA_VA), 0);
-    ck_assert_int_eq(call(XENMEM_set_memory_map, DATA_VA), -EEXIST);
+    free_frames = heap_free_frames();
+    op.map.nr_entries = 3;
+    memcpy(data, &op, sizeof(op));
+    ck_assert_int_eq(call(XENMEM_set_memory_map, DATA_VA), 0);
+    ck_assert_uint_eq(heap_free_frames(), free_frames);
     memset(list(), 0, sizeof(map));
     v.domain = other;
-    ck_assert_int_eq(ask_map(XENMEM_memory_map, 1), -EINVAL);
-    ck_assert_int_eq(ask_map(XENMEM_memory_map, 2), 0);
-    ck_assert_mem_eq(list(), map, 2 * sizeof(map[0]));
+    ck_assert_int_eq(ask_map(XENMEM_memory_map, 2), -EINVAL);
+    ck_assert_int_eq(ask_map(XENMEM_memory_map, 3), 0);
+    ck_assert_mem_eq(list(), map, sizeof(map));
 }
 END_TEST
 
@@ -569,10 +622,12 @@ static void add_reservation_tests(TCase *tc)
     tcase_add_test(tc, test_memory_populate_below_an_address_stays_there);
     tcase_add_test(tc, test_memory_populate_into_a_bad_list_changes_nothing);
     tcase_add_test(tc, test_memory_absurd_numbers_are_refused);
+    tcase_add_test(tc, test_memory_increase_gives_frames_of_no_pfn);
     tcase_add_test(tc, test_memory_decrease_gives_frames_back);
     tcase_add_test(tc, test_memory_decrease_stops_at_what_is_not_ours);
     tcase_add_test(tc, test_memory_decrease_of_a_frame_in_use_is_refused);
     tcase_add_test(tc, test_memory_long_call_restarts_where_it_was);
+    tcase_add_test(tc, test_memory_first_extent_counts_for_the_time);
     tcase_add_test(tc, test_memory_that_goes_on_means_the_same_domain);
     tcase_add_test(tc, test_memory_of_a_guests_extent_is_never_on_the_way);
     tcase_add_test(tc, test_memory_of_others_is_for_the_privileged);
@@ -585,6 +640,7 @@ static void add_exchange_tests(TCase *tc)
 {
     tcase_add_test(tc, test_memory_exchange_makes_a_row_of_single_frames);
     tcase_add_test(tc, test_memory_exchange_at_the_limit_works);
+    tcase_add_test(tc, test_memory_exchange_of_4_mib_is_for_the_privileged);
     tcase_add_test(tc, test_memory_exchange_below_an_address_fails_as_a_whole);
     tcase_add_test(tc, test_memory_exchange_of_bad_lists_changes_nothing);
     tcase_add_test(tc, test_memory_exchange_of_a_frame_in_use_is_refused);
@@ -596,7 +652,7 @@ static void add_question_tests(TCase *tc)
 {
     tcase_add_test(tc, test_memory_questions_get_real_numbers);
     tcase_add_test(tc, test_memory_machine_map_is_for_the_privileged);
-    tcase_add_test(tc, test_memory_map_is_what_dom0_has_set);
+    tcase_add_test(tc, test_memory_map_is_what_dom0_has_set_last);
     tcase_add_test(tc, test_memory_map_too_long_is_refused);
     tcase_add_test(tc, test_memory_m2p_is_where_the_abi_wants_it);
 }
