@@ -88,8 +88,8 @@ struct domain {
     struct spinlock grant_lock;
     struct grant_table *grants;
 
-    struct rangeset *io_frames; /* const after build: device frames it maps */
-    struct rangeset *irqs;      /* event_lock: pirqs it may bind */
+    struct rangeset *io_frames; /* pt_lock to change: device frames it maps */
+    struct rangeset *irqs;      /* event_lock to change: pirqs it may bind */
     struct arch_domain *arch;   /* const after create */
 };
 

@@ -3,14 +3,16 @@
 #include "core/rangeset.h"
 
 #include "core/heap.h"
+#include "core/spinlock.h"
 
 struct range {
     uint64_t first, last;
 };
 
 struct rangeset {
-    struct range *ranges;
-    size_t count;
+    struct spinlock lock;
+    struct range *ranges; /* lock to change */
+    size_t count;         /* lock to change */
 };
 
 /* An empty set, or NULL when memory is short. */
@@ -50,16 +52,20 @@ static int replace(struct rangeset *set, size_t at, size_t end,
 {
     size_t new_count = set->count - (end - at) + count;
     struct range *ranges = heap_zalloc(new_count * sizeof(*ranges));
+    struct range *old = set->ranges;
+    size_t old_count = set->count;
 
     if (!ranges)
         return -ENOMEM;
     for (size_t i = 0; i < new_count; i++)
-        ranges[i] = i < at           ? set->ranges[i]
+        ranges[i] = i < at           ? old[i]
                     : i < at + count ? pieces[i - at]
-                                     : set->ranges[i - at - count + end];
-    heap_zfree(set->ranges, set->count * sizeof(*ranges));
+                                     : old[i - at - count + end];
+    spin_lock(&set->lock);
     set->ranges = ranges;
     set->count = new_count;
+    spin_unlock(&set->lock);
+    heap_zfree(old, old_count * sizeof(*old));
     return 0;
 }
 
@@ -105,11 +111,15 @@ int rangeset_remove(struct rangeset *set, uint64_t first, uint64_t last)
 }
 
 /* Whether all numbers of a range are members. */
-bool rangeset_contains(const struct rangeset *set, uint64_t first,
-                       uint64_t last)
+bool rangeset_contains(struct rangeset *set, uint64_t first, uint64_t last)
 {
-    size_t at = find(set, first);
+    bool is_there;
+    size_t at;
 
-    return first <= last && at < set->count && set->ranges[at].first <= first &&
-           set->ranges[at].last >= last;
+    spin_lock(&set->lock);
+    at = find(set, first);
+    is_there = first <= last && at < set->count &&
+               set->ranges[at].first <= first && set->ranges[at].last >= last;
+    spin_unlock(&set->lock);
+    return is_there;
 }

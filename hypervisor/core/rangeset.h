@@ -5,7 +5,9 @@
  * inclusive, so 0 to UINT64_MAX is one; `first` above `last` is -EINVAL, or
  * no range at all for the questions. A failed change leaves the set as it was.
  *
- * The caller locks. Looking up takes logarithmic time.
+ * The caller sees to it that one change comes after another; questions may be
+ * asked at any time, with any lock held, and see a set before or after a
+ * change. Looking up takes logarithmic time.
  */
 #pragma once
 
@@ -19,5 +21,4 @@ must_check int rangeset_add(struct rangeset *set, uint64_t first,
                             uint64_t last);
 must_check int rangeset_remove(struct rangeset *set, uint64_t first,
                                uint64_t last);
-bool rangeset_contains(const struct rangeset *set, uint64_t first,
-                       uint64_t last);
+bool rangeset_contains(struct rangeset *set, uint64_t first, uint64_t last);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Sets of ranges, against a plain array of flags and at the ends of 64 bits. */
 #include <check.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "core/heap.h"
@@ -133,6 +135,46 @@ START_TEST(test_rangeset_random_changes_match_a_model)
 }
 END_TEST
 
+static bool is_over;
+static unsigned asked, missed;
+
+/* Wants to know again and again of a number that is always there. */
+static void *ask(void *argument)
+{
+    (void)argument;
+    while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED)) {
+        missed += !rangeset_contains(set, 1000, 1000);
+        __atomic_fetch_add(&asked, 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+static void give_way(void)
+{
+    sched_yield();
+}
+
+/* Whoever asks need not have the lock of whoever changes the set. */
+START_TEST(test_rangeset_question_meets_no_change_half_done)
+{
+    pthread_t thread;
+
+    for (uint64_t i = 0; i < 256; i++)
+        add(i * 10, i * 10 + 5);
+    fake.on_spin = give_way;
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask, NULL), 0);
+    for (unsigned i = 0;
+         i < 20000 || __atomic_load_n(&asked, __ATOMIC_RELAXED) < 1000; i++) {
+        drop(100, 900);
+        add(100, 105);
+    }
+    __atomic_store_n(&is_over, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    fake.on_spin = NULL;
+    ck_assert_uint_eq(missed, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rangeset");
@@ -147,6 +189,7 @@ int main(void)
     tcase_add_test(tc, test_rangeset_backwards_range_is_refused);
     tcase_add_test(tc, test_rangeset_change_without_memory_leaves_the_set);
     tcase_add_test(tc, test_rangeset_random_changes_match_a_model);
+    tcase_add_test(tc, test_rangeset_question_meets_no_change_half_done);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     failures = srunner_ntests_failed(runner);
