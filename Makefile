@@ -421,7 +421,7 @@ HOST_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer $(WARNINGS) $(MAP) \
 HOST_LIBS := $(TOOL_LIBS)
 
 # What of x86 is portable.
-PORTABLE_X86 := acpi cpuid_policy insn_decode memory_map \
+PORTABLE_X86 := acpi cpuid_policy insn_decode memory_map msi \
 	multiboot2 pte_store time_scale topology
 
 # core's string.c would hide the sanitizers' own versions of its functions.

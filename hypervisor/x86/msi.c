@@ -42,13 +42,16 @@ static struct {
 
 /*
  * Mica's own address of an entry at `address`; NULL where that is not plain
- * device memory, which is neither RAM nor Mica's, or there are too many pages.
+ * device memory, which is neither RAM nor Mica's, or there are too many pages,
+ * or the entry would leave its page: tables begin at any multiple of 8.
  */
 static volatile uint32_t *map_entry(uint64_t address)
 {
     mfn_t frame = MFN(address >> PAGE_SHIFT);
     unsigned i = 0;
 
+    if (address % 8 || address % PAGE_SIZE > PAGE_SIZE - MSIX_ENTRY_SIZE)
+        return NULL;
     if (frame_lookup(frame) || arch_io_frame_is_forbidden(frame) ||
         arch_io_frame_is_read_only(frame))
         return NULL;
@@ -60,9 +63,7 @@ static volatile uint32_t *map_entry(uint64_t address)
     table_pages[i].frame = frame;
     if (!table_pages[i].mapping)
         table_pages[i].mapping = map_device(frame.n << PAGE_SHIFT, PAGE_SIZE);
-    return (volatile uint32_t *)(table_pages[i].mapping + address % PAGE_SIZE /
-                                                              MSIX_ENTRY_SIZE *
-                                                              MSIX_ENTRY_SIZE);
+    return (volatile uint32_t *)(table_pages[i].mapping + address % PAGE_SIZE);
 }
 
 /*
