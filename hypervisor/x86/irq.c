@@ -166,7 +166,8 @@ void irq_dispatch(unsigned vector)
 /*
  * Wires line `gsi` for dom0, masked until arch_pirq_unmask. -EEXIST for a
  * line that is Mica's own, -EINVAL for one that does not exist, -ENOSPC when
- * vectors are used up. Setting up again the same way changes nothing.
+ * vectors are used up. Setting up again the same way changes nothing, but for
+ * a line that was opened when vectors were used up: it opens now.
  */
 int arch_gsi_setup(unsigned gsi, bool level, bool active_low)
 {
@@ -184,8 +185,9 @@ int arch_gsi_setup(unsigned gsi, bool level, bool active_low)
     if (!error && p->line != line) {
         p->line = line;
         p->is_in_service = false;
-        update_source(p);
     }
+    if (!error)
+        update_source(p);
     spin_unlock(&lock);
     return error;
 }
