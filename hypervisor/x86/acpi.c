@@ -14,6 +14,7 @@
 #define MAX_TABLE_SIZE (1u << 20)
 #define MADT_ENTRIES 44u
 #define MADT_CPU_ENABLED 1u
+#define MADT_NO_APIC_ID 0xffu
 #define FADT_HAS_RESET (1u << 10)
 #define SPACE_MEMORY 0
 #define SPACE_PORT 1
@@ -51,6 +52,7 @@ static void parse_fadt(struct bytes t)
     info.pm1b_control = get_either_port(t, 184, 68);
     if (bytes_32(t, 112) & FADT_HAS_RESET)
         info.reset = get_port(t, 116);
+    info.pm_timer = get_either_port(t, 208, 76);
     info.reset_value = bytes_8(t, 128);
 }
 
@@ -94,7 +96,8 @@ static void parse_madt_entry(struct bytes e)
 {
     switch (bytes_8(e, 0)) {
     case MADT_LOCAL_APIC:
-        add_cpu(bytes_8(e, 3), bytes_8(e, 2), bytes_32(e, 4));
+        if (bytes_8(e, 3) != MADT_NO_APIC_ID)
+            add_cpu(bytes_8(e, 3), bytes_8(e, 2), bytes_32(e, 4));
         break;
     case MADT_LOCAL_X2APIC:
         add_cpu(bytes_32(e, 4), bytes_32(e, 12), bytes_32(e, 8));
@@ -152,18 +155,22 @@ static struct bytes map_table(uint64_t address)
         sum = (uint8_t)(sum + t.at[i]);
     if (t.size && !sum)
         return t;
-    log_warning("ACPI table at %#lx is broken, ignored", address);
+    if (address)
+        log_warning("ACPI table at %#lx is broken, ignored", address);
     return (struct bytes){NULL, 0};
 }
 
-static void parse_table(uint64_t address)
+/* Of tables with one signature only the first sound one is taken. */
+static void parse_table(uint64_t address, bool is_parsed[ARRAY_LEN(parsers)])
 {
     struct bytes t, header = map(address, HEADER_SIZE);
 
     for (size_t i = 0; i < ARRAY_LEN(parsers); i++) {
-        if (!header.size || memcmp(header.at, parsers[i].signature, 4))
+        if (!header.size || is_parsed[i] ||
+            memcmp(header.at, parsers[i].signature, 4))
             continue;
         t = map_table(address);
+        is_parsed[i] = t.size != 0;
         if (t.size)
             parsers[i].parse(t);
     }
@@ -171,21 +178,23 @@ static void parse_table(uint64_t address)
 
 /*
  * Reads the tables, starting from the loader's copy of the root pointer; the
- * 64-bit root table is taken where there is one.
+ * 64-bit root table is taken where there is a sound one.
  */
 void acpi_init(struct bytes rsdp)
 {
     bool is_wide = rsdp.size >= ACPI_RSDP_SIZE && bytes_8(rsdp, 15) >= 2;
-    size_t entry_size = is_wide ? 8 : 4;
-    struct bytes root =
-        map_table(bytes_number(rsdp, is_wide ? 24 : 16, entry_size));
+    bool is_parsed[ARRAY_LEN(parsers)] = {false};
+    struct bytes root = map_table(is_wide ? bytes_64(rsdp, 24) : 0);
+    size_t entry_size = root.size ? 8 : 4;
 
+    if (!root.size)
+        root = map_table(bytes_32(rsdp, 16));
     memset(&info, 0, sizeof(info));
     for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)
         info.isa[i].gsi = i;
     for (size_t at = HEADER_SIZE; at + entry_size <= root.size;
          at += entry_size)
-        parse_table(bytes_number(root, at, entry_size));
+        parse_table(bytes_number(root, at, entry_size), is_parsed);
     if (!root.size)
         log_warning("No ACPI tables found: one processor, no IO-APIC");
     log_info("ACPI: %u processors, %u IO-APICs, HPET %s", info.cpu_count,

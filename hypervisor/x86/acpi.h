@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What Mica needs of the firmware's static ACPI tables: processors, interrupt
- * controllers, the HPET, and the registers for reset and sleep. Tables are
+ * controllers, timers, and the registers for reset and sleep. Tables are
  * read through map_firmware with bounds and checksums; one that is broken is
  * left out. Nothing changes after boot. The tables are described in the ACPI
  * specification 6.4, chapter 5.
@@ -42,6 +42,7 @@ struct acpi_info {
 
     uint16_t pm1a_control, pm1b_control, reset; /* ports; 0: there is none */
     uint8_t reset_value;
+    uint16_t pm_timer;     /* a port; 0: there is none */
     uint64_t hpet_address; /* 0: there is none */
 };
 

@@ -98,8 +98,9 @@ static void make_madt(void)
     put(MADT_AT + 40, 1, 4);
     add_entry(&size, "\0\x08\0\0\1\0\0\0", 8);
     add_entry(&size, "\0\x08\1\2\1\0\0\0", 8);
-    add_entry(&size, "\0\x08\2\4\0\0\0\0", 8); /* disabled */
-    add_entry(&size, "\0\x08\3\2\1\0\0\0", 8); /* same id again */
+    add_entry(&size, "\0\x08\2\4\0\0\0\0", 8);   /* disabled */
+    add_entry(&size, "\0\x08\3\2\1\0\0\0", 8);   /* same id again */
+    add_entry(&size, "\0\x08\4\xff\1\0\0\0", 8); /* no processor */
     add_entry(&size, "\x09\x10\0\0\0\1\0\0\1\0\0\0\7\0\0\0", 16);
     add_entry(&size, "\1\x0c\5\0\0\0\xc0\xfe\0\0\0\0", 12);
     add_entry(&size, "\2\x0a\0\0\2\0\0\0\0\0", 10);
@@ -153,6 +154,58 @@ START_TEST(test_acpi_old_root_pointer_leads_to_the_old_table)
     ck_assert_uint_eq(acpi_info()->cpu_count, 3);
     acpi_init((struct bytes){memory + RSDP_AT, 15});
     ck_assert_uint_eq(acpi_info()->cpu_count, 0);
+}
+END_TEST
+
+static void make_both_roots(void)
+{
+    make_madt();
+    make_root();
+    put(RSDP_AT + 16, OTHER_AT, 4);
+    put(OTHER_AT + HEADER, MADT_AT, 4);
+    finish_table(OTHER_AT, "RSDT", HEADER + 4);
+}
+
+START_TEST(test_acpi_without_new_root_table_the_old_one_is_used)
+{
+    make_both_roots();
+    put(RSDP_AT + 24, 0, 8);
+    acpi_init((struct bytes){memory + RSDP_AT, ACPI_RSDP_SIZE});
+    ck_assert_uint_eq(acpi_info()->cpu_count, 3);
+}
+END_TEST
+
+START_TEST(test_acpi_with_broken_new_root_table_the_old_one_is_used)
+{
+    make_both_roots();
+    memory[ROOT_AT + 10]++;
+    acpi_init((struct bytes){memory + RSDP_AT, ACPI_RSDP_SIZE});
+    ck_assert_uint_eq(acpi_info()->cpu_count, 3);
+}
+END_TEST
+
+START_TEST(test_acpi_of_two_equal_tables_the_first_is_used)
+{
+    make_madt();
+    list_table(MADT_AT);
+    put(FADT_AT + 64, 0x604, 4);
+    finish_table(FADT_AT, "FACP", 116);
+    list_table(FADT_AT);
+    put(OTHER_AT + 64, 0x1804, 4);
+    finish_table(OTHER_AT, "FACP", 116);
+    list_table(OTHER_AT);
+    ck_assert_uint_eq(init()->ioapic_count, 1);
+    ck_assert_uint_eq(acpi_info()->pm1a_control, 0x604);
+}
+END_TEST
+
+START_TEST(test_acpi_broken_table_does_not_hide_a_second_one)
+{
+    make_madt();
+    memcpy(memory + OTHER_AT, memory + MADT_AT, 256);
+    memory[MADT_AT + 10]++;
+    list_table(OTHER_AT);
+    ck_assert_uint_eq(init()->cpu_count, 3);
 }
 END_TEST
 
@@ -215,10 +268,12 @@ END_TEST
 START_TEST(test_acpi_old_fadt_gives_ports_only)
 {
     put(FADT_AT + 64, 0x604, 4);
+    put(FADT_AT + 76, 0x608, 4);
     put(FADT_AT + 112, 1 << 10, 4);
     finish_table(FADT_AT, "FACP", 116);
     list_table(FADT_AT);
     ck_assert_uint_eq(init()->pm1a_control, 0x604);
+    ck_assert_uint_eq(acpi_info()->pm_timer, 0x608);
     ck_assert_uint_eq(acpi_info()->reset, 0);
 }
 END_TEST
@@ -245,9 +300,12 @@ START_TEST(test_acpi_new_fadt_gives_the_wide_registers)
     put(FADT_AT + 128, 6, 1);
     put(FADT_AT + 172, 1, 1);
     put(FADT_AT + 176, 0x1804, 8);
+    put(FADT_AT + 208, 1, 1);
+    put(FADT_AT + 212, 0x1808, 8);
     finish_table(FADT_AT, "FACP", 244);
     list_table(FADT_AT);
     ck_assert_uint_eq(init()->pm1a_control, 0x1804);
+    ck_assert_uint_eq(acpi_info()->pm_timer, 0x1808);
     ck_assert_uint_eq(acpi_info()->reset, 0xcf9);
     ck_assert_uint_eq(acpi_info()->reset_value, 6);
 }
@@ -283,6 +341,10 @@ static void add_tests(TCase *c)
     tcase_add_test(c, test_acpi_nothing_found_leaves_defaults);
     tcase_add_test(c, test_acpi_madt_is_understood);
     tcase_add_test(c, test_acpi_old_root_pointer_leads_to_the_old_table);
+    tcase_add_test(c, test_acpi_without_new_root_table_the_old_one_is_used);
+    tcase_add_test(c, test_acpi_with_broken_new_root_table_the_old_one_is_used);
+    tcase_add_test(c, test_acpi_of_two_equal_tables_the_first_is_used);
+    tcase_add_test(c, test_acpi_broken_table_does_not_hide_a_second_one);
     tcase_add_test(c, test_acpi_table_with_wrong_sum_is_ignored);
     tcase_add_test(c, test_acpi_entry_beyond_the_table_ends_it);
     tcase_add_test(c, test_acpi_entry_without_length_ends_the_table);
