@@ -148,6 +148,12 @@ uint32_t apic_id_of_cpu(unsigned cpu)
     return cpus[cpu].apic_id;
 }
 
+/* Whether a processor can be sent to: an xAPIC has 8 bits for its id. */
+bool apic_is_reachable(uint32_t apic_id)
+{
+    return use_x2apic || apic_id <= MAX_XAPIC_ID;
+}
+
 /*
  * A write to an x2APIC MSR may overtake earlier stores, which the receiver
  * is to see; the xAPIC's page is uncached, so its stores stay in order. But it

@@ -25,6 +25,7 @@ void apic_init_cpu(void);
 void apic_eoi(void);
 
 uint32_t apic_id_of_cpu(unsigned cpu);
+bool apic_is_reachable(uint32_t apic_id);
 
 void apic_send_ipi(unsigned cpu, unsigned vector);
 void apic_send_init(uint32_t apic_id);

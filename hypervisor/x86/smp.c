@@ -75,8 +75,13 @@ static bool wait_until_up(void)
  */
 static bool start_cpu(unsigned cpu, uint32_t apic_id, uint32_t page)
 {
-    uint8_t *stack = stack_alloc();
+    uint8_t *stack;
 
+    if (!apic_is_reachable(apic_id)) {
+        log_warning("The processor with APIC id %u needs an x2APIC", apic_id);
+        return false;
+    }
+    stack = stack_alloc();
     if (!stack) {
         log_warning("No memory for the processor with APIC id %u", apic_id);
         return false;
