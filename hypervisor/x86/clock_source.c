@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The machine's counters of known rate, against which the rates of the TSC
- * and of the local APIC's timer are measured: the HPET, else the PIT. A
- * reading is bracketed by two readings of the TSC and repeated; the tightest
- * bracket wins, so that an interruption by a host or by system management does
- * not spoil it.
+ * and of the local APIC's timer are measured: the HPET, else the ACPI timer,
+ * else the PIT. A reading is bracketed by two readings of the TSC and repeated;
+ * the tightest bracket wins, so that an interruption by a host or by system
+ * management does not spoil it.
  */
 #include "core/log.h"
 
@@ -16,6 +16,7 @@
 
 #define WINDOWS_PER_SEC 25u
 #define BRACKETS 8u
+#define MAX_TRIES 16u
 /* TSC cycles after which a counter that makes no progress counts as dead. */
 #define MAX_SILENCE (1ull << 33)
 
@@ -27,6 +28,9 @@
 #define HPET_MIN_PERIOD 1000000u
 #define HPET_MAX_PERIOD 100000000u
 #define FEMTO_PER_SEC 1000000000000000ull
+
+#define PM_TIMER_HZ 3579545u
+#define PM_TIMER_MASK 0xffffffu /* all have 24 bits, some 32 */
 
 #define PIT_HZ 1193182u
 #define PIT_COUNT 0x40
@@ -44,6 +48,13 @@ struct counter {
 struct sample {
     uint64_t tsc;
     uint32_t count, apic;
+};
+
+/* What passed from a first sample to a last one. */
+struct window {
+    uint64_t ticks, tsc;
+    uint64_t longest; /* TSC cycles between two samples */
+    uint32_t apic;
 };
 
 static volatile uint32_t *hpet;
@@ -68,6 +79,16 @@ static uint32_t hpet_read(void)
     return hpet[HPET_COUNTER];
 }
 
+static uint64_t pm_timer_open(void)
+{
+    return acpi_info()->pm_timer ? PM_TIMER_HZ : 0;
+}
+
+static uint32_t pm_timer_read(void)
+{
+    return inl(acpi_info()->pm_timer);
+}
+
 /* Counts down from 65536 again and again, which takes 55 ms. */
 static uint64_t pit_open(void)
 {
@@ -88,6 +109,7 @@ static uint32_t pit_read(void)
 
 static const struct counter counters[] = {
     {"HPET", UINT32_MAX, hpet_open, hpet_read},
+    {"ACPI timer", PM_TIMER_MASK, pm_timer_open, pm_timer_read},
     {"PIT", 0xffff, pit_open, pit_read},
 };
 
@@ -110,28 +132,57 @@ static struct sample take_sample(const struct counter *c)
     return s;
 }
 
-/* False for a counter that is not there or stands still. */
+/* Watches for `ticks` or more; false for a counter that stands still. */
+static bool watch(const struct counter *c, uint64_t ticks, struct window *w)
+{
+    struct sample before, now;
+
+    apic_timer_set(UINT32_MAX); /* anew, or it might run out meanwhile */
+    now = take_sample(c);
+    *w = (struct window){0};
+    w->apic = now.apic;
+    while (w->ticks < ticks) {
+        before = now;
+        now = take_sample(c);
+        w->ticks += (now.count - before.count) & c->mask;
+        w->tsc += now.tsc - before.tsc;
+        w->longest = max_u64(w->longest, now.tsc - before.tsc);
+        if (w->tsc > MAX_SILENCE)
+            return false;
+    }
+    w->apic -= now.apic;
+    return true;
+}
+
+/*
+ * Whether two samples may lie further apart than the counter takes to wrap. It
+ * loses whole periods then, and its ticks seem longer than they are: those of
+ * the PIT 2.4 times for one period, so that the gap is too long even so.
+ */
+static bool may_have_wrapped(const struct counter *c, const struct window *w)
+{
+    return w->longest > w->tsc / w->ticks * (c->mask / 4);
+}
+
+/* False for a counter that is not there or cannot be followed. */
 static bool measure(const struct counter *c, uint64_t *tsc_hz,
                     uint64_t *apic_hz)
 {
     uint64_t hz = c->open();
-    struct sample first, now;
-    uint32_t ticks;
+    unsigned tries = MAX_TRIES;
+    struct window w;
 
     if (!hz)
         return false;
-    first = take_sample(c);
     do {
-        now = take_sample(c);
-        ticks = (now.count - first.count) & c->mask;
-        if (now.tsc - first.tsc > MAX_SILENCE) {
+        if (!tries-- || !watch(c, hz / WINDOWS_PER_SEC, &w)) {
             log_warning("The %s does not count", c->name);
             return false;
         }
-    } while (ticks < hz / WINDOWS_PER_SEC);
+    } while (may_have_wrapped(c, &w));
     /* No overflow: at most MAX_SILENCE cycles, and no counter beyond 1 GHz. */
-    *tsc_hz = (now.tsc - first.tsc) * hz / ticks;
-    *apic_hz = (uint64_t)(first.apic - now.apic) * hz / ticks;
+    *tsc_hz = w.tsc * hz / w.ticks;
+    *apic_hz = w.apic * hz / w.ticks;
     return true;
 }
 
@@ -143,9 +194,8 @@ static bool measure(const struct counter *c, uint64_t *tsc_hz,
  */
 const char *clock_source_measure(uint64_t *tsc_hz, uint64_t *apic_hz)
 {
-    apic_timer_set(UINT32_MAX);
     for (size_t i = 0; i < ARRAY_LEN(counters); i++)
         if (measure(&counters[i], tsc_hz, apic_hz))
             return counters[i].name;
-    panic("No timer works: neither HPET nor PIT counts");
+    panic("No timer works: no HPET, ACPI timer or PIT counts");
 }
