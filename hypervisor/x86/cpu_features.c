@@ -18,7 +18,6 @@
 #define XCR0_SSE (1ul << 1)
 #define XCR0_AVX (1ul << 2)
 #define XCR0_AVX512 (7ul << 5)
-#define FXSAVE_SIZE 512
 
 static struct cpu_features features;
 static bool has_arch_capabilities, has_md_clear, has_rtm;
@@ -104,11 +103,10 @@ static void detect_identity(void)
  */
 static void detect_xsave(void)
 {
-    struct cpuid_leaf d = cpu_leaf(0xd, 0); /* ecx: bytes for all there is */
+    struct cpuid_leaf d = cpu_leaf(0xd, 0);
 
     features.xcr0 = XCR0_X87 | XCR0_SSE;
-    features.xsave &= d.ecx != 0;
-    features.xsave_size = features.xsave ? d.ecx : FXSAVE_SIZE;
+    features.xsave &= d.eax != 0;
     if (features.xsave)
         features.xcr0 |= d.eax & XCR0_AVX;
     if (features.xcr0 & XCR0_AVX && (d.eax & XCR0_AVX512) == XCR0_AVX512)

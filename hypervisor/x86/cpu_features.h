@@ -15,8 +15,7 @@ struct cpu_features {
     uint8_t physical_bits;
 
     bool x2apic, tsc_deadline, invariant_tsc, rdtscp, smep, ibpb, xsave;
-    uint64_t xcr0;       /* features XSAVE may keep; x87 and SSE at least */
-    uint32_t xsave_size; /* bytes for all and more, FXSAVE's 512 without */
+    uint64_t xcr0; /* features XSAVE may keep; x87 and SSE at least */
 
     bool meltdown;      /* user code may read what is mapped supervisor */
     bool l1tf;          /* not-present entries may leak the L1 cache */

@@ -48,11 +48,15 @@ void fpu_init_this_cpu(void)
 {
     const struct cpu_features *f = cpu_features();
 
-    if (f->xsave_size > PAGE_SIZE)
-        panic("XSAVE needs %u bytes", f->xsave_size);
     write_cr0((read_cr0() & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
-    if (f->xsave)
+    if (f->xsave) {
+        uint32_t size;
+
         xsetbv(0, fpu_xcr0_allowed());
+        size = cpu_leaf(0xd, 0).ebx; /* for what XCR0 has, not for AMX */
+        if (size > PAGE_SIZE)
+            panic("XSAVE needs %u bytes", size);
+    }
     /*
      * AMD's processors before Zen 2 neither save nor restore the last
      * instruction's addresses unless an exception is pending.
