@@ -13,10 +13,14 @@
 #include "x86/insn.h"
 #include "x86/time.h"
 
-/* The MC146818's registers hold a date in BCD, of 24 hours and this century */
+/* The MC146818's registers hold a date of this century. */
 #define CMOS_INDEX 0x70
 #define CMOS_DATA 0x71
 #define CMOS_STATUS 10
+#define CMOS_FORMAT 11
+#define FORMAT_24_HOURS 0x02
+#define FORMAT_BINARY 0x04
+#define HOUR_PM 0x80
 #define CMOS_UPDATING 0x80    /* in 244 microseconds at the earliest if clear */
 #define MAX_CMOS_POLLS 20000u /* an update takes 2 ms at most */
 
@@ -31,21 +35,30 @@ static uint8_t cmos_read(uint8_t reg)
     return inb(CMOS_DATA);
 }
 
-static unsigned cmos_number(uint8_t reg)
+static unsigned number(unsigned value, uint8_t format)
 {
-    uint8_t digits = cmos_read(reg);
+    return format & FORMAT_BINARY ? value : (value >> 4) * 10 + (value & 0xf);
+}
 
-    return (digits >> 4) * 10u + (digits & 0xf);
+/* Of 12 hours, the first is called the twelfth. */
+static unsigned hour(unsigned value, uint8_t format)
+{
+    return format & FORMAT_24_HOURS ? number(value, format)
+                                    : number(value & ~HOUR_PM, format) % 12 +
+                                          (value & HOUR_PM ? 12 : 0);
 }
 
 static void read_date(unsigned date[YEAR + 1])
 {
+    uint8_t format = cmos_read(CMOS_FORMAT);
+
     for (unsigned polls = 0; polls < MAX_CMOS_POLLS; polls++) {
         if (cmos_read(CMOS_STATUS) & CMOS_UPDATING)
             continue;
         for (uint8_t reg = SECOND; reg <= YEAR; reg++)
-            date[reg] = cmos_number(reg);
-        if (cmos_number(SECOND) == date[SECOND])
+            date[reg] = reg == HOUR ? hour(cmos_read(reg), format)
+                                    : number(cmos_read(reg), format);
+        if (number(cmos_read(SECOND), format) == date[SECOND])
             return;
     }
 }
