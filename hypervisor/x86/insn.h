@@ -230,7 +230,8 @@ static inline bool is_long_code(uint64_t selector)
 {
     uint64_t rights = 0;
 
-    __asm__("lar %1, %0" : "+r"(rights) : "r"(selector) : "cc");
+    /* Not to be moved before what the caller asks first: it may fault. */
+    __asm__ volatile("lar %1, %0" : "+r"(rights) : "r"(selector) : "cc");
     return rights >> 21 & 1;
 }
 
