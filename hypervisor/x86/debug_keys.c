@@ -63,6 +63,17 @@ static void show_domain(struct domain *d)
              d->refs);
 }
 
+/*
+ * The lock keeps the tables of a vCPU that runs elsewhere what they are. Nobody
+ * has it here, and a holder that waits for this pCPU to flush is served.
+ */
+static void show_registers(struct vcpu *v)
+{
+    spin_lock(&v->domain->pt_lock);
+    arch_vcpu_report(v);
+    spin_unlock(&v->domain->pt_lock);
+}
+
 /* --- event channels ------------------------------------------------------ */
 
 static void show_port(struct domain *d, evtchn_port_t port)
@@ -169,7 +180,7 @@ static const struct {
 } keys[] = {
     {'h', "this list", show_help, NULL, NULL},
     {'q', "domains and vCPUs", NULL, show_domain, show_vcpu},
-    {'d', "registers of vCPUs", NULL, NULL, arch_vcpu_report},
+    {'d', "registers of vCPUs", NULL, NULL, show_registers},
     {'e', "event channels", NULL, show_events, NULL},
     {'m', "memory of Mica and of domains", show_heap, show_memory, NULL},
     {'F', "audit the frame table", audit, NULL, NULL},
