@@ -10,9 +10,12 @@
 /* Units of virtual time in a nanosecond at weight 1. */
 #define VIRTUAL_SHIFT 16
 
+/* 19 hours: even at weight 1 such a step is a difference that has its sign. */
+#define LONGEST_STEP (1ull << 46)
+
 static uint64_t to_virtual(nsec_t t, uint64_t weight)
 {
-    return (min_u64(t, NSEC_PER_SEC) << VIRTUAL_SHIFT) / weight;
+    return (min_u64(t, LONGEST_STEP) << VIRTUAL_SHIFT) / weight;
 }
 
 /* Locks the queue that `v` belongs to. */
@@ -67,11 +70,10 @@ void run_queue_new_request(struct vcpu *v, nsec_t length)
 }
 
 /*
- * The place of one that begins to wait here. It fell behind while it did not
- * want to run, but to no more than a slice's worth: enough to come before
- * those who never sleep, too little to keep them from running for long.
+ * Lets `v` be ahead of the queue's time or behind it by no more than a slice's
+ * worth: whatever made it so, it keeps nobody from running for long.
  */
-void run_queue_join(const struct pcpu *p, struct vcpu *v)
+void run_queue_clamp(const struct pcpu *p, struct vcpu *v)
 {
     int64_t most = (int64_t)to_virtual(SCHED_SLICE, v->weight);
     int64_t ahead = (int64_t)(v->virtual_start - p->run_clock);
@@ -81,21 +83,29 @@ void run_queue_join(const struct pcpu *p, struct vcpu *v)
     else if (ahead > most)
         ahead = most;
     v->virtual_start = p->run_clock + (uint64_t)ahead;
+}
+
+/*
+ * The place of one that begins to wait here. That it fell behind while it did
+ * not want to run is enough to come before those who never sleep.
+ */
+void run_queue_join(const struct pcpu *p, struct vcpu *v)
+{
+    run_queue_clamp(p, v);
     run_queue_new_request(v, WAKING_SLICE);
 }
 
 /*
  * Makes `v`, which does not wait, belong to queue `to`, as far ahead of its
- * time or behind as it was in `from`, whose lock is enough. Its timers come
- * along.
+ * time or behind as it was in `from` when that last advanced. The lock of
+ * `from` is enough. Its timers come along.
  */
-void run_queue_change(struct vcpu *v, struct pcpu *from, const struct pcpu *to,
-                      nsec_t now)
+void run_queue_change(struct vcpu *v, const struct pcpu *from,
+                      const struct pcpu *to)
 {
-    uint64_t shift = __atomic_load_n(&to->run_clock, __ATOMIC_RELAXED);
+    uint64_t shift =
+        __atomic_load_n(&to->run_clock, __ATOMIC_RELAXED) - from->run_clock;
 
-    run_queue_advance(from, now);
-    shift -= from->run_clock;
     v->virtual_start += shift;
     v->virtual_deadline += shift;
     timer_move(&v->singleshot, to->id);

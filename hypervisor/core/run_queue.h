@@ -28,9 +28,10 @@ void run_queue_advance(struct pcpu *p, nsec_t now);
 void run_queue_charge(struct vcpu *v, nsec_t now);
 nsec_t run_queue_request_left(const struct vcpu *v);
 void run_queue_new_request(struct vcpu *v, nsec_t length);
+void run_queue_clamp(const struct pcpu *p, struct vcpu *v);
 void run_queue_join(const struct pcpu *p, struct vcpu *v);
-void run_queue_change(struct vcpu *v, struct pcpu *from, const struct pcpu *to,
-                      nsec_t now);
+void run_queue_change(struct vcpu *v, const struct pcpu *from,
+                      const struct pcpu *to);
 
 /* Who waits. */
 void run_queue_add_weight(struct pcpu *p, int64_t weight);

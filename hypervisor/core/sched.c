@@ -115,7 +115,7 @@ static void settle(struct pcpu *p, struct vcpu *v)
     }
     moves = target != p->id;
     if (moves) {
-        run_queue_change(v, p, &pcpus[target], now);
+        run_queue_change(v, p, &pcpus[target]);
         spin_unlock(&p->run_lock);
         p = run_queue_lock(v);
     }
@@ -151,6 +151,7 @@ static void end_grant(struct vcpu *v, nsec_t now)
 static bool retire(struct pcpu *p, struct vcpu *v, nsec_t now)
 {
     run_queue_charge(v, now);
+    run_queue_clamp(p, v);
     run_queue_add_weight(p, -(int64_t)v->weight);
     if (v->state == VCPU_RUNNING)
         set_state(v, VCPU_RUNNABLE);

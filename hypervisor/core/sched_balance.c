@@ -129,9 +129,10 @@ static struct vcpu *find_movable(struct pcpu *from, const struct pcpu *to,
 static void move_queued(struct pcpu *from, struct pcpu *to, struct vcpu *v,
                         nsec_t now)
 {
+    run_queue_advance(from, now); /* while the weight of `v` counts there */
     run_queue_remove(from, v);
     run_queue_advance(to, now);
-    run_queue_change(v, from, to, now);
+    run_queue_change(v, from, to);
     run_queue_insert(to, v);
     v->moved_at = now;
     __atomic_store_n(&to->balance_at, now + BALANCE_PERIOD, __ATOMIC_RELAXED);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/pcpu.h"
+#include "core/run_queue.h"
 #include "core/sched.h"
 #include "host/arch_fake.h"
 #include "host/guest_fake.h"
@@ -389,6 +390,35 @@ START_TEST(test_sched_weight_change_at_any_time_starves_nobody)
 }
 END_TEST
 
+/* One runs alone while others are woken that may not stay on its pCPU. */
+START_TEST(test_sched_long_alone_is_no_claim_to_the_pcpu)
+{
+    struct vcpu *waker = &vcpus[61];
+
+    start(2, 1);
+    only_on(&vcpus[0], 0);
+    settle_all();
+    for (unsigned i = 1; i <= 60; i++) {
+        make(&vcpus[i], SCHED_WEIGHT_DEFAULT);
+        vcpus[i].cpu = 0;
+        only_on(&vcpus[i], 1);
+        sched_bring_up(&vcpus[i]);
+        settle_all();
+        ck_assert_ptr_eq(pcpus[1].current, &vcpus[i]);
+        sched_take_down(&vcpus[i]);
+        settle_all();
+        fake.now += NSEC_PER_SEC;
+    }
+    make(waker, SCHED_WEIGHT_DEFAULT);
+    only_on(waker, 0);
+    sched_bring_up(waker);
+    run_for(2 * SCHED_SLICE);
+    ck_assert_uint_gt(ran(waker), 0);
+    run_for(NSEC_PER_SEC);
+    expect_near(ran(waker), NSEC_PER_SEC / 2, 5);
+}
+END_TEST
+
 static void change_something(struct vcpu *v)
 {
     static const uint32_t caps[] = {0, 7, 50, 150, 400};
@@ -481,6 +511,7 @@ static TCase *sharing_case(void)
     tcase_add_test(tc, test_sched_weight_change_counts_from_now);
     tcase_add_loop_test(tc, test_sched_weight_change_at_any_time_starves_nobody,
                         0, 4);
+    tcase_add_test(tc, test_sched_long_alone_is_no_claim_to_the_pcpu);
     return tc;
 }
 
