@@ -95,7 +95,8 @@ static void convert(struct sink *s, const struct conversion *c, char letter,
         put_number(s, c, value, letter == 'x' ? 16 : 10,
                    c->alternate && value ? "0x" : "");
         break;
-    default: /* also %% */
+    default:
+        ASSERT(letter == '%');
         put(s, letter);
     }
 }

@@ -30,13 +30,24 @@ static struct {
     unsigned dropped;    /* and lost since the last that was not */
 } logger = {.shown = LOG_SHOWN, .shown_guests = LOG_SHOWN_OF_GUESTS};
 
-/* Nobody takes the lock any more: whoever has it may never let go. */
-static bool is_panicking; /* atomic */
+/* The pCPU that panicked: the lock is its own, and it never lets go. */
+static const struct pcpu *panicking_on; /* atomic */
+
+static bool is_panicking(void)
+{
+    return __atomic_load_n(&panicking_on, __ATOMIC_RELAXED) == this_pcpu();
+}
 
 static void lock_log(void)
 {
-    if (!__atomic_load_n(&is_panicking, __ATOMIC_RELAXED))
+    if (!is_panicking())
         spin_lock(&logger.lock);
+}
+
+static void unlock_log(void)
+{
+    if (!is_panicking())
+        spin_unlock(&logger.lock);
 }
 
 /* Sets how many levels of messages, from LOG_ERROR on, go to the consoles. */
@@ -79,7 +90,7 @@ void log_message(enum log_level level, const char *fmt, ...)
     va_start(args, fmt);
     lock_log();
     emit(level < logger.shown, "", fmt, args);
-    spin_unlock(&logger.lock);
+    unlock_log();
     va_end(args);
 }
 
@@ -120,7 +131,7 @@ void log_guest(enum log_level level, const char *fmt, ...)
         logger.dropped = 0;
         emit(level < logger.shown_guests, who, fmt, args);
     }
-    spin_unlock(&logger.lock);
+    unlock_log();
     va_end(args);
 }
 
@@ -138,7 +149,7 @@ void log_guest_text(domid_t id, const char *text, size_t length)
         arch_console_write(text, length);
         if (length)
             logger.is_inside_line = text[length - 1] != '\n';
-        spin_unlock(&logger.lock);
+        unlock_log();
         return;
     }
     length = min_u64(length, sizeof(line) - 1);
@@ -168,7 +179,7 @@ size_t log_ring_read(char *out, size_t size, uint64_t *position)
     for (size_t i = 0; i < n; i++)
         out[i] = logger.ring[(*position + i) % RING_SIZE];
     *position += n;
-    spin_unlock(&logger.lock);
+    unlock_log();
     return n;
 }
 
@@ -183,7 +194,7 @@ void log_ring_clear(void)
 {
     lock_log();
     logger.cleared = logger.written;
-    spin_unlock(&logger.lock);
+    unlock_log();
 }
 
 /*
@@ -201,9 +212,10 @@ _Noreturn void panic(const char *fmt, ...)
     va_start(args, fmt);
     format_va(text, sizeof(text), fmt, args);
     va_end(args);
-    for (unsigned i = 0; i < PANIC_SPINS && spin_is_locked(&logger.lock); i++)
+    /* Whoever has the lock, this pCPU perhaps, may never let go. */
+    for (unsigned i = 0; i < PANIC_SPINS && !spin_trylock(&logger.lock); i++)
         ;
-    __atomic_store_n(&is_panicking, true, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&panicking_on, this_pcpu(), __ATOMIC_RELAXED);
     logger.shown = LOG_LEVELS;
     log_error("panic: %s", text);
     arch_panic(text);

@@ -5,9 +5,10 @@
  * also before there is a heap.
  *
  * One lock guards the ring, the line being made and the consoles; it is taken
- * last of all. After panic() nobody takes it.
+ * last of all. After panic() it stays with the pCPU that panicked.
  *
- * Formats: %s %c %d %u %x %p %% with l, ll, z, the flags # and 0, a width.
+ * Formats: %s %c %d %u %x %p %% with l, ll, z, the flags # and 0, a width; any
+ * other is a bug, which a debug build notices.
  */
 #pragma once
 

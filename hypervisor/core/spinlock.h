@@ -4,7 +4,7 @@
  * kind is enough. A waiting CPU keeps serving other CPUs' flush requests
  * (arch_spin_wait), so that a holder may wait for an acknowledgement.
  *
- * Order, outermost first: a domain's event lock, its grant lock, its page-table
+ * Order, outermost first: a domain's event lock, its page-table lock, its grant
  * lock (of two of a kind the lower address first), heap, log; scheduler and
  * timer locks nest inside any of them but the heap's and the log's, the domain
  * list's inside any at all. docs/locking.md has the whole table.
@@ -29,6 +29,15 @@ hot_path static inline void spin_lock(struct spinlock *l)
 
     while (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket)
         arch_spin_wait();
+}
+
+/* Takes the lock if that needs no waiting; whether it did. */
+static inline bool spin_trylock(struct spinlock *l)
+{
+    uint32_t ticket = __atomic_load_n(&l->serving, __ATOMIC_ACQUIRE);
+
+    return __atomic_compare_exchange_n(&l->next, &ticket, ticket + 1, false,
+                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 hot_path static inline void spin_unlock(struct spinlock *l)

@@ -88,13 +88,15 @@ static void detect_table(void)
 static void detect_identity(void)
 {
     struct cpuid_leaf vendor = cpuid(0, 0);
+    uint32_t words[] = {vendor.ebx, vendor.edx, vendor.ecx};
+    char name[sizeof(words) + 1] = "";
 
     features.is_intel = vendor.ebx == 0x756e6547; /* Genu */
     features.is_amd = vendor.ebx == 0x68747541 || /* Auth */
                       vendor.ebx == 0x6f677948;   /* Hygo */
     features.physical_bits = cpu_leaf(0x80000008, 0).eax & 0xff;
-    log_info("Processor: %.4s%.4s%.4s, signature %#x", (char *)&vendor.ebx,
-             (char *)&vendor.edx, (char *)&vendor.ecx, cpuid(1, 0).eax);
+    memcpy(name, words, sizeof(words));
+    log_info("Processor: %s, signature %#x", name, cpuid(1, 0).eax);
 }
 
 /*

@@ -99,6 +99,10 @@ abi_structs_without_size() {
     perl tests/run/abi_gate.pl hypercall_abi/*.h
 }
 
+formats_that_format_c_lacks() {
+    grep -nE '"[^"]*%[#0-9]*([-.*+hjt]|[lz]*[iXo])' hypervisor/*/*.[ch]
+}
+
 stale_hypercall_table() {
     tests/run/abi_table.sh --check
 }
@@ -120,6 +124,7 @@ gate 'the headers of the ABI are C++ as well' abi_headers_that_are_not_c++
 gate 'core includes nothing of x86' core_that_includes_x86
 gate 'no conditional compilation in core' conditionals_in_core
 gate 'core needs only what arch.h declares' core_that_needs_more_than_arch_h
+gate 'core/format.c knows every format' formats_that_format_c_lacks
 gate 'every ABI struct states its layout' abi_structs_without_size
 gate 'every file names its licence' files_without_licence
 gate 'docs/abi.md is up to date' stale_hypercall_table

@@ -7,6 +7,7 @@
 
 #include "core/domain.h"
 #include "core/log.h"
+#include "core/spinlock.h"
 #include "core/vcpu.h"
 #include "host/arch_fake.h"
 
@@ -90,6 +91,19 @@ START_TEST(test_format_text_is_as_in_c)
     check_format("%p", (void *)0x1234);
     check_format("plain");
     check_format("%s", "");
+}
+END_TEST
+
+static const char *const unknown_formats[] = {"%.4s", "%-4d", "%*d",
+                                              "%i",   "%X",   "% d"};
+
+START_TEST(test_format_that_is_not_known_is_a_bug)
+{
+    char out[32];
+
+    ck_assert_int_eq(
+        FAKE_CATCH(format_it(out, sizeof(out), unknown_formats[_i], 1)),
+        CONFIG_DEBUG ? FAKE_PANIC : FAKE_RUNS);
 }
 END_TEST
 
@@ -297,10 +311,45 @@ START_TEST(test_panic_writes_a_line_and_stops)
 }
 END_TEST
 
+START_TEST(test_spin_trylock_takes_what_is_free)
+{
+    struct spinlock lock = SPINLOCK_INIT;
+
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert(spin_trylock(&lock));
+        ck_assert(!spin_trylock(&lock));
+        spin_unlock(&lock);
+        spin_lock(&lock);
+        ck_assert(!spin_trylock(&lock));
+        spin_unlock(&lock);
+    }
+}
+END_TEST
+
+/* Another processor waits, until it is stopped in whatever way. */
+START_TEST(test_panic_has_the_log_for_itself)
+{
+    char *text = text_start();
+
+    ck_assert_int_eq(FAKE_CATCH(panic("bad")), FAKE_PANIC);
+    fake.cpu = 1;
+    fake.on_spin = arch_power_off;
+    ck_assert_int_eq(FAKE_CATCH(log_error("late")), FAKE_POWER_OFF);
+    fake.cpu = 0;
+    log_error("more");
+    fake.cpu = 1;
+    ck_assert_int_eq(FAKE_CATCH(log_error("late")), FAKE_POWER_OFF);
+    ck_assert_str_eq(text, "(MICA) [   12.345678] panic: bad\n"
+                           "(MICA) [   12.345678] more\n");
+}
+END_TEST
+
 static void add_format_tests(TCase *tc)
 {
     tcase_add_test(tc, test_format_numbers_are_as_in_c);
     tcase_add_test(tc, test_format_text_is_as_in_c);
+    tcase_add_loop_test(tc, test_format_that_is_not_known_is_a_bug, 0,
+                        ARRAY_LEN(unknown_formats));
     tcase_add_test(tc, test_format_without_room_writes_nothing);
     tcase_add_test(tc, test_format_of_a_huge_width_is_bounded);
 }
@@ -322,6 +371,8 @@ static void add_log_tests(TCase *tc)
     tcase_add_test(tc, test_log_guest_is_limited_and_says_so);
     tcase_add_test(tc, test_log_guest_names_the_guest);
     tcase_add_test(tc, test_panic_writes_a_line_and_stops);
+    tcase_add_test(tc, test_spin_trylock_takes_what_is_free);
+    tcase_add_test(tc, test_panic_has_the_log_for_itself);
 }
 
 int main(void)
