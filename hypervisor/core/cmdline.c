@@ -142,7 +142,7 @@ void cmdline_parse(const char *line, const struct cmdline_option *options,
             if (length < CMDLINE_WORD_MAX - 1)
                 word[length++] = *line;
         word[length] = '\0';
-        if (!length || is_same_name(word, "--"))
+        if (!length || !strncmp(word, "--", sizeof("--")))
             return;
         if (is_first && (word[0] == '/' || is_same_name(word, "placeholder")))
             continue;
@@ -220,7 +220,7 @@ const char *cmdline_parse_set(const struct cmdline_option *o, const char *value)
 uint64_t cmdline_amount_of(const struct cmdline_amount *amount, uint64_t all,
                            uint64_t unset)
 {
-    uint64_t bytes = min_u64(amount->bytes, all);
+    uint64_t bytes = min_u64(all / 100 * amount->percent + amount->bytes, all);
 
     if (!amount->is_set)
         return unset;
@@ -239,12 +239,18 @@ const char *cmdline_parse_memory(const struct cmdline_option *o,
                                         : take_text(&value, "max:")
                                             ? &parsed.max
                                             : &parsed.want;
+        const char *at;
+        uint64_t n;
 
-        amount->is_set = true;
+        *amount = (struct cmdline_amount){.is_set = true};
         amount->is_rest = take_text(&value, "-");
-        if (!take_size(&value, &amount->bytes))
-            return "the value is no amount of memory (like 1G or -256M, then "
-                   ",min:512M or ,max:2G)";
+        at = value;
+        if (take_number(&at, &n) && n <= 100 && take_text(&at, "%")) {
+            amount->percent = n;
+            value = at;
+        } else if (!take_size(&value, &amount->bytes))
+            return "the value is no amount of memory (like 1G, -256M or 25%, "
+                   "then ,min:512M or ,max:2G)";
     } while (take_text(&value, ","));
     if (*value)
         return "something follows the amount of memory";

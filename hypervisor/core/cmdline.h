@@ -40,6 +40,7 @@ typedef void cmdline_report_fn(const char *word, const char *why);
 struct cmdline_amount {
     bool is_set, is_rest;
     uint64_t bytes;
+    uint64_t percent; /* in place of bytes: of what is free */
 };
 
 /* dom0_mem=1G,min:512M,max:2G */

@@ -166,7 +166,6 @@ static const char *const bad_words[] = {
     "dom0_mem=16777216t",
     "dom0_mem=1G;2G",
     "dom0_mem=min:",
-    "dom0_mem=25%",
     "dom0_mem=max=2G",
     "com1=fast",
     "com1=115200,9n1",
@@ -192,6 +191,8 @@ static const char *const bad_words[] = {
     "dom0_max_vcpus=0",
     "dom0_max_vcpus=4-2",
     "dom0_max_vcpus=1-2-3",
+    "dom0_mem=101%",
+    "dom0_mem=%",
     "dom0_max_vcpus=-0",
     "dom0_max_vcpus=4294967296",
     "dom0_max_vcpus=x",
@@ -278,6 +279,8 @@ START_TEST(test_cmdline_parse_stops_at_the_separator)
     parse("number=5 text=--y -- nonsense", "");
     ck_assert_uint_eq(got.number, 5);
     ck_assert_str_eq(got.text, "--y");
+    parse("__ number=6", "__;");
+    ck_assert_uint_eq(got.number, 6);
 }
 END_TEST
 
@@ -320,6 +323,10 @@ START_TEST(test_cmdline_parse_memory_knows_relative_amounts)
     ck_assert_uint_eq(cmdline_amount_of(&got.memory.max, gib, 7), 0);
     parse("dom0_mem=2G", "");
     ck_assert_uint_eq(cmdline_amount_of(&got.memory.want, gib, 7), gib);
+    parse("dom0_mem=1G,25%,min:-100%,max:100%", "");
+    ck_assert_uint_eq(cmdline_amount_of(&got.memory.want, 4000, 7), 1000);
+    ck_assert_uint_eq(cmdline_amount_of(&got.memory.min, 4000, 7), 0);
+    ck_assert_uint_eq(cmdline_amount_of(&got.memory.max, 4000, 7), 4000);
 }
 END_TEST
 
