@@ -356,7 +356,7 @@ void vcpu_runstate_publish(struct vcpu *v)
     if (!__atomic_exchange_n(&v->runstate_stale, false, __ATOMIC_RELAXED))
         return;
     if (area && !write_area(v, (guest_va){area}))
-        log_debug("d%uv%u: no place at %#lx", v->domain->id, v->id, area);
+        log_guest(LOG_DEBUG, "no place at %#lx", area);
     if (time_area && !write_time_area(v, (guest_va){time_area}))
-        log_debug("d%uv%u: no place at %#lx", v->domain->id, v->id, time_area);
+        log_guest(LOG_DEBUG, "no place at %#lx", time_area);
 }

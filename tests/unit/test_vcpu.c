@@ -11,6 +11,7 @@
 #include "core/heap.h"
 #include "core/pcpu.h"
 #include "core/pte.h"
+#include "core/log.h"
 #include "core/sched.h"
 #include "host/arch_fake.h"
 #include "host/guest_fake.h"
@@ -421,6 +422,20 @@ START_TEST(test_vcpu_runstate_half_written_area_has_no_flag)
 }
 END_TEST
 
+START_TEST(test_vcpu_runstate_without_place_fills_no_log)
+{
+    uint64_t begun = log_ring_end();
+
+    d->vcpus[0]->runstate_area = d->vcpus[0]->time_area = FAKE_BAD_VA;
+    for (unsigned i = 0; i < 10000; i++) {
+        d->vcpus[0]->runstate_stale = true;
+        vcpu_runstate_publish(d->vcpus[0]);
+    }
+    ck_assert_uint_gt(log_ring_end(), begun);
+    ck_assert_uint_lt(log_ring_end() - begun, 32 << 10);
+}
+END_TEST
+
 START_TEST(test_vcpu_runstate_info_counts_up_to_now)
 {
     struct vcpu_runstate_info info;
@@ -772,6 +787,7 @@ static TCase *vcpus_case(void)
     tcase_add_test(tc, test_vcpu_time_area_follows_the_clock);
     tcase_add_test(tc, test_vcpu_runstate_area_bad_address_is_efault);
     tcase_add_test(tc, test_vcpu_runstate_half_written_area_has_no_flag);
+    tcase_add_test(tc, test_vcpu_runstate_without_place_fills_no_log);
     tcase_add_test(tc, test_vcpu_runstate_info_counts_up_to_now);
     return tc;
 }
