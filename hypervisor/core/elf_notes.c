@@ -62,32 +62,39 @@ static const char *read_name(char *name, const char *text, size_t size)
     return NULL;
 }
 
+static bool is_name(const char *text, size_t length, const char *name)
+{
+    return strlen(name) == length && !memcmp(text, name, length);
+}
+
 /*
  * Features that may be required. Writable page tables and the address of the
  * page directory are history: on a 64-bit machine nothing is to be done.
  */
 static bool is_offered(const char *name, size_t length)
 {
-    static const char *const offered[] = {"writable_page_tables",
-                                          "pae_pgdir_above_4gb", "dom0"};
-
-    for (size_t i = 0; i < ARRAY_LEN(offered); i++)
-        if (strlen(offered[i]) == length && !memcmp(offered[i], name, length))
-            return true;
-    return false;
+    return is_name(name, length, "writable_page_tables") ||
+           is_name(name, length, "pae_pgdir_above_4gb") ||
+           is_name(name, length, "dom0");
 }
 
 /* Names joined by bars; one after an exclamation mark is required. */
-static const char *check_features(const char *text, size_t size)
+static const char *read_features(struct elf_notes *notes, const char *text,
+                                 size_t size)
 {
     const char *end = text + strnlen(text, size);
 
     while (text < end) {
         const char *bar = memchr(text, '|', (size_t)(end - text));
         const char *stop = bar ? bar : end;
+        bool is_required = *text == '!';
+        size_t length;
 
-        if (*text == '!' && !is_offered(text + 1, (size_t)(stop - text - 1)))
+        text += is_required;
+        length = (size_t)(stop - text);
+        if (is_required && !is_offered(text, length))
             return "its Xen note FEATURES requires one that Mica doesn't offer";
+        notes->names_dom0 |= is_name(text, length, "dom0");
         text = stop + 1;
     }
     return NULL;
@@ -97,7 +104,7 @@ static const char *read_note(struct elf_notes *notes, uint32_t type,
                              const void *value, size_t size)
 {
     if (type == XEN_ELFNOTE_FEATURES)
-        return check_features(value, size);
+        return read_features(notes, value, size);
     for (size_t i = 0; i < ARRAY_LEN(plain_notes); i++) {
         void *to = (char *)notes + plain_notes[i].offset;
 
@@ -185,7 +192,7 @@ const char *elf_notes_read(struct elf_notes *notes, const struct elf_image *elf)
 /* May this kernel run as the first domain? */
 bool elf_notes_can_be_dom0(const struct elf_notes *notes)
 {
-    return notes->features >> XENFEAT_dom0 & 1;
+    return notes->names_dom0 || notes->features >> XENFEAT_dom0 & 1;
 }
 
 /* Is it Linux, by its own words? */

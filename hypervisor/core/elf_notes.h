@@ -21,6 +21,7 @@ struct elf_notes {
     uint64_t init_p2m;         /* virtual address, if has_init_p2m */
     uint64_t features;         /* it can use these; bit n: XENFEAT n */
     uint64_t mod_start_is_pfn; /* not 0: the initrd needs no mapping */
+    bool names_dom0;           /* among its features */
     bool has_hypercall_page;
     bool has_init_p2m;
     char guest_os[ELF_NOTE_STRING];

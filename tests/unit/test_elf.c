@@ -362,6 +362,12 @@ START_TEST(test_elf_notes_without_dom0_bit_are_no_dom0)
     put_note(&im, 17, "\x01\x80\0", 4);
     ck_assert(read_notes(&im, &notes));
     ck_assert(!elf_notes_can_be_dom0(&notes));
+    put_text(&im, 10, "writable_page_tables|!dom0");
+    ck_assert(read_notes(&im, &notes));
+    ck_assert(elf_notes_can_be_dom0(&notes));
+    put_note(&im, 17, "\x01\x80\0", 4);
+    ck_assert(read_notes(&im, &notes));
+    ck_assert(elf_notes_can_be_dom0(&notes));
 }
 END_TEST
 
