@@ -146,26 +146,24 @@ static bool write_data(int fd, const uint8_t *bytes, size_t size)
     return is_good;
 }
 
-static const char *unpack_into(struct build_kernel *k,
-                               enum unpack_method method,
-                               struct unpack_job *job)
+/* 0 or an errno; *why is set when the payload is to blame. */
+static int unpack_into(struct build_kernel *k, enum unpack_method method,
+                       struct unpack_job *job, const char **why)
 {
-    const char *why;
-
     job->out =
         mmap(NULL, k->size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
     if (job->out == MAP_FAILED)
-        return NO_MEMORY;
-    why = run_unpack(method, job);
-    if (!why)
+        return errno;
+    *why = run_unpack(method, job);
+    if (!*why)
         make_holes(k->fd, job->out, k->size);
     munmap(job->out, k->size);
-    return why;
+    return 0;
 }
 
-/* Unpacks the payload into a new file, k->fd. */
-static const char *unpack_payload(struct build_kernel *k,
-                                  const struct kernel_image *image)
+/* Unpacks the payload into a new file, k->fd; results as above. */
+static int unpack_payload(struct build_kernel *k,
+                          const struct kernel_image *image, const char **why)
 {
     struct unpack_job job = {
         .packed = image->payload,
@@ -176,10 +174,10 @@ static const char *unpack_payload(struct build_kernel *k,
     k->size = image->unpacked_size;
     k->fd = build_cache_create((off_t)k->size);
     if (k->fd < 0)
-        return NO_MEMORY;
+        return errno;
     if (image->method == UNPACK_NONE)
-        return write_data(k->fd, job.packed, job.out_size) ? NULL : NO_MEMORY;
-    return unpack_into(k, image->method, &job);
+        return write_data(k->fd, job.packed, job.out_size) ? 0 : errno;
+    return unpack_into(k, image->method, &job, why);
 }
 
 /* --- understanding ------------------------------------------------------- */
@@ -233,12 +231,15 @@ static int unpack_file(struct build_kernel *k, const struct packed *p,
 {
     struct kernel_image image;
     const char *why = kernel_image_open(&image, p->bytes, p->size);
+    int error = 0;
 
     k->size = image.unpacked_size;
     if (!why && image.method != UNPACK_NONE && k->size > limit)
         return refuse_size(k, limit, e);
     if (!why)
-        why = unpack_payload(k, &image);
+        error = unpack_payload(k, &image, &why);
+    if (error)
+        return error_set_errno(e, error, "can't unpack kernel %s", path);
     if (why)
         return refuse_kernel(path, why, e);
     if (image.method != UNPACK_NONE)

@@ -2,8 +2,11 @@
 /* The builder of domains, against a hypervisor of the test's own. */
 #include <check.h>
 #include <dirent.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -405,6 +408,18 @@ START_TEST(test_builder_what_is_no_kernel_is_refused)
 }
 END_TEST
 
+START_TEST(test_builder_kernel_that_finds_no_room_says_so)
+{
+    struct build_options o = options_for(WORLD_LINUX);
+    struct rlimit small = {.rlim_cur = 4096, .rlim_max = 4096};
+
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert(!setrlimit(RLIMIT_FSIZE, &small));
+    check_refused(&o, EXIT_STATUS_FAILED, "File too large");
+    ck_assert_int_eq(error.number, EFBIG);
+}
+END_TEST
+
 START_TEST(test_builder_missing_ramdisk_is_refused)
 {
     struct build_options o = options_for(WORLD_LINUX);
@@ -513,6 +528,7 @@ int main(void)
     tcase_add_test(refused,
                    test_builder_too_little_for_the_ramdisk_says_what_is_needed);
     tcase_add_test(refused, test_builder_what_is_no_kernel_is_refused);
+    tcase_add_test(refused, test_builder_kernel_that_finds_no_room_says_so);
     tcase_add_test(refused, test_builder_missing_ramdisk_is_refused);
     tcase_add_test(refused, test_builder_long_command_line_is_refused);
     tcase_add_test(refused, test_builder_sizes_without_sense_are_refused);
