@@ -423,15 +423,6 @@ int store_release(struct store *s, domid_t domain, struct error *e)
 }
 
 /* See store.h. */
-int store_resume(struct store *s, domid_t domain, struct error *e)
-{
-    char *answer = domain_call(s, XS_RESUME, domain, "resume domain", e);
-
-    free(answer);
-    return answer ? 0 : -1;
-}
-
-/* See store.h. */
 int store_is_introduced(struct store *s, domid_t domain, struct error *e)
 {
     char *answer =

@@ -185,9 +185,6 @@ int store_introduce(struct store *s, domid_t domain, uint64_t frame,
 /* The domain is gone, or its connection shall end. */
 int store_release(struct store *s, domid_t domain, struct error *e);
 
-/* The domain runs again after it had shut down for a suspension. */
-int store_resume(struct store *s, domid_t domain, struct error *e);
-
 /* 1 or 0; -1 on failure. */
 int store_is_introduced(struct store *s, domid_t domain, struct error *e);
 
