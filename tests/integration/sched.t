@@ -30,7 +30,8 @@ END_OF_CONFIG
 # told DOMAIN WORD: tells it to the guest's console, and waits for the echo.
 mkfifo /tmp/in
 exec 3<>/tmp/in
-timeout 30 mica console "$1" <&3 >/tmp/out 2>&1 &
+: >/tmp/out # or the loop may see what the last one was told
+timeout 30 mica console "$1" <&3 >>/tmp/out 2>&1 &
 echo "$2" >&3
 tries=300
 until grep -q "^echo: $2" /tmp/out; do
