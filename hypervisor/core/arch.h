@@ -55,7 +55,6 @@ mfn_t arch_frame_of(const void *ptr);
 
 /* Sets the guest-visible machine-to-physical entry of RAM frame `mfn`. */
 void arch_m2p_set(mfn_t mfn, uint64_t pfn);
-uint64_t arch_m2p_get(mfn_t mfn);
 
 /*
  * Returns once no pCPU holds a guest translation that was made before the

@@ -16,11 +16,6 @@ static inline void list_init(struct list *l)
     l->next = l->prev = l;
 }
 
-static inline bool list_is_empty(const struct list *l)
-{
-    return l->next == l;
-}
-
 static inline void list_add(struct list *node, struct list *after)
 {
     node->next = after->next;

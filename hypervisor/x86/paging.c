@@ -281,11 +281,6 @@ void arch_m2p_set(mfn_t mfn, uint64_t pfn)
     __atomic_store_n((uint64_t *)M2P_BASE + mfn.n, pfn, __ATOMIC_RELAXED);
 }
 
-uint64_t arch_m2p_get(mfn_t mfn)
-{
-    return __atomic_load_n((uint64_t *)M2P_BASE + mfn.n, __ATOMIC_RELAXED);
-}
-
 static void build_frame_tables(const struct memory_range *ram, unsigned count)
 {
     static const struct frame no_ram = FRAME_NO_RAM;

@@ -163,7 +163,7 @@ void arch_m2p_set(mfn_t mfn, uint64_t pfn)
     m2p[mfn.n] = pfn;
 }
 
-uint64_t arch_m2p_get(mfn_t mfn)
+uint64_t fake_m2p(mfn_t mfn)
 {
     return mfn.n < TABLE_END ? m2p[mfn.n] : ~0ull;
 }

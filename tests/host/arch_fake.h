@@ -78,6 +78,7 @@ extern struct fake fake;
 
 void fake_boot(unsigned cpus);
 void *fake_frame(uint64_t index);
+uint64_t fake_m2p(mfn_t mfn); /* what arch_m2p_set has set */
 void fake_vcpu_hold_descriptors(struct vcpu *v, mfn_t mfn);
 void fake_domain_keep_ports(struct domain *d, unsigned first, unsigned last);
 bool fake_guest_map(mfn_t root, uint64_t va, mfn_t frame, uint64_t flags);

@@ -142,7 +142,7 @@ START_TEST(test_memory_populate_gives_clean_frames_with_their_pfns)
         const char *page = arch_frame_ptr(MFN(list()[i]));
 
         ck_assert(is_owned(list()[i]));
-        ck_assert_uint_eq(arch_m2p_get(MFN(list()[i])), 100 + i);
+        ck_assert_uint_eq(fake_m2p(MFN(list()[i])), 100 + i);
         ck_assert_int_eq(page[0] | page[PAGE_SIZE - 1], 0);
     }
     ck_assert_uint_eq(d->page_count, 3);
@@ -156,7 +156,7 @@ START_TEST(test_memory_populate_of_an_order_is_in_a_row)
     ck_assert_uint_eq(list()[0] % 16, 0);
     for (unsigned i = 0; i < 16; i++) {
         ck_assert(is_owned(list()[0] + i));
-        ck_assert_uint_eq(arch_m2p_get(MFN(list()[0] + i)), 0x200 + i);
+        ck_assert_uint_eq(fake_m2p(MFN(list()[0] + i)), 0x200 + i);
     }
 }
 END_TEST
@@ -219,7 +219,7 @@ START_TEST(test_memory_increase_gives_frames_of_no_pfn)
         reserve(XENMEM_increase_reservation, extents(LIST_VA, 1, 2)), 1);
     for (unsigned i = 0; i < 4; i++) {
         ck_assert(is_owned(list()[0] + i));
-        ck_assert_uint_eq(arch_m2p_get(MFN(list()[0] + i)), UINT64_MAX);
+        ck_assert_uint_eq(fake_m2p(MFN(list()[0] + i)), UINT64_MAX);
     }
     ck_assert_int_eq(reserve(XENMEM_increase_reservation, extents(0, 2, 0)), 2);
     ck_assert_uint_eq(d->page_count, 6);
@@ -241,7 +241,7 @@ START_TEST(test_memory_decrease_gives_frames_back)
         reserve(XENMEM_decrease_reservation, extents(LIST_VA, 4, 0)), 4);
     ck_assert_uint_eq(d->page_count, 0);
     ck_assert_uint_eq(heap_free_frames(), before);
-    ck_assert_uint_eq(arch_m2p_get(MFN(first)), UINT64_MAX);
+    ck_assert_uint_eq(fake_m2p(MFN(first)), UINT64_MAX);
 }
 END_TEST
 
@@ -284,7 +284,7 @@ START_TEST(test_memory_long_call_restarts_where_it_was)
     pcpus[0].need_resched = false;
     ck_assert_int_eq(call(XENMEM_populate_physmap | 1 << 6, DATA_VA), 3);
     ck_assert_uint_eq(d->page_count, 3);
-    ck_assert_uint_eq(arch_m2p_get(MFN(list()[2])), 52);
+    ck_assert_uint_eq(fake_m2p(MFN(list()[2])), 52);
 }
 END_TEST
 
@@ -421,7 +421,7 @@ START_TEST(test_memory_exchange_makes_a_row_of_single_frames)
     ck_assert_uint_eq(other_list()[0] % 64, 0);
     for (unsigned i = 0; i < 64; i++) {
         ck_assert(is_owned(other_list()[0] + i));
-        ck_assert_uint_eq(arch_m2p_get(MFN(other_list()[0] + i)), 0x300 + i);
+        ck_assert_uint_eq(fake_m2p(MFN(other_list()[0] + i)), 0x300 + i);
     }
 }
 END_TEST

@@ -167,7 +167,7 @@ START_TEST(test_mmu_update_sets_m2p)
     ck_assert_int_eq(
         mmu_update(&g, mmu_address(&g, DATA, 0) | MMU_MACHPHYS_UPDATE, 0x1234),
         0);
-    ck_assert_uint_eq(arch_m2p_get(g.frame[DATA]), 0x1234);
+    ck_assert_uint_eq(fake_m2p(g.frame[DATA]), 0x1234);
     ck_assert_uint_eq(references(&g, DATA), 2);
 }
 END_TEST
@@ -403,7 +403,7 @@ START_TEST(test_mmu_update_sets_m2p_of_foreign_frames)
     put_update(&admin, 0, mmu_address(&g, DATA, 0) | MMU_MACHPHYS_UPDATE, 77);
     ck_assert_int_eq(updates(&admin, 1, 0, DOMID_SELF), -EINVAL);
     ck_assert_int_eq(updates(&admin, 1, 0, g.d->id), 0);
-    ck_assert_uint_eq(arch_m2p_get(g.frame[DATA]), 77);
+    ck_assert_uint_eq(fake_m2p(g.frame[DATA]), 77);
 }
 END_TEST
 
