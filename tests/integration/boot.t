@@ -25,7 +25,8 @@ tour_is_complete() {
     wait_for '^TOUR done$' "$bound" || return 1
     vm_output | grep -a '^TOUR' >"$dir/tour"
     for step in kernel capabilities hypervisor/type memory cpus interrupts; do
-        grep -Eq "^TOUR $step: [^ ]" "$dir/tour" || return 1
+        grep -Eq "^TOUR $step: [^ ]" "$dir/tour" ||
+            { echo "# no $step" && sed 's/^/# /' "$dir/tour" && return 1; }
     done
     ! grep -E '^TOUR .*: missing' "$dir/tour"
 }

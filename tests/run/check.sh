@@ -67,6 +67,13 @@ run_gates() {
         "$logs/gates"
 }
 
+# Each check of a TAP file that failed, behind the remarks which it made.
+failures_of() {
+    awk '/^#/ { said = said "    " $0 "\n"; next }
+        /^not ok/ { printf "%s  FAIL    %s: %s\n", said, FILENAME, $0 }
+        { said = "" }' "$1"
+}
+
 # prove judges each script; what each wrote is kept and counted.
 run_qemu() {
     local log status name files=()
@@ -81,7 +88,7 @@ run_qemu() {
     prove --timer -j "${JOBS:-$(nproc)}" --exec tests/run/tap.sh "${files[@]}"
     status=$?
     for log in "$logs"/tap/*; do
-        grep -H '^not ok' "$log" | sed 's/^/  FAIL    /'
+        failures_of "$log"
         count_tap "$log" 0
     done
     if [ $status -ne 0 ] && ! grep -q '^not ok' "$logs"/tap/*; then
