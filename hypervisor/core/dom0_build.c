@@ -287,7 +287,7 @@ static void fill_start_info(const struct build *b)
     memcpy(info->cmd_line, o->command_line, length);
 }
 
-static void start_vcpu(const struct build *b)
+static void fill_vcpu(const struct build *b)
 {
     static struct vcpu_guest_context c; /* large; only once, at start */
     struct vcpu *v = b->d->vcpus[0];
@@ -308,7 +308,6 @@ static void start_vcpu(const struct build *b)
     while (error == -ERESTART);
     need(error);
     v->initialised = true;
-    need(vcpu_up(v));
 }
 
 /* --- the domain ---------------------------------------------------------- */
@@ -382,7 +381,7 @@ void dom0_build(const struct dom0_options *options)
     map_all(&b);
     fill_start_info(&b);
     pin_root(&b);
-    start_vcpu(&b);
+    fill_vcpu(&b);
     heap_zfree(b.frames, b.pages * sizeof(*b.frames));
     log_info("dom0: %s kernel at %#lx, %lu MiB of memory, vCPUs: %u",
              b.notes.guest_os, b.kernel.virt_start, b.pages >> 8,

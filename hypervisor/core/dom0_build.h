@@ -29,7 +29,8 @@ struct dom0_options {
 };
 
 /*
- * Creates dom0, paused by nothing, its first vCPU up. Stops the machine with a
- * message that says what to change if that can't be.
+ * Creates dom0. Its first vCPU is ready but not up, since any pCPU would run
+ * it at once. Stops the machine with a message that says what to change if
+ * that can't be.
  */
 void dom0_build(const struct dom0_options *options);

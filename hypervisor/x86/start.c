@@ -218,5 +218,7 @@ void start(uint32_t information)
     log_info("memory: kept %lu KiB",
              ram_kib() - ((heap_free_frames() + dom0->page_count) << 2));
     console_give_to_dom0();
+    if (vcpu_up(dom0->vcpus[0])) /* maybe on another pCPU, at once */
+        panic("dom0 does not start");
     idle_loop();
 }
