@@ -44,8 +44,5 @@ void *stack_alloc(void);
 /* The L1 table that covers `va`, made if it is missing. */
 uint64_t *own_l1_table(uint64_t va);
 
-/* The first frame number beyond all RAM. */
-uint64_t ram_end_frame(void);
-
 extern uint64_t idle_l4[PT_ENTRIES];
 uint64_t idle_cr3(void);
