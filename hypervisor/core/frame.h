@@ -43,6 +43,11 @@ enum frame_type {
     FRAME_SHARED, /* Mica's own page, lent to its owner for reading/writing */
 };
 
+static inline bool frame_type_is_table(enum frame_type type)
+{
+    return type >= FRAME_L1 && type <= FRAME_L4;
+}
+
 struct frame {
     uint64_t state;    /* atomic: FRAME_* fields below */
     uint32_t stamp;    /* flush clock at the last release; free: next frame */

@@ -58,11 +58,9 @@ enum pt_write {
 
 /*
  * Writes entry `index` of table `f`, whose level its type says, with all the
- * references that implies. `seen`, unless NULL, gets the entry as it was
- * just before, or with -EAGAIN as it is. -EINVAL, -EPERM and the like leave
- * it untouched; so does -ERESTART.
+ * references that implies. -EINVAL, -EPERM and the like leave it untouched; so
+ * does -ERESTART.
  */
 must_check int pt_write_entry(const struct pt_context *c, struct frame *f,
                               unsigned index, enum pt_write how,
-                              uint64_t expected, uint64_t value,
-                              uint64_t *seen);
+                              uint64_t expected, uint64_t value);

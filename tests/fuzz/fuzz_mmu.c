@@ -476,8 +476,7 @@ static void step_emulate(void)
     seen = mmu_page(g, 0)[0]; /* whatever */
     if (how < 224)
         seen = ((uint64_t *)arch_frame_ptr(frame_mfn(f)))[index];
-    error =
-        pt_write_entry(&c, f, index, PT_EXCHANGE, seen, choose_entry(), &seen);
+    error = pt_write_entry(&c, f, index, PT_EXCHANGE, seen, choose_entry());
     spin_unlock(&g->d->pt_lock);
     fake.slow_at = 0;
     (void)error;

@@ -200,8 +200,7 @@ void arch_flush_page_local(uint64_t va)
 
 void arch_flush_vcpus(struct domain *d, const uint64_t *vcpus)
 {
-    (void)d;
-    fake.vcpus_flushed = vcpus[0];
+    fake.vcpus_flushed = vcpus[0] & ((1ull << d->max_vcpus) - 1);
 }
 
 void arch_flush_cache(void)
