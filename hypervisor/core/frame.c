@@ -50,12 +50,6 @@ bool flush_is_needed(uint32_t flushed_at, uint32_t stamp)
     return (int32_t)(flushed_at - stamp) <= 0;
 }
 
-void frame_table_init(struct frame *table, uint64_t end)
-{
-    frame_table = table;
-    frame_table_end = end;
-}
-
 static uint64_t state_read(const struct frame *f)
 {
     return __atomic_load_n(&f->state, __ATOMIC_ACQUIRE);
@@ -109,12 +103,10 @@ int frame_assign(mfn_t first, unsigned order, struct domain *d)
         return error;
     }
     d->page_count += count;
-    for (uint64_t n = first.n; n < first.n + count; n += FRAME_CHUNK)
-        bit_set(d->owned_chunks, n / FRAME_CHUNK);
-    bit_set(d->owned_chunks, (first.n + count - 1) / FRAME_CHUNK);
     for (uint64_t n = first.n; n < first.n + count; n++) {
         struct frame *f = &frame_table[n];
 
+        bit_set(d->owned_chunks, n / FRAME_CHUNK);
         ASSERT(f->owner == OWNER_NOBODY);
         __atomic_store_n(&f->owner, d->id, __ATOMIC_RELAXED);
         /* Not a store: a passing frame_get may hold the count up. */
@@ -140,7 +132,7 @@ static void release(uint64_t first, uint64_t count, struct domain *d)
     spin_lock(&d->memory_lock);
     d->page_count -= count;
     spin_unlock(&d->memory_lock);
-    heap_free_run(MFN(first), count);
+    heap_free(MFN(first), count);
 }
 
 /*
@@ -158,8 +150,7 @@ static int withdraw(struct frame *f, struct domain *d)
     do {
         if (!(old & FRAME_ALLOCATED))
             error = -EINVAL;
-        else if ((old & FRAME_COUNT_MASK) != 2 || frame_type_count(old) ||
-                 old & (FRAME_PARTIAL | FRAME_PINNED | FRAME_CHANGING))
+        else if ((old & ~FRAME_TYPE_MASK) != (FRAME_ALLOCATED | 2))
             error = -EBUSY;
     } while (!error && !state_swap(f, &old, 0));
     if (error)
@@ -337,8 +328,9 @@ static uint64_t state_settled(const struct frame *f)
 
 /*
  * Takes the type of `f` for this pCPU alone while nobody uses it: sets
- * CHANGING. -EBUSY while the type has references or the table is partial.
- * What the type was, and so whether a flush is due, is certain only now.
+ * CHANGING. -EBUSY while the type has references or the table is partial, and
+ * for Mica's own. What the type was is certain only then: when this returns no
+ * pCPU has translations from that time.
  */
 int frame_begin_change(struct frame *f)
 {
@@ -346,9 +338,12 @@ int frame_begin_change(struct frame *f)
 
     do {
         old = state_settled(f);
-        if (frame_type_count(old) || old & FRAME_PARTIAL)
+        if (frame_type_count(old) || old & FRAME_PARTIAL ||
+            frame_type_of(old) == FRAME_SHARED)
             return -EBUSY;
     } while (!state_swap(f, &old, old | FRAME_CHANGING));
+    if (frame_type(f) != FRAME_NONE)
+        arch_flush_since(f->stamp);
     return 0;
 }
 
@@ -374,15 +369,11 @@ static inline int get_same_type(struct frame *f, uint64_t old)
     return state_swap(f, &old, old + ONE_TYPED) ? 0 : -EAGAIN;
 }
 
-static enum frame_type type_of(uint64_t state)
-{
-    return (enum frame_type)((state & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT);
-}
-
 /* Whether guests may write to a frame in this state. */
 static bool is_writable(uint64_t state)
 {
-    return (1u << FRAME_WRITABLE | 1u << FRAME_SHARED) >> type_of(state) & 1;
+    return (1u << FRAME_WRITABLE | 1u << FRAME_SHARED) >> frame_type_of(state) &
+           1;
 }
 
 /*
@@ -396,33 +387,11 @@ hot_path int frame_get_typed(struct frame *f, enum frame_type type)
     do {
         uint64_t old = state_settled(f);
 
-        if (!frame_type_count(old) || type_of(old) != type)
+        if (!frame_type_count(old) || frame_type_of(old) != type)
             return -EAGAIN;
         error = get_same_type(f, old);
     } while (error == -EAGAIN);
     return error;
-}
-
-/* Waits for other pCPUs, or makes `f` writable, as frame_get_writable. */
-out_of_line static int become_writable(struct frame *f)
-{
-    for (;;) {
-        uint64_t old = state_settled(f);
-
-        if (is_writable(old)) {
-            int error = get_same_type(f, old);
-
-            if (error != -EAGAIN)
-                return error;
-        } else if (frame_type_count(old) || old & FRAME_PARTIAL) {
-            return -EBUSY;
-        } else if (!frame_begin_change(f)) {
-            if (frame_type(f) != FRAME_NONE)
-                arch_flush_since(f->stamp);
-            frame_end_change(f, FRAME_WRITABLE, ONE_TYPED);
-            return 0;
-        }
-    }
 }
 
 /*
@@ -432,12 +401,21 @@ out_of_line static int become_writable(struct frame *f)
  */
 hot_path int frame_get_writable(struct frame *f)
 {
-    uint64_t old = state_read(f);
     int error = -EAGAIN;
 
-    if (!(old & FRAME_CHANGING) && is_writable(old))
-        error = get_same_type(f, old);
-    return error == -EAGAIN ? become_writable(f) : error;
+    while (error == -EAGAIN) {
+        uint64_t old = state_settled(f);
+
+        if (is_writable(old)) {
+            error = get_same_type(f, old);
+        } else if (frame_type_count(old) || old & FRAME_PARTIAL) {
+            error = -EBUSY;
+        } else if (!frame_begin_change(f)) {
+            frame_end_change(f, FRAME_WRITABLE, ONE_TYPED);
+            error = 0;
+        }
+    }
+    return error;
 }
 
 /*

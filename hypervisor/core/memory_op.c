@@ -68,7 +68,7 @@ static void extent_free(mfn_t first, unsigned order)
 {
     for (uint64_t i = 0; i < 1ull << order; i++)
         arch_m2p_set(mfn_add(first, i), PFN_INVALID.n);
-    heap_free(first, order);
+    heap_free(first, 1ull << order);
 }
 
 /* A request for some extents, checked. */

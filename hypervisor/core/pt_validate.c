@@ -8,8 +8,6 @@
 #include "core/log.h"
 #include "core/rangeset.h"
 
-#define L4_OWN_FIRST 256u
-#define L4_OWN_LAST 271u
 /* A step takes one present entry; passing over absent ones is quicker. */
 #define STEPS_PER_CHECK 32u
 #define ABSENT_PER_STEP 4u
@@ -43,11 +41,6 @@ static unsigned level_of(const struct frame *f)
 static enum frame_type type_for(unsigned level)
 {
     return (enum frame_type)(FRAME_L1 + level - 1);
-}
-
-static bool is_own_slot(unsigned level, unsigned index)
-{
-    return level == 4 && index >= L4_OWN_FIRST && index <= L4_OWN_LAST;
 }
 
 static uint64_t absent_limit; /* const after boot; pt_refuse_absent */
@@ -243,7 +236,8 @@ int pt_drain(struct domain *d)
 
         if (left) {
             f->progress = (uint16_t)((left - 1) | PROGRESS_QUEUED);
-            if (!is_own_slot(level_of(f), left - 1)) /* a child may go first */
+            if (!pt_is_own_slot(level_of(f),
+                                left - 1)) /* a child may go first */
                 put_entry(d, level_of(f), pte_read(&table_of(f)[left - 1]));
         } else {
             finish_drain(d, f);
@@ -290,12 +284,10 @@ static bool is_on_stack(const struct promotion *p, mfn_t mfn)
 /* Turns an unused frame into an empty-handed partial table. */
 static int make_partial(struct frame *f, unsigned level)
 {
-    int error = frame_type(f) == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
+    int error = frame_begin_change(f);
 
     if (error)
         return error;
-    if (frame_type(f) != FRAME_NONE)
-        arch_flush_since(f->stamp);
     f->progress = 0;
     if (level == 4)
         arch_l4_install_own_slots(table_of(f));
@@ -406,10 +398,10 @@ static int take_entry(struct promotion *p)
         error = get_leaf(&own, &entry);
     else if (!(entry & PTE_PRESENT))
         error = check_absent(entry);
-    else if (!is_own_slot(level, index))
+    else if (!pt_is_own_slot(level, index))
         error = check_table_entry(&entry);
     if (!error && level > 1 && entry & PTE_PRESENT &&
-        !is_own_slot(level, index))
+        !pt_is_own_slot(level, index))
         error = enter_table(p, pte_frame(entry), level - 1);
     if (error)
         return error;
@@ -516,7 +508,7 @@ static inline int get_entry(const struct pt_context *c, unsigned level,
 
     if (level == 1)
         return get_leaf(c, entry);
-    if (is_own_slot(level, index))
+    if (pt_is_own_slot(level, index))
         return refuse(-EINVAL, "L4 slot %u is Mica's", index);
     if (!(*entry & PTE_PRESENT))
         return check_absent(*entry);

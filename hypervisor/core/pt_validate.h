@@ -47,6 +47,12 @@ must_check int pt_drain(struct domain *d);
 /* Leaves `f` either whole or plain: undoes a promotion left half-way. */
 must_check int pt_settle(struct domain *d, struct frame *f);
 
+/* Whether entry `index` of a table of `level` is Mica's, as it is in any. */
+static inline bool pt_is_own_slot(unsigned level, unsigned index)
+{
+    return level == 4 && index >= 256 && index <= 271;
+}
+
 /* How many of the entries of `f`, from the first on, hold references. */
 unsigned pt_entries_held(const struct frame *f);
 

@@ -227,7 +227,7 @@ void arch_m2p_set(mfn_t mfn, uint64_t pfn)
 
 static void build_frame_tables(const struct memory_range *ram, unsigned count)
 {
-    static const struct frame no_ram = FRAME_NO_RAM;
+    static const struct frame no_ram = {.owner = OWNER_IO};
     static const uint64_t no_pfns[] = {~0ull, ~0ull};
     static const struct frame_records frames = {.base = FRAME_TABLE_BASE,
                                                 .view = FRAME_TABLE_BASE,
@@ -243,12 +243,13 @@ static void build_frame_tables(const struct memory_range *ram, unsigned count)
 
     build_records(&frames, ram_end, ram, count);
     build_records(&m2p, ram_end, ram, count);
-    frame_table_init((struct frame *)FRAME_TABLE_BASE, ram_end >> PAGE_SHIFT);
+    frame_table = (struct frame *)FRAME_TABLE_BASE;
+    frame_table_end = ram_end >> PAGE_SHIFT;
     for (unsigned i = 0; i < count; i++) {
         struct memory_range r = usable(&ram[i]);
 
         for (uint64_t at = r.start; at < r.end; at += PAGE_SIZE)
-            frame_table[at >> PAGE_SHIFT] = (struct frame)FRAME_OWN_RAM;
+            frame_table[at >> PAGE_SHIFT] = FRAME_OWN_RAM;
     }
 }
 

@@ -135,7 +135,7 @@ static bool is_table(const struct frame *f)
     enum frame_type type = frame_type(f);
 
     return type >= FRAME_L1 && type <= FRAME_SEGDESC &&
-           (frame_is_in_use(f) || f->state & FRAME_PARTIAL);
+           (frame_type_count(f->state) || f->state & FRAME_PARTIAL);
 }
 
 static void check_cached(const struct cached *c)
