@@ -125,7 +125,7 @@ static void release(uint64_t first, uint64_t count, struct domain *d)
         struct frame *f = &frame_table[n];
 
         f->stamp = now;
-        arch_m2p_set(MFN(n), PFN_INVALID.n);
+        arch_m2p_set(MFN(n), PFN_INVALID);
         __atomic_store_n(&f->owner, OWNER_NOBODY, __ATOMIC_RELAXED);
         __atomic_store_n(&f->state, 1, __ATOMIC_RELEASE);
     }

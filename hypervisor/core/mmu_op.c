@@ -429,28 +429,6 @@ static int new_root(struct vcpu *v, unsigned cmd, mfn_t mfn)
     return vcpu_change_root(v, &v->user_root, mfn.n ? mfn : MFN_INVALID);
 }
 
-/* CLEAR_PAGE and COPY_PAGE; a copy also needs the frame it reads. */
-static int fill_page(struct domain *d, mfn_t dst, const mfn_t *src)
-{
-    struct frame *to = frame_get(dst, d);
-    struct frame *from = src ? frame_get(*src, d) : NULL;
-    int error = -EINVAL;
-
-    if (to && (!src || from) && !frame_get_writable(to)) {
-        if (from)
-            memcpy(arch_frame_ptr(dst), arch_frame_ptr(*src), PAGE_SIZE);
-        else
-            memset(arch_frame_ptr(dst), 0, PAGE_SIZE);
-        frame_put_writable(to);
-        error = 0;
-    }
-    if (from)
-        frame_put(from);
-    if (to)
-        frame_put(to);
-    return error;
-}
-
 static int flush_page(uint64_t va)
 {
     if (guest_va_is_usable(va))
@@ -496,7 +474,7 @@ static int serve_ext(struct batch *b, const void *request)
 {
     const struct mmuext_op *op = request;
     struct domain *d = b->context.tables;
-    mfn_t mfn = MFN(op->arg1.mfn), src = MFN(op->arg2.src_mfn);
+    mfn_t mfn = MFN(op->arg1.mfn);
 
     switch (op->cmd) {
     case MMUEXT_PIN_L1_TABLE:
@@ -506,10 +484,6 @@ static int serve_ext(struct batch *b, const void *request)
         return pin_table(d, mfn, op->cmd - MMUEXT_PIN_L1_TABLE + 1);
     case MMUEXT_UNPIN_TABLE:
         return unpin_table(d, mfn);
-    case MMUEXT_CLEAR_PAGE:
-        return fill_page(d, mfn, NULL);
-    case MMUEXT_COPY_PAGE:
-        return fill_page(d, mfn, &src);
     default:
         return d == b->v->domain ? do_own_ext(b->v, op) : -EPERM;
     }
