@@ -217,17 +217,15 @@ static int update_m2p(const struct pt_context *c, mfn_t mfn, uint64_t pfn)
 hot_path static int do_update(const struct pt_context *c,
                               const struct mmu_update *u, struct frame **held)
 {
-    switch (u->ptr & 7) {
-    case MMU_NORMAL_PT_UPDATE:
-    case MMU_PT_UPDATE_NO_TRANSLATE:
-        return update_entry(c, u->ptr, u->val, PT_STORE, held);
-    case MMU_PT_UPDATE_PRESERVE_AD:
-        return update_entry(c, u->ptr, u->val, PT_PRESERVE_AD, held);
-    case MMU_MACHPHYS_UPDATE:
+    unsigned kind = u->ptr & 7;
+    enum pt_write how =
+        kind == MMU_PT_UPDATE_PRESERVE_AD ? PT_PRESERVE_AD : PT_STORE;
+
+    if (kind == MMU_MACHPHYS_UPDATE)
         return update_m2p(c, MFN(u->ptr >> PAGE_SHIFT), u->val);
-    default:
-        return -ENOSYS;
-    }
+    return kind > MMU_PT_UPDATE_NO_TRANSLATE
+               ? -ENOSYS
+               : update_entry(c, u->ptr, u->val, how, held);
 }
 
 static inline int serve_update(struct batch *b, const void *request)

@@ -127,7 +127,7 @@ hot_path static int get_leaf(const struct pt_context *c, uint64_t *entry)
     return error;
 }
 
-hot_path static void put_leaf(uint64_t entry)
+static inline void put_leaf(uint64_t entry)
 {
     struct frame *f;
 
