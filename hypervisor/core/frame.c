@@ -359,14 +359,13 @@ void frame_end_change(struct frame *f, enum frame_type type, uint64_t flags)
     while (!state_swap(f, &old, new));
 }
 
-/* One more reference of the type `f` already has. */
-static inline int get_same_type(struct frame *f, uint64_t old)
+/* One more reference of the type `f` has, and so many general ones: 0 or 1. */
+static inline int get_same_type(struct frame *f, uint64_t old, unsigned general)
 {
-    if (frame_type_count(old) >= MAX_TYPE_COUNT)
+    if (frame_type_count(old) >= MAX_TYPE_COUNT ||
+        (old & FRAME_COUNT_MASK) >= FRAME_COUNT_MASK - 1)
         return -ENOMEM;
-    if ((old & FRAME_COUNT_MASK) >= FRAME_COUNT_MASK - 1)
-        return -ENOMEM;
-    return state_swap(f, &old, old + ONE_TYPED) ? 0 : -EAGAIN;
+    return state_swap(f, &old, old + ONE_TYPE + general) ? 0 : -EAGAIN;
 }
 
 /* Whether guests may write to a frame in this state. */
@@ -389,7 +388,7 @@ hot_path int frame_get_typed(struct frame *f, enum frame_type type)
 
         if (!frame_type_count(old) || frame_type_of(old) != type)
             return -EAGAIN;
-        error = get_same_type(f, old);
+        error = get_same_type(f, old, 1);
     } while (error == -EAGAIN);
     return error;
 }
@@ -407,7 +406,7 @@ hot_path int frame_get_writable(struct frame *f)
         uint64_t old = state_settled(f);
 
         if (is_writable(old)) {
-            error = get_same_type(f, old);
+            error = get_same_type(f, old, 1);
         } else if (frame_type_count(old) || old & FRAME_PARTIAL) {
             error = -EBUSY;
         } else if (!frame_begin_change(f)) {
@@ -428,7 +427,7 @@ hot_path bool frame_get_writable_of(struct frame *f, const struct domain *owner)
 
     if (frame_owner(f) != owner->id || !(old & FRAME_COUNT_MASK) ||
         old & (FRAME_FREE | FRAME_CHANGING) || !is_writable(old) ||
-        get_same_type(f, old))
+        get_same_type(f, old, 1))
         return false;
     if (frame_owner(f) == owner->id)
         return true;
@@ -445,8 +444,7 @@ hot_path bool frame_upgrade(struct frame *f)
     uint64_t old = state_read(f);
 
     return !(old & FRAME_CHANGING) && is_writable(old) &&
-           frame_type_count(old) < MAX_TYPE_COUNT &&
-           state_swap(f, &old, old + ONE_TYPE);
+           !get_same_type(f, old, 0);
 }
 
 /*
@@ -479,11 +477,6 @@ static inline void drop_type(struct frame *f, unsigned general)
  * a table, the caller must have emptied the table first.
  */
 hot_path void frame_put_typed(struct frame *f)
-{
-    drop_type(f, 1);
-}
-
-hot_path void frame_put_writable(struct frame *f)
 {
     drop_type(f, 1);
 }

@@ -157,7 +157,7 @@ void frame_put(struct frame *f);
 must_check int frame_get_writable(struct frame *f);
 must_check bool frame_get_writable_of(struct frame *f,
                                       const struct domain *owner);
-void frame_put_writable(struct frame *f);
+#define frame_put_writable frame_put_typed
 
 /* From a general reference to a writable one, and back. */
 must_check bool frame_upgrade(struct frame *f);

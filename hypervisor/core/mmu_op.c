@@ -19,8 +19,8 @@
 
 #define UPDATES_AT_ONCE 16u /* that are copied in, and not interrupted */
 
-/* Arguments of a call with a list of requests; also where a restart is. */
-enum { LIST, LEFT, DONE_OUT, DOMAINS, SERIALS };
+/* Arguments of a call with a list of requests. */
+enum { LIST, LEFT, DONE_OUT, DOMAINS };
 
 /* A list of requests that is worked off, perhaps in several calls. */
 struct batch {
@@ -55,40 +55,34 @@ static int context_get(struct pt_context *c, struct domain *caller,
 }
 
 /*
- * Whether the domains found are those of the call's start; one of them may have
- * ended since, and its id be another's. Who has an id later has a greater
- * serial, so the sum is the same for the same domains only.
+ * What a call that goes on has in the upper half of LEFT: its domains may have
+ * ended since it began, and their ids be others'. Who has an id later has a
+ * greater serial, so the sum is the same for the same domains only.
  */
-static int batch_go_on(struct batch *b, uint64_t serials)
+static uint64_t mark_of(const struct pt_context *c)
 {
-    guest_va out = HC_ARG_VA(&b->args, DONE_OUT);
-
-    if (out.va && copy_in(&b->done, out, sizeof(b->done)))
-        return -EFAULT;
-    if (b->args.a[SERIALS] != serials)
-        return refuse(-ESRCH, "domain %u or %u was another",
-                      b->context.tables->id, b->context.frames->id);
-    return 0;
+    return (c->tables->serial + c->frames->serial) << 32;
 }
 
 static int batch_begin(struct batch *b, struct vcpu *v, unsigned nr,
                        const struct hc_args *args, uint64_t tables,
                        uint64_t frames)
 {
-    uint64_t serials;
+    bool goes_on = args->a[LEFT] & MMU_UPDATE_PREEMPTED;
+    guest_va out = HC_ARG_VA(args, DONE_OUT);
     int error;
 
     *b = (struct batch){.v = v, .nr = nr, .args = *args};
     error = context_get(&b->context, v->domain, tables, frames);
     if (error)
         return error;
-    serials = b->context.tables->serial + b->context.frames->serial;
-    if (args->a[LEFT] & MMU_UPDATE_PREEMPTED)
-        error = batch_go_on(b, serials);
+    if (goes_on && out.va && copy_in(&b->done, out, sizeof(b->done)))
+        error = -EFAULT;
+    else if (goes_on && (args->a[LEFT] ^ mark_of(&b->context)) >> 32)
+        error = refuse(-ESRCH, "the domains of the call were others");
     if (error)
         context_put(&b->context);
     b->args.a[LEFT] = (uint32_t)args->a[LEFT] & ~MMU_UPDATE_PREEMPTED;
-    b->args.a[SERIALS] = serials;
     return error;
 }
 
@@ -97,10 +91,10 @@ static long batch_end(struct batch *b, int error)
 {
     guest_va out = HC_ARG_VA(&b->args, DONE_OUT);
 
+    b->args.a[LEFT] |= MMU_UPDATE_PREEMPTED | mark_of(&b->context);
     context_put(&b->context);
     if (out.va && copy_out(out, &b->done, sizeof(b->done)))
         return -EFAULT;
-    b->args.a[LEFT] |= MMU_UPDATE_PREEMPTED;
     return error == -ERESTART ? hypercall_restart(b->v, b->nr, &b->args)
                               : error;
 }
@@ -434,13 +428,27 @@ static int flush_page(uint64_t va)
     return 0;
 }
 
-/* Operations on the caller's own vCPU, that make sense for nobody else. */
-static int do_own_ext(struct vcpu *v, const struct mmuext_op *op)
+static int serve_ext(struct batch *b, const void *request)
 {
+    const struct mmuext_op *op = request;
+    struct domain *d = b->context.tables;
+    struct vcpu *v = b->v;
+    mfn_t mfn = MFN(op->arg1.mfn);
+
+    /* All but pins is for the caller's own vCPU and makes no sense else. */
+    if (op->cmd > MMUEXT_UNPIN_TABLE && d != v->domain)
+        return -EPERM;
     switch (op->cmd) {
+    case MMUEXT_PIN_L1_TABLE:
+    case MMUEXT_PIN_L2_TABLE:
+    case MMUEXT_PIN_L3_TABLE:
+    case MMUEXT_PIN_L4_TABLE:
+        return pin_table(d, mfn, op->cmd - MMUEXT_PIN_L1_TABLE + 1);
+    case MMUEXT_UNPIN_TABLE:
+        return unpin_table(d, mfn);
     case MMUEXT_NEW_BASEPTR:
     case MMUEXT_NEW_USER_BASEPTR:
-        return new_root(v, op->cmd, MFN(op->arg1.mfn));
+        return new_root(v, op->cmd, mfn);
     case MMUEXT_TLB_FLUSH_LOCAL:
         arch_flush_local();
         return 0;
@@ -448,13 +456,13 @@ static int do_own_ext(struct vcpu *v, const struct mmuext_op *op)
         return flush_page(op->arg1.linear_addr);
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_INVLPG_MULTI:
-        return flush_vcpus(v->domain, op->arg2.vcpumask.va);
+        return flush_vcpus(d, op->arg2.vcpumask.va);
     case MMUEXT_TLB_FLUSH_ALL:
     case MMUEXT_INVLPG_ALL:
-        return flush_vcpus(v->domain, UVMF_ALL);
+        return flush_vcpus(d, UVMF_ALL);
     case MMUEXT_FLUSH_CACHE:
     case MMUEXT_FLUSH_CACHE_GLOBAL:
-        if (!v->domain->may_use_devices)
+        if (!d->may_use_devices)
             return -EACCES;
         arch_flush_cache();
         return 0;
@@ -465,25 +473,6 @@ static int do_own_ext(struct vcpu *v, const struct mmuext_op *op)
         return -EOPNOTSUPP;
     default:
         return -ENOSYS;
-    }
-}
-
-static int serve_ext(struct batch *b, const void *request)
-{
-    const struct mmuext_op *op = request;
-    struct domain *d = b->context.tables;
-    mfn_t mfn = MFN(op->arg1.mfn);
-
-    switch (op->cmd) {
-    case MMUEXT_PIN_L1_TABLE:
-    case MMUEXT_PIN_L2_TABLE:
-    case MMUEXT_PIN_L3_TABLE:
-    case MMUEXT_PIN_L4_TABLE:
-        return pin_table(d, mfn, op->cmd - MMUEXT_PIN_L1_TABLE + 1);
-    case MMUEXT_UNPIN_TABLE:
-        return unpin_table(d, mfn);
-    default:
-        return d == b->v->domain ? do_own_ext(b->v, op) : -EPERM;
     }
 }
 

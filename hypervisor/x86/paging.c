@@ -12,7 +12,6 @@
 #include "core/log.h"
 #include "x86/cpu.h"
 #include "x86/insn.h"
-#include "x86/machine_early.h"
 #include "x86/memory_map.h"
 #include "x86/memory_layout.h"
 
@@ -51,11 +50,6 @@ void *arch_frame_ptr(mfn_t mfn)
 mfn_t arch_frame_of(const void *ptr)
 {
     return MFN(virt_to_phys(ptr) >> PAGE_SHIFT);
-}
-
-uint64_t idle_cr3(void)
-{
-    return virt_to_phys(idle_l4);
 }
 
 /* What of a range of RAM Mica uses: whole pages, none in the first MiB. */
@@ -294,7 +288,7 @@ void paging_init(const struct memory_range *ram, unsigned ram_count,
     map_image();
     map_ram(ram, ram_count);
     idle_l4[0] = *(uint64_t *)phys_to_virt(read_cr3() & PAGE_MASK);
-    write_cr3(idle_cr3());
+    write_cr3(virt_to_phys(idle_l4));
     build_frame_tables(ram, ram_count);
     fill_heap();
 }

@@ -10,6 +10,7 @@
 #include "core/pte.h"
 #include "core/dom0_build.h"
 #include "core/types.h"
+#include "x86/machine_early.h"
 
 #define OWN_RW (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
 #define OWN_RO (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
@@ -45,4 +46,3 @@ void *stack_alloc(void);
 uint64_t *own_l1_table(uint64_t va);
 
 extern uint64_t idle_l4[PT_ENTRIES];
-uint64_t idle_cr3(void);

@@ -217,7 +217,8 @@ START_TEST(test_mmu_update_cut_anywhere_counts_right)
     ck_assert_int_ge(mmu_call_once(hc_mmu_update, args), 0);
     for (; mmu_is_cut(); calls++) {
         memcpy(args, fake.restart_args, sizeof(args));
-        ck_assert_uint_eq(args[1] & ~MMU_UPDATE_PREEMPTED, 50 - done_count(&g));
+        ck_assert_uint_eq((uint32_t)args[1] & ~MMU_UPDATE_PREEMPTED,
+                          50 - done_count(&g));
         fake.slow_at = (unsigned)_i;
         ck_assert_int_ge(mmu_call_once(hc_mmu_update, args), 0);
     }
