@@ -301,25 +301,21 @@ static int make_partial(struct frame *f, unsigned level)
  */
 static int enter_frame(struct promotion *p, struct frame *f, unsigned level)
 {
-    int error = 0;
+    int error = frame_get_typed(f, type_for(level));
 
+    if (error != -EAGAIN)
+        return error;
     if (is_on_stack(p, frame_mfn(f)))
         return -EINVAL;
+    error = 0;
     if (is_partial(f) &&
         (f->progress & PROGRESS_QUEUED || frame_type(f) != type_for(level)))
         error = pt_settle(p->d, f);
-    if (error)
-        return error;
-    if (!is_partial(f)) {
-        error = frame_get_typed(f, type_for(level));
-        if (error != -EAGAIN)
-            return error;
+    if (!error && !is_partial(f))
         error = make_partial(f, level);
-        if (error)
-            return error;
-    }
-    p->stack[p->depth++] = f;
-    return 0;
+    if (!error)
+        p->stack[p->depth++] = f;
+    return error;
 }
 
 static int enter_table(struct promotion *p, mfn_t mfn, unsigned level)
@@ -350,12 +346,15 @@ static void leave_table(struct promotion *p)
         p->stack[p->depth - 1]->progress++;
 }
 
-static int check_table_entry(uint64_t *entry)
+/* Takes entry *entry of a table of `level` above 1, none of Mica's own. */
+static int take_higher(struct promotion *p, unsigned level, uint64_t *entry)
 {
+    if (!(*entry & PTE_PRESENT))
+        return check_absent(*entry);
     if (*entry & ~TABLE_BITS)
         return refuse(-EINVAL, "table entry %#lx: bad bits", *entry);
     *entry |= PTE_USER;
-    return 0;
+    return enter_table(p, pte_frame(*entry), level - 1);
 }
 
 /*
@@ -396,13 +395,8 @@ static int take_entry(struct promotion *p)
         error = refuse(-EINVAL, "L1 entry %#lx: a writable table", entry);
     else if (level == 1)
         error = get_leaf(&own, &entry);
-    else if (!(entry & PTE_PRESENT))
-        error = check_absent(entry);
     else if (!pt_is_own_slot(level, index))
-        error = check_table_entry(&entry);
-    if (!error && level > 1 && entry & PTE_PRESENT &&
-        !pt_is_own_slot(level, index))
-        error = enter_table(p, pte_frame(entry), level - 1);
+        error = take_higher(p, level, &entry);
     if (error)
         return error;
     if (entry != old)
@@ -421,26 +415,34 @@ static void abandon(struct promotion *p)
         return;
 }
 
+/* Validates the tables on the stack; as pt_get_table. */
+static int promote(struct promotion *p)
+{
+    int error = 0;
+
+    while (!error && p->depth) {
+        struct frame *f = p->stack[p->depth - 1];
+        unsigned index = f->progress;
+
+        f->progress = (uint16_t)next_used(f, index);
+        if (should_stop(&p->steps, f->progress - index))
+            return -ERESTART;
+        if (f->progress == PT_ENTRIES)
+            leave_table(p);
+        else
+            error = take_entry(p);
+    }
+    if (error && error != -ERESTART)
+        abandon(p);
+    return error;
+}
+
 int pt_get_table(struct domain *d, mfn_t mfn, unsigned level)
 {
     struct promotion p = {.d = d};
     int error = enter_table(&p, mfn, level);
 
-    while (!error && p.depth) {
-        struct frame *f = p.stack[p.depth - 1];
-        unsigned index = f->progress;
-
-        f->progress = (uint16_t)next_used(f, index);
-        if (should_stop(&p.steps, f->progress - index))
-            return -ERESTART;
-        if (f->progress == PT_ENTRIES)
-            leave_table(&p);
-        else
-            error = take_entry(&p);
-    }
-    if (error && error != -ERESTART)
-        abandon(&p);
-    return error;
+    return error ? error : promote(&p);
 }
 
 /* --- writes -------------------------------------------------------------- */
@@ -504,17 +506,16 @@ static int change_rights(const struct pt_context *c, uint64_t *slot,
 static inline int get_entry(const struct pt_context *c, unsigned level,
                             unsigned index, uint64_t *entry)
 {
+    struct promotion p;
     int error;
 
     if (level == 1)
         return get_leaf(c, entry);
     if (pt_is_own_slot(level, index))
         return refuse(-EINVAL, "L4 slot %u is Mica's", index);
-    if (!(*entry & PTE_PRESENT))
-        return check_absent(*entry);
-    error = check_table_entry(entry);
-    return error ? error
-                 : pt_get_table(c->tables, pte_frame(*entry), level - 1);
+    p = (struct promotion){.d = c->tables};
+    error = take_higher(&p, level, entry);
+    return error ? error : promote(&p);
 }
 
 hot_path int pt_write_entry(const struct pt_context *c, struct frame *f,
