@@ -206,12 +206,13 @@ static unsigned last_present(const struct frame *f, unsigned held)
     return held;
 }
 
-/* Drops what an entry of a table of `level`, none of Mica's own, holds. */
-static inline void put_entry(struct domain *d, unsigned level, uint64_t entry)
+/* Drops what `entry`, number `index` of a table of `level`, holds. */
+static inline void put_entry(struct domain *d, unsigned level, unsigned index,
+                             uint64_t entry)
 {
     if (level == 1)
         put_leaf(entry);
-    else if (entry & PTE_PRESENT)
+    else if (entry & PTE_PRESENT && !pt_is_own_slot(level, index))
         pt_put_table(d, frame_lookup(pte_frame(entry)));
 }
 
@@ -236,9 +237,9 @@ int pt_drain(struct domain *d)
 
         if (left) {
             f->progress = (uint16_t)((left - 1) | PROGRESS_QUEUED);
-            if (!pt_is_own_slot(level_of(f),
-                                left - 1)) /* a child may go first */
-                put_entry(d, level_of(f), pte_read(&table_of(f)[left - 1]));
+            /* May put a child before f. */
+            put_entry(d, level_of(f), left - 1,
+                      pte_read(&table_of(f)[left - 1]));
         } else {
             finish_drain(d, f);
         }
@@ -548,6 +549,6 @@ hot_path int pt_write_entry(const struct pt_context *c, struct frame *f,
         error = -EINVAL;
     if (!error && level == 4)
         arch_l4_entry_changed(frame_mfn(f), index, value);
-    put_entry(c->tables, level, error ? value : old);
+    put_entry(c->tables, level, index, error ? value : old);
     return error;
 }

@@ -27,7 +27,8 @@ static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i)
     int error = 0;
 
     guest_walk(v->kernel_root, i->address, &w);
-    if (!w.is_present || !(w.entry[4] & w.entry[3] & w.entry[2] & PTE_WRITE))
+    if (!(w.entry[w.level] & PTE_PRESENT) ||
+        !(w.entry[4] & w.entry[3] & w.entry[2] & PTE_WRITE))
         return -EFAULT;
     if (w.entry[1] & PTE_WRITE)
         return -EAGAIN; /* another vCPU has made it writable meanwhile */

@@ -135,11 +135,9 @@ static void map_image(void)
     uint64_t va = (uint64_t)text_start & PAGE_MASK;
 
     for (; va < (uint64_t)image_end; va += PAGE_SIZE) {
-        bool is_text = va < (uint64_t)text_end;
-        bool is_init = va >= (uint64_t)init_start && va < (uint64_t)init_end;
-        uint64_t flags = is_text ? OWN_RX : OWN_RW;
+        uint64_t flags = va < (uint64_t)text_end ? OWN_RX : OWN_RW;
 
-        if (is_init)
+        if (va >= (uint64_t)init_start && va < (uint64_t)init_end)
             flags &= ~PTE_NX;
         if (va != (uint64_t)boot_stack_guard)
             *own_entry(va, 1) = (va - IMAGE_BASE) | flags;
@@ -177,11 +175,10 @@ static uint64_t alloc_records(const struct frame_records *t, uint64_t size)
     return physical;
 }
 
-static bool is_hole(const struct memory_range *ram, unsigned count,
-                    uint64_t start, uint64_t end)
+static bool is_hole(uint64_t start, uint64_t end)
 {
-    for (unsigned i = 0; i < count; i++)
-        if (usable(&ram[i]).start < end && usable(&ram[i]).end > start)
+    for (unsigned i = 0; i < boot_map.count; i++)
+        if (boot_map.ranges[i].start < end && boot_map.ranges[i].end > start)
             return false;
     return true;
 }
@@ -190,20 +187,19 @@ static bool is_hole(const struct memory_range *ram, unsigned count,
  * Backs a table, 2 MiB of records at a time. Those of frames none of which is
  * RAM share one page, by one table.
  */
-static void build_records(const struct frame_records *t, uint64_t ram_end,
-                          const struct memory_range *ram, unsigned count)
+static void build_records(const struct frame_records *t)
 {
+    uint64_t size = frame_table_end * t->record_size;
     uint64_t hole = alloc_records(t, PAGE_SIZE) | t->view_flags;
     uint64_t ram_per_byte = PAGE_SIZE / t->record_size;
     uint64_t *l1 = table_alloc();
 
     for (unsigned i = 0; i < PT_ENTRIES; i++)
         l1[i] = hole;
-    for (uint64_t at = 0; at * ram_per_byte < ram_end; at += SIZE_2M) {
+    for (uint64_t at = 0; at < size; at += SIZE_2M) {
         uint64_t physical;
 
-        if (is_hole(ram, count, at * ram_per_byte,
-                    (at + SIZE_2M) * ram_per_byte)) {
+        if (is_hole(at * ram_per_byte, (at + SIZE_2M) * ram_per_byte)) {
             *own_entry(t->view + at, 2) =
                 virt_to_phys(l1) | (t->view_flags & ~PTE_NX);
             continue;
@@ -233,12 +229,10 @@ static void build_frame_tables(const struct memory_range *ram, unsigned count)
                                              .view_flags = OWN_RO | PTE_USER,
                                              .record_size = 8,
                                              .no_ram = no_pfns};
-    uint64_t ram_end = count ? usable(&ram[count - 1]).end : 0;
 
-    build_records(&frames, ram_end, ram, count);
-    build_records(&m2p, ram_end, ram, count);
+    build_records(&frames);
+    build_records(&m2p);
     frame_table = (struct frame *)FRAME_TABLE_BASE;
-    frame_table_end = ram_end >> PAGE_SHIFT;
     for (unsigned i = 0; i < count; i++) {
         struct memory_range r = usable(&ram[i]);
 
@@ -258,6 +252,7 @@ static void find_free_memory(const struct memory_range *ram, unsigned ram_count,
 
         boot_map.ranges[i] =
             (struct memory_map_range){r.start, r.end, MEMORY_RAM};
+        frame_table_end = r.end >> PAGE_SHIFT;
     }
     boot_map.count = ram_count;
     boot_reserve((uint64_t)text_start - IMAGE_BASE - SIZE_2M,

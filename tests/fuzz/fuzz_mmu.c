@@ -467,7 +467,8 @@ static void step_emulate(void)
     if (!guest_va_is_usable(va))
         return;
     guest_walk(g->v->kernel_root, va, &w);
-    f = w.is_present ? frame_lookup(pte_frame(w.entry[1])) : NULL;
+    f = w.entry[w.level] & PTE_PRESENT ? frame_lookup(pte_frame(w.entry[1]))
+                                       : NULL;
     if (!f || frame_owner(f) != g->d->id || frame_used_type(f) != FRAME_L1 ||
         is_lifeline(frame_mfn(f), index))
         return;
