@@ -189,23 +189,19 @@ static void give_up(struct frame *f, struct domain *d)
  */
 void frame_give_up(mfn_t first, uint64_t count, struct domain *d)
 {
-    uint64_t run = 0; /* frames that are withdrawn, right before n */
+    uint64_t end = first.n + count;
 
-    for (uint64_t n = first.n; n < first.n + count; n++) {
+    for (uint64_t n = first.n, run = n; n < end; run = n) {
         struct frame *f = frame_lookup(MFN(n));
 
-        if (f && !withdraw(f, d)) {
-            run++;
-            continue;
-        }
-        if (run)
-            release(n - run, run, d);
-        run = 0;
+        while (f && !withdraw(f, d))
+            f = ++n < end ? frame_lookup(MFN(n)) : NULL;
+        if (n > run)
+            release(run, n - run, d);
         if (f)
             give_up(f, d);
+        n++;
     }
-    if (run)
-        release(first.n + count - run, run, d);
 }
 
 /*

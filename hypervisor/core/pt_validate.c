@@ -72,17 +72,6 @@ static bool should_stop(unsigned *steps, unsigned absent)
 
 /* --- leaf entries -------------------------------------------------------- */
 
-/* A writable reference; a promotion left half-way does not stand against it. */
-static int get_writable(const struct pt_context *c, struct frame *f)
-{
-    int error = frame_get_writable(f);
-
-    if (error != -EBUSY || !is_partial(f) || c->frames != c->tables)
-        return error;
-    error = pt_settle(c->frames, f);
-    return error ? error : frame_get_writable(f);
-}
-
 static int get_io_leaf(const struct pt_context *c, uint64_t *entry)
 {
     mfn_t mfn = pte_frame(*entry);
@@ -119,7 +108,13 @@ hot_path static int get_leaf(const struct pt_context *c, uint64_t *entry)
                       c->frames->id);
     if (!(*entry & PTE_WRITE))
         return 0;
-    error = get_writable(c, f);
+    error = frame_get_writable(f);
+    if (error == -EBUSY && c->frames == c->tables) {
+        /* A promotion left half-way does not stand against it. */
+        error = pt_settle(c->frames, f);
+        if (!error)
+            error = frame_get_writable(f);
+    }
     frame_put(f); /* the typed reference has its own */
     if (error && error != -ERESTART)
         return refuse(-EINVAL, "L1 entry %#lx: frame is of type %u", *entry,

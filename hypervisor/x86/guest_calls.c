@@ -169,15 +169,13 @@ hot_path long hc_iret(struct vcpu *v, const struct hc_args *args)
                      r->rsp);
         return 0;
     }
-    if ((c.cs & 3) == 3) {
-        if (mfn_equal(v->user_root, MFN_INVALID)) {
-            domain_crash(v->domain,
-                         "vCPU %u: iret to an application without tables",
-                         v->id);
-            return 0;
-        }
-        context_toggle_mode(v);
+    if ((c.cs & 3) == 3 && mfn_equal(v->user_root, MFN_INVALID)) {
+        domain_crash(v->domain,
+                     "vCPU %u: iret to an application without tables", v->id);
+        return 0;
     }
+    if ((c.cs & 3) == 3)
+        context_toggle_mode(v);
     r->rip = c.rip;
     r->cs = (c.cs & 0xffff) | 3;
     r->rflags = (c.rflags & IRET_FLAGS_KEPT) | RFLAGS_IF | RFLAGS_FIXED;
