@@ -156,22 +156,14 @@ static void map_ram(const struct memory_range *ram, unsigned count)
 
 /* --- frame table and machine-to-physical table --------------------------- */
 
-/* A table of Mica's with a record for each frame of RAM, and for holes. */
-struct frame_records {
-    uint64_t base;        /* Mica's address, writable */
-    uint64_t view;        /* another, for reading; there the holes show */
-    uint64_t view_flags;  /* OWN_RO and more */
-    unsigned record_size; /* bytes: 8 or 16 */
-    const void *no_ram;   /* 16 bytes of records that say so */
-};
-
-static uint64_t alloc_records(const struct frame_records *t, uint64_t size)
+/* Memory full of records that say `no_ram`, of which that is 16 bytes. */
+static uint64_t alloc_records(const void *no_ram, uint64_t size)
 {
     uint64_t physical = boot_alloc(size, UINT64_MAX);
     char *records = phys_to_virt(physical);
 
     for (uint64_t i = 0; i < size; i += 16)
-        memcpy(records + i, t->no_ram, 16);
+        memcpy(records + i, no_ram, 16);
     return physical;
 }
 
@@ -184,29 +176,30 @@ static bool is_hole(uint64_t start, uint64_t end)
 }
 
 /*
- * Backs a table, 2 MiB of records at a time. Those of frames none of which is
- * RAM share one page, by one table.
+ * Backs a table with a record for each frame, 2 MiB of records at a time: to
+ * be written at `base`, and read at `view`, with `view_flags`. There the holes
+ * show: the records of frames none of which is RAM are one page, by one table.
  */
-static void build_records(const struct frame_records *t)
+static void build_records(uint64_t base, uint64_t view, uint64_t view_flags,
+                          unsigned record_size, const void *no_ram)
 {
-    uint64_t size = frame_table_end * t->record_size;
-    uint64_t hole = alloc_records(t, PAGE_SIZE) | t->view_flags;
-    uint64_t ram_per_byte = PAGE_SIZE / t->record_size;
+    uint64_t hole = alloc_records(no_ram, PAGE_SIZE) | view_flags;
+    uint64_t ram_per_byte = PAGE_SIZE / record_size;
     uint64_t *l1 = table_alloc();
 
     for (unsigned i = 0; i < PT_ENTRIES; i++)
         l1[i] = hole;
-    for (uint64_t at = 0; at < size; at += SIZE_2M) {
+    for (uint64_t at = 0; at < frame_table_end * record_size; at += SIZE_2M) {
         uint64_t physical;
 
         if (is_hole(at * ram_per_byte, (at + SIZE_2M) * ram_per_byte)) {
-            *own_entry(t->view + at, 2) =
-                virt_to_phys(l1) | (t->view_flags & ~PTE_NX);
+            *own_entry(view + at, 2) =
+                virt_to_phys(l1) | (view_flags & ~PTE_NX);
             continue;
         }
-        physical = alloc_records(t, SIZE_2M);
-        map_own(t->view + at, physical, SIZE_2M, t->view_flags);
-        map_own(t->base + at, physical, SIZE_2M, OWN_RW);
+        physical = alloc_records(no_ram, SIZE_2M);
+        map_own(view + at, physical, SIZE_2M, view_flags);
+        map_own(base + at, physical, SIZE_2M, OWN_RW);
     }
 }
 
@@ -218,20 +211,12 @@ void arch_m2p_set(mfn_t mfn, uint64_t pfn)
 static void build_frame_tables(const struct memory_range *ram, unsigned count)
 {
     static const struct frame no_ram = {.owner = OWNER_IO};
-    static const uint64_t no_pfns[] = {~0ull, ~0ull};
-    static const struct frame_records frames = {.base = FRAME_TABLE_BASE,
-                                                .view = FRAME_TABLE_BASE,
-                                                .view_flags = OWN_RO,
-                                                .record_size = sizeof(no_ram),
-                                                .no_ram = &no_ram};
-    static const struct frame_records m2p = {.base = M2P_BASE,
-                                             .view = M2P_GUEST_BASE,
-                                             .view_flags = OWN_RO | PTE_USER,
-                                             .record_size = 8,
-                                             .no_ram = no_pfns};
+    static const uint64_t no_pfns[] = {PFN_INVALID, PFN_INVALID};
 
-    build_records(&frames);
-    build_records(&m2p);
+    build_records(FRAME_TABLE_BASE, FRAME_TABLE_BASE, OWN_RO, sizeof(no_ram),
+                  &no_ram);
+    build_records(M2P_BASE, M2P_GUEST_BASE, OWN_RO | PTE_USER, sizeof(*no_pfns),
+                  no_pfns);
     frame_table = (struct frame *)FRAME_TABLE_BASE;
     for (unsigned i = 0; i < count; i++) {
         struct memory_range r = usable(&ram[i]);
