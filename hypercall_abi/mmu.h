@@ -56,8 +56,6 @@ enum {
     MMUEXT_FLUSH_CACHE = 12,        /* -EACCES for domains without devices */
     MMUEXT_SET_LDT = 13,            /* linear_addr, nr_ents (0..8192) */
     MMUEXT_NEW_USER_BASEPTR = 15,   /* mfn: root for user mode, 0: none */
-    MMUEXT_CLEAR_PAGE = 16,         /* mfn */
-    MMUEXT_COPY_PAGE = 17,          /* mfn, src_mfn */
     MMUEXT_FLUSH_CACHE_GLOBAL = 18, /* as FLUSH_CACHE */
     MMUEXT_MARK_SUPER = 19,         /* -EOPNOTSUPP */
     MMUEXT_UNMARK_SUPER = 20        /* -EOPNOTSUPP */
@@ -78,7 +76,7 @@ struct mmuext_op {
     union {
         uint32_t nr_ents;  /* in:  LDT entries */
         guest_va vcpumask; /* in:  bitmap, one bit per vCPU */
-        uint64_t src_mfn;  /* in */
+        uint64_t src_mfn;  /* in:  of COPY_PAGE, which isn't served */
     } arg2;
 };
 ABI_SIZE(struct mmuext_op, 24);

@@ -50,12 +50,6 @@ bool flush_is_needed(uint32_t flushed_at, uint32_t stamp)
     return (int32_t)(flushed_at - stamp) <= 0;
 }
 
-void frame_table_init(struct frame *table, uint64_t end)
-{
-    frame_table = table;
-    frame_table_end = end;
-}
-
 static uint64_t state_read(const struct frame *f)
 {
     return __atomic_load_n(&f->state, __ATOMIC_ACQUIRE);
@@ -109,12 +103,10 @@ int frame_assign(mfn_t first, unsigned order, struct domain *d)
         return error;
     }
     d->page_count += count;
-    for (uint64_t n = first.n; n < first.n + count; n += FRAME_CHUNK)
-        bit_set(d->owned_chunks, n / FRAME_CHUNK);
-    bit_set(d->owned_chunks, (first.n + count - 1) / FRAME_CHUNK);
     for (uint64_t n = first.n; n < first.n + count; n++) {
         struct frame *f = &frame_table[n];
 
+        bit_set(d->owned_chunks, n / FRAME_CHUNK);
         ASSERT(f->owner == OWNER_NOBODY);
         __atomic_store_n(&f->owner, d->id, __ATOMIC_RELAXED);
         /* Not a store: a passing frame_get may hold the count up. */
@@ -133,14 +125,14 @@ static void release(uint64_t first, uint64_t count, struct domain *d)
         struct frame *f = &frame_table[n];
 
         f->stamp = now;
-        arch_m2p_set(MFN(n), PFN_INVALID.n);
+        arch_m2p_set(MFN(n), PFN_INVALID);
         __atomic_store_n(&f->owner, OWNER_NOBODY, __ATOMIC_RELAXED);
         __atomic_store_n(&f->state, 1, __ATOMIC_RELEASE);
     }
     spin_lock(&d->memory_lock);
     d->page_count -= count;
     spin_unlock(&d->memory_lock);
-    heap_free_run(MFN(first), count);
+    heap_free(MFN(first), count);
 }
 
 /*
@@ -158,8 +150,7 @@ static int withdraw(struct frame *f, struct domain *d)
     do {
         if (!(old & FRAME_ALLOCATED))
             error = -EINVAL;
-        else if ((old & FRAME_COUNT_MASK) != 2 || frame_type_count(old) ||
-                 old & (FRAME_PARTIAL | FRAME_PINNED | FRAME_CHANGING))
+        else if ((old & ~FRAME_TYPE_MASK) != (FRAME_ALLOCATED | 2))
             error = -EBUSY;
     } while (!error && !state_swap(f, &old, 0));
     if (error)
@@ -198,23 +189,19 @@ static void give_up(struct frame *f, struct domain *d)
  */
 void frame_give_up(mfn_t first, uint64_t count, struct domain *d)
 {
-    uint64_t run = 0; /* frames that are withdrawn, right before n */
+    uint64_t end = first.n + count;
 
-    for (uint64_t n = first.n; n < first.n + count; n++) {
+    for (uint64_t n = first.n, run = n; n < end; run = n) {
         struct frame *f = frame_lookup(MFN(n));
 
-        if (f && !withdraw(f, d)) {
-            run++;
-            continue;
-        }
-        if (run)
-            release(n - run, run, d);
-        run = 0;
+        while (f && !withdraw(f, d))
+            f = ++n < end ? frame_lookup(MFN(n)) : NULL;
+        if (n > run)
+            release(run, n - run, d);
         if (f)
             give_up(f, d);
+        n++;
     }
-    if (run)
-        release(first.n + count - run, run, d);
 }
 
 /*
@@ -337,8 +324,9 @@ static uint64_t state_settled(const struct frame *f)
 
 /*
  * Takes the type of `f` for this pCPU alone while nobody uses it: sets
- * CHANGING. -EBUSY while the type has references or the table is partial.
- * What the type was, and so whether a flush is due, is certain only now.
+ * CHANGING. -EBUSY while the type has references or the table is partial, and
+ * for Mica's own. What the type was is certain only then: when this returns no
+ * pCPU has translations from that time.
  */
 int frame_begin_change(struct frame *f)
 {
@@ -346,9 +334,12 @@ int frame_begin_change(struct frame *f)
 
     do {
         old = state_settled(f);
-        if (frame_type_count(old) || old & FRAME_PARTIAL)
+        if (frame_type_count(old) || old & FRAME_PARTIAL ||
+            frame_type_of(old) == FRAME_SHARED)
             return -EBUSY;
     } while (!state_swap(f, &old, old | FRAME_CHANGING));
+    if (frame_type(f) != FRAME_NONE)
+        arch_flush_since(f->stamp);
     return 0;
 }
 
@@ -364,25 +355,20 @@ void frame_end_change(struct frame *f, enum frame_type type, uint64_t flags)
     while (!state_swap(f, &old, new));
 }
 
-/* One more reference of the type `f` already has. */
-static inline int get_same_type(struct frame *f, uint64_t old)
+/* One more reference of the type `f` has, and so many general ones: 0 or 1. */
+static inline int get_same_type(struct frame *f, uint64_t old, unsigned general)
 {
-    if (frame_type_count(old) >= MAX_TYPE_COUNT)
+    if (frame_type_count(old) >= MAX_TYPE_COUNT ||
+        (old & FRAME_COUNT_MASK) >= FRAME_COUNT_MASK - 1)
         return -ENOMEM;
-    if ((old & FRAME_COUNT_MASK) >= FRAME_COUNT_MASK - 1)
-        return -ENOMEM;
-    return state_swap(f, &old, old + ONE_TYPED) ? 0 : -EAGAIN;
-}
-
-static enum frame_type type_of(uint64_t state)
-{
-    return (enum frame_type)((state & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT);
+    return state_swap(f, &old, old + ONE_TYPE + general) ? 0 : -EAGAIN;
 }
 
 /* Whether guests may write to a frame in this state. */
 static bool is_writable(uint64_t state)
 {
-    return (1u << FRAME_WRITABLE | 1u << FRAME_SHARED) >> type_of(state) & 1;
+    return (1u << FRAME_WRITABLE | 1u << FRAME_SHARED) >> frame_type_of(state) &
+           1;
 }
 
 /*
@@ -396,33 +382,11 @@ hot_path int frame_get_typed(struct frame *f, enum frame_type type)
     do {
         uint64_t old = state_settled(f);
 
-        if (!frame_type_count(old) || type_of(old) != type)
+        if (!frame_type_count(old) || frame_type_of(old) != type)
             return -EAGAIN;
-        error = get_same_type(f, old);
+        error = get_same_type(f, old, 1);
     } while (error == -EAGAIN);
     return error;
-}
-
-/* Waits for other pCPUs, or makes `f` writable, as frame_get_writable. */
-out_of_line static int become_writable(struct frame *f)
-{
-    for (;;) {
-        uint64_t old = state_settled(f);
-
-        if (is_writable(old)) {
-            int error = get_same_type(f, old);
-
-            if (error != -EAGAIN)
-                return error;
-        } else if (frame_type_count(old) || old & FRAME_PARTIAL) {
-            return -EBUSY;
-        } else if (!frame_begin_change(f)) {
-            if (frame_type(f) != FRAME_NONE)
-                arch_flush_since(f->stamp);
-            frame_end_change(f, FRAME_WRITABLE, ONE_TYPED);
-            return 0;
-        }
-    }
 }
 
 /*
@@ -432,12 +396,21 @@ out_of_line static int become_writable(struct frame *f)
  */
 hot_path int frame_get_writable(struct frame *f)
 {
-    uint64_t old = state_read(f);
     int error = -EAGAIN;
 
-    if (!(old & FRAME_CHANGING) && is_writable(old))
-        error = get_same_type(f, old);
-    return error == -EAGAIN ? become_writable(f) : error;
+    while (error == -EAGAIN) {
+        uint64_t old = state_settled(f);
+
+        if (is_writable(old)) {
+            error = get_same_type(f, old, 1);
+        } else if (frame_type_count(old) || old & FRAME_PARTIAL) {
+            error = -EBUSY;
+        } else if (!frame_begin_change(f)) {
+            frame_end_change(f, FRAME_WRITABLE, ONE_TYPED);
+            error = 0;
+        }
+    }
+    return error;
 }
 
 /*
@@ -450,7 +423,7 @@ hot_path bool frame_get_writable_of(struct frame *f, const struct domain *owner)
 
     if (frame_owner(f) != owner->id || !(old & FRAME_COUNT_MASK) ||
         old & (FRAME_FREE | FRAME_CHANGING) || !is_writable(old) ||
-        get_same_type(f, old))
+        get_same_type(f, old, 1))
         return false;
     if (frame_owner(f) == owner->id)
         return true;
@@ -467,8 +440,7 @@ hot_path bool frame_upgrade(struct frame *f)
     uint64_t old = state_read(f);
 
     return !(old & FRAME_CHANGING) && is_writable(old) &&
-           frame_type_count(old) < MAX_TYPE_COUNT &&
-           state_swap(f, &old, old + ONE_TYPE);
+           !get_same_type(f, old, 0);
 }
 
 /*
@@ -501,11 +473,6 @@ static inline void drop_type(struct frame *f, unsigned general)
  * a table, the caller must have emptied the table first.
  */
 hot_path void frame_put_typed(struct frame *f)
-{
-    drop_type(f, 1);
-}
-
-hot_path void frame_put_writable(struct frame *f)
 {
     drop_type(f, 1);
 }

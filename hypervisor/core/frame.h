@@ -43,6 +43,11 @@ enum frame_type {
     FRAME_SHARED, /* Mica's own page, lent to its owner for reading/writing */
 };
 
+static inline bool frame_type_is_table(enum frame_type type)
+{
+    return type >= FRAME_L1 && type <= FRAME_L4;
+}
+
 struct frame {
     uint64_t state;    /* atomic: FRAME_* fields below */
     uint32_t stamp;    /* flush clock at the last release; free: next frame */
@@ -71,43 +76,32 @@ _Static_assert(sizeof(struct frame) == 16, "0.4 % of RAM");
 #define OWNER_NOBODY 0x7ff4 /* on the heap, or Mica's own */
 #define OWNER_IO 0x7ff1     /* not RAM */
 
-extern struct frame *frame_table; /* const after boot */
-extern uint64_t frame_table_end;  /* const after boot: first number beyond */
+/* The records, and the first number beyond; the machine sets them at start. */
+extern struct frame *frame_table;
+extern uint64_t frame_table_end;
 
-/* The records of a frame that is no RAM and of one that is Mica's own. */
-#define FRAME_NO_RAM                                                           \
-    {                                                                          \
-        .owner = OWNER_IO                                                      \
-    }
-#define FRAME_OWN_RAM                                                          \
-    {                                                                          \
-        .state = 1, .owner = OWNER_NOBODY                                      \
-    }
-
-/* At start: takes the table, in which each record is one of these two. */
-void frame_table_init(struct frame *table, uint64_t end);
+/* At start each record is one of these two: of no RAM, of Mica's own. */
+#define FRAME_NO_RAM ((struct frame){.owner = OWNER_IO})
+#define FRAME_OWN_RAM ((struct frame){.state = 1, .owner = OWNER_NOBODY})
 
 static inline mfn_t frame_mfn(const struct frame *f)
 {
     return MFN((uint64_t)(f - frame_table));
 }
 
+static inline enum frame_type frame_type_of(uint64_t state)
+{
+    return (enum frame_type)((state & FRAME_TYPE_MASK) >> FRAME_TYPE_SHIFT);
+}
+
 static inline enum frame_type frame_type(const struct frame *f)
 {
-    return (enum frame_type)(
-        (__atomic_load_n(&f->state, __ATOMIC_RELAXED) & FRAME_TYPE_MASK) >>
-        FRAME_TYPE_SHIFT);
+    return frame_type_of(__atomic_load_n(&f->state, __ATOMIC_RELAXED));
 }
 
 static inline uint64_t frame_type_count(uint64_t state)
 {
     return (state & FRAME_TYPE_COUNT_MASK) >> FRAME_TYPE_COUNT_SHIFT;
-}
-
-/* Whether the type has references: what frame_type says then stays. */
-static inline bool frame_is_in_use(const struct frame *f)
-{
-    return frame_type_count(__atomic_load_n(&f->state, __ATOMIC_RELAXED));
 }
 
 /*
@@ -118,10 +112,7 @@ static inline enum frame_type frame_used_type(const struct frame *f)
 {
     uint64_t state = __atomic_load_n(&f->state, __ATOMIC_RELAXED);
 
-    return frame_type_count(state)
-               ? (enum frame_type)((state & FRAME_TYPE_MASK) >>
-                                   FRAME_TYPE_SHIFT)
-               : FRAME_NONE;
+    return frame_type_count(state) ? frame_type_of(state) : FRAME_NONE;
 }
 
 static inline domid_t frame_owner(const struct frame *f)
@@ -166,7 +157,7 @@ void frame_put(struct frame *f);
 must_check int frame_get_writable(struct frame *f);
 must_check bool frame_get_writable_of(struct frame *f,
                                       const struct domain *owner);
-void frame_put_writable(struct frame *f);
+#define frame_put_writable frame_put_typed
 
 /* From a general reference to a writable one, and back. */
 must_check bool frame_upgrade(struct frame *f);

@@ -24,6 +24,7 @@ struct expected {
 struct audit {
     uint64_t first, end;
     struct expected *counts;
+    uint64_t free; /* frames that are free by their records */
     unsigned differences;
 };
 
@@ -39,10 +40,11 @@ static bool is_reported(struct audit *a)
     return a->differences <= MAX_REPORTS;
 }
 
-static bool is_in_window(const struct audit *a, uint64_t n)
-{
-    return n >= a->first && n < a->end;
-}
+#define report(a, ...)                                                         \
+    do {                                                                       \
+        if (is_reported(a))                                                    \
+            log_error("audit: " __VA_ARGS__);                                  \
+    } while (0)
 
 /* --- counting ------------------------------------------------------------ */
 
@@ -51,50 +53,39 @@ static void note(void *context, mfn_t mfn, enum frame_type type)
 {
     struct audit *a = context;
     const struct frame *f = frame_lookup(mfn);
-    struct expected *e;
     enum frame_type is;
 
-    if (!is_in_window(a, mfn.n))
+    if (mfn.n < a->first || mfn.n >= a->end)
         return;
     if (!f) {
-        if (is_reported(a))
-            log_error("audit: frame %#lx is referenced as %s and is no RAM",
-                      mfn.n, type_names[type]);
+        report(a, "frame %#lx is referenced as %s and is no RAM", mfn.n,
+               type_names[type]);
         return;
     }
     is = frame_type(f);
     if (type != FRAME_NONE && is != type &&
-        !(type == FRAME_WRITABLE && is == FRAME_SHARED) && is_reported(a))
-        log_error("audit: frame %#lx of d%u is %s and referenced as %s", mfn.n,
-                  frame_owner(f), type_names[is], type_names[type]);
-    e = &a->counts[mfn.n - a->first];
-    e->general++;
-    e->typed += type != FRAME_NONE;
-}
-
-/* Whether entry `i` of an L4 is Mica's. */
-static bool is_own_slot(unsigned i)
-{
-    return i >= pt_index(HYPERVISOR_VIRT_START, 4) &&
-           i <= pt_index(HYPERVISOR_VIRT_END - 1, 4);
+        !(type == FRAME_WRITABLE && is == FRAME_SHARED))
+        report(a, "frame %#lx of d%u is %s and referenced as %s", mfn.n,
+               frame_owner(f), type_names[is], type_names[type]);
+    a->counts[mfn.n - a->first].general++;
+    a->counts[mfn.n - a->first].typed += type != FRAME_NONE;
 }
 
 /* Every reference that the table in `f` holds. */
 static void count_table(struct audit *a, const struct frame *f)
 {
     const uint64_t *table = arch_frame_ptr(frame_mfn(f));
-    unsigned held = pt_entries_held(f);
-    enum frame_type type = frame_type(f);
+    unsigned level = frame_type(f) - FRAME_L1 + 1, held = pt_entries_held(f);
 
     for (unsigned i = 0; i < held; i++) {
         uint64_t entry = pte_read(&table[i]);
         mfn_t mfn = pte_frame(entry);
 
-        if (!(entry & PTE_PRESENT))
+        if (!(entry & PTE_PRESENT) || pt_is_own_slot(level, i))
             continue;
-        if (type != FRAME_L1 && (type != FRAME_L4 || !is_own_slot(i)))
-            note(a, mfn, type - 1);
-        else if (type == FRAME_L1 && frame_lookup(mfn)) /* not a device's */
+        if (level > 1)
+            note(a, mfn, frame_type(f) - 1);
+        else if (frame_lookup(mfn)) /* not a device's */
             note(a, mfn, entry & PTE_WRITE ? FRAME_WRITABLE : FRAME_NONE);
     }
 }
@@ -113,8 +104,21 @@ static void count_frame(struct audit *a, const struct frame *f)
         note(a, mfn, FRAME_NONE);
     if (state & FRAME_PINNED)
         note(a, mfn, frame_type(f));
-    if (frame_type(f) >= FRAME_L1 && frame_type(f) <= FRAME_L4)
+    if (frame_type_is_table(frame_type(f)))
         count_table(a, f);
+}
+
+/* Whether the frames of `d` are as many as it is said to have. */
+static void check_page_count(struct audit *a, struct domain *d)
+{
+    uint64_t cursor = 0, count = 0;
+    struct frame *f;
+
+    while (frame_next_owned(d, &cursor, &f))
+        count += frame_type(f) != FRAME_SHARED;
+    if (count != d->page_count)
+        report(a, "d%u has %lu frames, is said to have %lu", d->id, count,
+               d->page_count);
 }
 
 static void note_descriptors(void *context, mfn_t mfn)
@@ -135,54 +139,21 @@ static void count_domain(struct audit *a, struct domain *d)
         arch_vcpu_frame_refs(v, note_descriptors, a);
     }
     grant_frame_refs(d, note, a);
+    if (!a->first)
+        check_page_count(a, d);
 }
 
-/* --- comparing ----------------------------------------------------------- */
-
-static void compare(struct audit *a, const struct frame *f)
-{
-    uint64_t state = f->state, general = state & FRAME_COUNT_MASK;
-    const struct expected *e = &a->counts[frame_mfn(f).n - a->first];
-    bool sound = !(state & FRAME_CHANGING) &&
-                 !(state & FRAME_PARTIAL && frame_type_count(state));
-
-    if (sound && general == e->general && frame_type_count(state) == e->typed)
-        return;
-    if (is_reported(a))
-        log_error("audit: frame %#lx of d%u, %s, state %#lx: found %lu "
-                  "references, %lu of its type; expected %u, %u",
-                  frame_mfn(f).n, frame_owner(f), type_names[frame_type(f)],
-                  state, general, frame_type_count(state), e->general,
-                  e->typed);
-}
-
-/* Frame `n` of a free block; only the first has a state, with the links. */
-static void check_free(struct audit *a, uint64_t n, bool is_first)
-{
-    const struct frame *f = frame_lookup(MFN(n));
-
-    if (f && f->owner == OWNER_NOBODY && (is_first || !f->state) &&
-        !a->counts[n - a->first].general)
-        return;
-    if (is_reported(a))
-        log_error("audit: frame %#lx is free and in use", n);
-}
-
-/* The number of frames in the free block at `f`, or 0. */
-static uint64_t free_block(const struct frame *f)
-{
-    return f->state & FRAME_FREE ? 1ull << f->progress : 0;
-}
-
+/* Of a free block only the first frame has a state, with the links. */
 static void count_all(struct audit *a)
 {
     struct domain *d;
 
+    a->free = 0;
     for (uint64_t n = 0; n < frame_table_end; n++) {
         const struct frame *f = frame_lookup(MFN(n));
 
-        if (f && free_block(f))
-            n += free_block(f) - 1;
+        if (f && (!f->state || f->state & FRAME_FREE))
+            a->free++;
         else if (f)
             count_frame(a, f);
     }
@@ -192,41 +163,33 @@ static void count_all(struct audit *a)
     }
 }
 
-static void compare_all(struct audit *a)
+/* --- comparing ----------------------------------------------------------- */
+
+static void compare(struct audit *a, const struct frame *f)
 {
-    for (uint64_t n = 0; n < a->end; n++) {
-        const struct frame *f = frame_lookup(MFN(n));
-        uint64_t block = f ? free_block(f) : 0;
+    const struct expected *e = &a->counts[frame_mfn(f).n - a->first];
+    uint64_t state = f->state & FRAME_FREE ? 0 : f->state;
+    uint64_t general = state & FRAME_COUNT_MASK;
+    uint64_t typed = frame_type_count(state);
 
-        for (uint64_t i = 0; i < block; i++)
-            if (is_in_window(a, n + i))
-                check_free(a, n + i, i == 0);
-        if (block)
-            n += block - 1;
-        else if (f && is_in_window(a, n))
-            compare(a, f);
-    }
-}
-
-/* Whether the frames of each domain are as many as it is said to have. */
-static void check_page_counts(struct audit *a)
-{
-    struct domain *d;
-
-    for (unsigned id = 0; (d = domain_next_get((domid_t)id)); id = d->id + 1u) {
-        uint64_t cursor = 0, count = 0;
-        struct frame *f;
-
-        while (frame_next_owned(d, &cursor, &f))
-            count += frame_type(f) != FRAME_SHARED;
-        if (count != d->page_count && is_reported(a))
-            log_error("audit: d%u has %lu frames, is said to have %lu", d->id,
-                      count, d->page_count);
-        domain_put(d);
-    }
+    if (general != e->general || typed != e->typed || state & FRAME_CHANGING ||
+        (state & FRAME_PARTIAL && typed))
+        report(a,
+               "frame %#lx of d%u, %s, state %#lx: found %lu references, %lu "
+               "of its type; expected %u, %u",
+               frame_mfn(f).n, frame_owner(f), type_names[frame_type(f)], state,
+               general, typed, e->general, e->typed);
 }
 
 /* --- windows ------------------------------------------------------------- */
+
+static void audit_window(struct audit *a)
+{
+    count_all(a);
+    for (uint64_t n = a->first; n < a->end; n++)
+        if (frame_lookup(MFN(n)))
+            compare(a, frame_lookup(MFN(n)));
+}
 
 unsigned frame_audit(void)
 {
@@ -247,10 +210,11 @@ unsigned frame_audit(void)
     for (; a.first < frame_table_end; a.first = a.end) {
         a.end = min_u64(a.first + room, frame_table_end);
         memset(a.counts, 0, PAGE_SIZE << order);
-        count_all(&a);
-        compare_all(&a);
+        audit_window(&a);
     }
-    check_page_counts(&a);
+    if (a.free != heap_free_frames())
+        report(&a, "%lu frames are free, the heap has %lu", a.free,
+               heap_free_frames());
     frames_free(a.counts, order);
     if (a.differences)
         log_error("audit: %u differences", a.differences);

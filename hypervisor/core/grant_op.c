@@ -74,7 +74,7 @@ static int slot_write(const struct vcpu *v, const struct slot *s,
 {
     struct pt_context c = {.tables = v->domain, .frames = owner};
 
-    return pt_write_entry(&c, s->table, s->index, PT_STORE, 0, entry, NULL)
+    return pt_write_entry(&c, s->table, s->index, PT_STORE, 0, entry)
                ? GNTST_general_error
                : GNTST_okay;
 }

@@ -36,20 +36,16 @@ hot_path void guest_walk(mfn_t root, uint64_t va, struct walk *out)
     mfn_t table = root;
 
     va = clamp_usable(va);
-    out->is_present = false;
     for (out->level = 4;; out->level--) {
         uint64_t *entries = arch_frame_ptr(table);
         uint64_t entry = pte_read(&entries[pt_index(va, out->level)]);
 
         out->table[out->level] = table;
         out->entry[out->level] = entry;
-        if (!(entry & PTE_PRESENT))
+        if (out->level == 1 || !(entry & PTE_PRESENT))
             return;
-        if (out->level == 1)
-            break;
         table = pte_frame(entry);
     }
-    out->is_present = true;
 }
 
 /*

@@ -34,8 +34,7 @@ enum walk_access { WALK_READ, WALK_WRITE };
  * level's entry down to the last one present.
  */
 struct walk {
-    unsigned level;    /* of the last entry read: 4 down to 1 */
-    bool is_present;   /* the L1 entry is there and present */
+    unsigned level;    /* of the last entry read: 1, or one not present */
     uint64_t entry[5]; /* by level, 1 to 4 */
     mfn_t table[5];    /* by level: the frame that holds entry[] */
 };

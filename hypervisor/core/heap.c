@@ -122,25 +122,9 @@ static unsigned order_at(uint64_t n, uint64_t frames)
     return order < HEAP_MAX_ORDER ? order : HEAP_MAX_ORDER;
 }
 
-/*
- * Gives RAM to the heap: `frames` frames that frame_lookup knows, at any
- * alignment, never to be given twice. Frame 0 and what lies beyond Mica's
- * reach is left out. For boot, but safe later as well.
- */
-void heap_add(mfn_t first, uint64_t frames)
+/* Puts frames in a row on lists, as large blocks as their numbers allow. */
+static void release_run(uint64_t n, uint64_t frames, uint32_t stamp)
 {
-    uint64_t n = first.n;
-    uint32_t stamp = flush_clock_read();
-
-    if (n == 0 && frames > 0) {
-        n++;
-        frames--;
-    }
-    if (n > LINK_MASK)
-        return;
-    frames = min_u64(frames, LINK_MASK + 1 - n);
-    for (uint64_t i = n; i < n + frames; i++)
-        frame_table[i] = (struct frame){.stamp = stamp, .owner = OWNER_NOBODY};
     while (frames > 0) {
         unsigned order = order_at(n, frames);
 
@@ -150,6 +134,20 @@ void heap_add(mfn_t first, uint64_t frames)
         n += 1ull << order;
         frames -= 1ull << order;
     }
+}
+
+/*
+ * Gives RAM to the heap: `frames` frames that frame_lookup knows, at any
+ * alignment, never to be given twice, and not frame 0: that ends lists. For
+ * boot, but safe later as well.
+ */
+void heap_add(mfn_t first, uint64_t frames)
+{
+    uint32_t stamp = flush_clock_read();
+
+    for (uint64_t n = first.n; n < first.n + frames; n++)
+        frame_table[n] = (struct frame){.stamp = stamp, .owner = OWNER_NOBODY};
+    release_run(first.n, frames, stamp);
 }
 
 /* Takes a block out of the highest zone below `zones`; 0 when there is none. */
@@ -230,37 +228,17 @@ static uint32_t reset_record(uint64_t n)
 }
 
 /*
- * Takes back 2^order frames from heap_alloc, or any aligned part of such a
- * block. No references may be left but the one they came with. Each
- * frame's `stamp` says when a translation of it may last have been in use.
+ * Takes back `frames` frames in a row from heap_alloc. No references may be
+ * left but the one each came with. Each frame's `stamp` says when a translation
+ * of it may last have been in use.
  */
-void heap_free(mfn_t first, unsigned order)
+void heap_free(mfn_t first, uint64_t frames)
 {
-    uint64_t n = first.n;
-    uint32_t stamp;
+    uint32_t stamp = frames ? frame_table[first.n].stamp : 0;
 
-    if (!n || n > LINK_MASK || order > HEAP_MAX_ORDER ||
-        (n & ((1ull << order) - 1)))
-        panic("heap: not a block: %#llx order %u", (unsigned long long)n,
-              order);
-    stamp = frame_table[n].stamp;
-    for (uint64_t i = 0; i < 1ull << order; i++)
-        stamp = newer_stamp(stamp, reset_record(n + i));
-    spin_lock(&buddy.lock);
-    release_block(n, order, stamp);
-    spin_unlock(&buddy.lock);
-}
-
-/* As heap_free for `frames` frames in a row, at any alignment. */
-void heap_free_run(mfn_t first, uint64_t frames)
-{
-    for (uint64_t n = first.n; frames > 0;) {
-        unsigned order = order_at(n, frames);
-
-        heap_free(MFN(n), order);
-        n += 1ull << order;
-        frames -= 1ull << order;
-    }
+    for (uint64_t n = first.n; n < first.n + frames; n++)
+        stamp = newer_stamp(stamp, reset_record(n));
+    release_run(first.n, frames, stamp);
 }
 
 /* The number of free frames, at some moment during the call. */
@@ -289,7 +267,7 @@ void *heap_zalloc(size_t size)
     first = heap_alloc(order, HEAP_ANY_ADDRESS);
     if (mfn_equal(first, MFN_INVALID))
         return NULL;
-    heap_free_run(mfn_add(first, frames), (1ull << order) - frames);
+    heap_free(mfn_add(first, frames), (1ull << order) - frames);
     return memset(arch_frame_ptr(first), 0, frames * PAGE_SIZE);
 }
 
@@ -297,17 +275,5 @@ void *heap_zalloc(size_t size)
 void heap_zfree(void *ptr, size_t size)
 {
     if (ptr)
-        heap_free_run(arch_frame_of(ptr), frames_for(size));
-}
-
-/* 2^order zeroed frames for Mica's own use; NULL when there are none. */
-void *frames_alloc(unsigned order)
-{
-    return heap_zalloc(PAGE_SIZE << order);
-}
-
-/* The way back for frames_alloc. */
-void frames_free(void *ptr, unsigned order)
-{
-    heap_zfree(ptr, PAGE_SIZE << order);
+        heap_free(arch_frame_of(ptr), frames_for(size));
 }

@@ -4,8 +4,6 @@
  * guest-chosen count asks hypercall_should_restart() after each step, leaves
  * its progress in the arguments, and returns hypercall_restart(). This works
  * the same inside a multicall, whose entry then takes up the new arguments.
- *
- * What is kept between calls is private to the pCPU; no locks.
  */
 #pragma once
 
@@ -39,12 +37,9 @@ long hypercall_dispatch(struct vcpu *v, uint64_t nr,
  */
 #define HC_GOES_ON (1ull << 62) /* flipped in the address */
 
-/* restart.c */
 bool hypercall_goes_on(struct hc_args *args);
 bool hypercall_should_restart(void);
 must_check long hypercall_restart(struct vcpu *v, unsigned nr,
                                   const struct hc_args *args);
-void hypercall_entry_begin(void);
-bool hypercall_entry_end(uint64_t *nr, struct hc_args *args);
 
 #define HC_ARG_VA(args, i) ((guest_va){(args)->a[i]})

@@ -59,7 +59,7 @@ static mfn_t extent_alloc(unsigned order, uint32_t mem_flags, uint64_t pfn)
         return first;
     memset(arch_frame_ptr(first), 0, PAGE_SIZE << order);
     for (uint64_t i = 0; i < 1ull << order; i++)
-        arch_m2p_set(mfn_add(first, i), pfn == PFN_INVALID.n ? pfn : pfn + i);
+        arch_m2p_set(mfn_add(first, i), pfn == PFN_INVALID ? pfn : pfn + i);
     return first;
 }
 
@@ -67,8 +67,8 @@ static mfn_t extent_alloc(unsigned order, uint32_t mem_flags, uint64_t pfn)
 static void extent_free(mfn_t first, unsigned order)
 {
     for (uint64_t i = 0; i < 1ull << order; i++)
-        arch_m2p_set(mfn_add(first, i), PFN_INVALID.n);
-    heap_free(first, order);
+        arch_m2p_set(mfn_add(first, i), PFN_INVALID);
+    heap_free(first, 1ull << order);
 }
 
 /* A request for some extents, checked. */
@@ -87,7 +87,7 @@ struct reservation {
 static int add_extent(const struct reservation *r, uint64_t index)
 {
     const struct xenmem_reservation_args *op = &r->op;
-    uint64_t pfn = PFN_INVALID.n;
+    uint64_t pfn = PFN_INVALID;
     int error = 0;
     mfn_t first;
 

@@ -8,8 +8,6 @@
 #include "core/log.h"
 #include "core/rangeset.h"
 
-#define L4_OWN_FIRST 256u
-#define L4_OWN_LAST 271u
 /* A step takes one present entry; passing over absent ones is quicker. */
 #define STEPS_PER_CHECK 32u
 #define ABSENT_PER_STEP 4u
@@ -45,11 +43,6 @@ static enum frame_type type_for(unsigned level)
     return (enum frame_type)(FRAME_L1 + level - 1);
 }
 
-static bool is_own_slot(unsigned level, unsigned index)
-{
-    return level == 4 && index >= L4_OWN_FIRST && index <= L4_OWN_LAST;
-}
-
 static uint64_t absent_limit; /* const after boot; pt_refuse_absent */
 
 void pt_refuse_absent(uint64_t end)
@@ -78,17 +71,6 @@ static bool should_stop(unsigned *steps, unsigned absent)
 }
 
 /* --- leaf entries -------------------------------------------------------- */
-
-/* A writable reference; a promotion left half-way does not stand against it. */
-static int get_writable(const struct pt_context *c, struct frame *f)
-{
-    int error = frame_get_writable(f);
-
-    if (error != -EBUSY || !is_partial(f) || c->frames != c->tables)
-        return error;
-    error = pt_settle(c->frames, f);
-    return error ? error : frame_get_writable(f);
-}
 
 static int get_io_leaf(const struct pt_context *c, uint64_t *entry)
 {
@@ -126,7 +108,13 @@ hot_path static int get_leaf(const struct pt_context *c, uint64_t *entry)
                       c->frames->id);
     if (!(*entry & PTE_WRITE))
         return 0;
-    error = get_writable(c, f);
+    error = frame_get_writable(f);
+    if (error == -EBUSY && c->frames == c->tables) {
+        /* A promotion left half-way does not stand against it. */
+        error = pt_settle(c->frames, f);
+        if (!error)
+            error = frame_get_writable(f);
+    }
     frame_put(f); /* the typed reference has its own */
     if (error && error != -ERESTART)
         return refuse(-EINVAL, "L1 entry %#lx: frame is of type %u", *entry,
@@ -134,7 +122,7 @@ hot_path static int get_leaf(const struct pt_context *c, uint64_t *entry)
     return error;
 }
 
-hot_path static void put_leaf(uint64_t entry)
+static inline void put_leaf(uint64_t entry)
 {
     struct frame *f;
 
@@ -213,15 +201,13 @@ static unsigned last_present(const struct frame *f, unsigned held)
     return held;
 }
 
-/* Drops what present entry `index` of partial table `f` holds. */
-static void put_entry(struct domain *d, struct frame *f, unsigned index)
+/* Drops what `entry`, number `index` of a table of `level`, holds. */
+static inline void put_entry(struct domain *d, unsigned level, unsigned index,
+                             uint64_t entry)
 {
-    unsigned level = level_of(f);
-    uint64_t entry = pte_read(&table_of(f)[index]);
-
     if (level == 1)
         put_leaf(entry);
-    else if (!is_own_slot(level, index))
+    else if (entry & PTE_PRESENT && !pt_is_own_slot(level, index))
         pt_put_table(d, frame_lookup(pte_frame(entry)));
 }
 
@@ -246,7 +232,9 @@ int pt_drain(struct domain *d)
 
         if (left) {
             f->progress = (uint16_t)((left - 1) | PROGRESS_QUEUED);
-            put_entry(d, f, left - 1); /* may put a child before f */
+            /* May put a child before f. */
+            put_entry(d, level_of(f), left - 1,
+                      pte_read(&table_of(f)[left - 1]));
         } else {
             finish_drain(d, f);
         }
@@ -268,9 +256,7 @@ unsigned pt_entries_held(const struct frame *f)
 {
     if (is_partial(f))
         return f->progress & PROGRESS_MASK;
-    return frame_used_type(f) >= FRAME_L1 && frame_used_type(f) <= FRAME_L4
-               ? PT_ENTRIES
-               : 0;
+    return frame_type_is_table(frame_used_type(f)) ? PT_ENTRIES : 0;
 }
 
 /* --- promotion ----------------------------------------------------------- */
@@ -283,10 +269,10 @@ struct promotion {
     unsigned steps;
 };
 
-static bool is_on_stack(const struct promotion *p, const struct frame *f)
+static bool is_on_stack(const struct promotion *p, mfn_t mfn)
 {
     for (unsigned i = 0; i < p->depth; i++)
-        if (p->stack[i] == f)
+        if (mfn_equal(frame_mfn(p->stack[i]), mfn))
             return true;
     return false;
 }
@@ -294,12 +280,10 @@ static bool is_on_stack(const struct promotion *p, const struct frame *f)
 /* Turns an unused frame into an empty-handed partial table. */
 static int make_partial(struct frame *f, unsigned level)
 {
-    int error = frame_type(f) == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
+    int error = frame_begin_change(f);
 
     if (error)
         return error;
-    if (frame_type(f) != FRAME_NONE)
-        arch_flush_since(f->stamp);
     f->progress = 0;
     if (level == 4)
         arch_l4_install_own_slots(table_of(f));
@@ -311,28 +295,38 @@ static int make_partial(struct frame *f, unsigned level)
  * Gets `f`, to which the caller has a general reference, as a table of
  * `level`: either it is one and gets a reference, or it goes on the stack.
  */
-static int enter_table(struct promotion *p, struct frame *f, unsigned level)
+static int enter_frame(struct promotion *p, struct frame *f, unsigned level)
 {
+    int error = frame_get_typed(f, type_for(level));
+
+    if (error != -EAGAIN)
+        return error;
+    if (is_on_stack(p, frame_mfn(f)))
+        return -EINVAL;
+    error = 0;
+    if (is_partial(f) &&
+        (f->progress & PROGRESS_QUEUED || frame_type(f) != type_for(level)))
+        error = pt_settle(p->d, f);
+    if (!error && !is_partial(f))
+        error = make_partial(f, level);
+    if (!error)
+        p->stack[p->depth++] = f;
+    return error;
+}
+
+static int enter_table(struct promotion *p, mfn_t mfn, unsigned level)
+{
+    struct frame *f = frame_get(mfn, p->d);
     int error;
 
-    if (is_on_stack(p, f))
-        return -EINVAL;
-    if (is_partial(f) &&
-        (f->progress & PROGRESS_QUEUED || frame_type(f) != type_for(level))) {
-        error = pt_settle(p->d, f);
-        if (error)
-            return error;
-    }
-    if (!is_partial(f)) {
-        error = frame_get_typed(f, type_for(level));
-        if (error != -EAGAIN)
-            return error;
-        error = make_partial(f, level);
-        if (error)
-            return error;
-    }
-    p->stack[p->depth++] = f;
-    return 0;
+    if (!f)
+        return refuse(-EINVAL, "frame %#lx is not d%u's", mfn.n, p->d->id);
+    error = enter_frame(p, f, level);
+    frame_put(f);
+    if (error && error != -ERESTART)
+        return refuse(-EINVAL, "frame %#lx, of type %u, as L%u table", mfn.n,
+                      frame_type(f), level);
+    return error;
 }
 
 /* The top of the stack is complete: its partial reference becomes typed. */
@@ -348,35 +342,15 @@ static void leave_table(struct promotion *p)
         p->stack[p->depth - 1]->progress++;
 }
 
-static int check_table_entry(uint64_t *entry)
+/* Takes entry *entry of a table of `level` above 1, none of Mica's own. */
+static int take_higher(struct promotion *p, unsigned level, uint64_t *entry)
 {
+    if (!(*entry & PTE_PRESENT))
+        return check_absent(*entry);
     if (*entry & ~TABLE_BITS)
         return refuse(-EINVAL, "table entry %#lx: bad bits", *entry);
     *entry |= PTE_USER;
-    return 0;
-}
-
-/* Enters the table that higher entry *entry names. */
-static int enter_entry(struct promotion *p, uint64_t *entry, unsigned level)
-{
-    unsigned depth = p->depth;
-    struct frame *f;
-    int error = check_table_entry(entry);
-
-    if (error)
-        return error;
-    f = frame_get(pte_frame(*entry), p->d);
-    if (!f)
-        return refuse(-EINVAL, "table entry %#lx: not d%u's frame", *entry,
-                      p->d->id);
-    error = enter_table(p, f, level - 1);
-    frame_put(f);
-    if (error && error != -ERESTART)
-        return refuse(-EINVAL, "table entry %#lx: frame is of type %u", *entry,
-                      frame_type(f));
-    if (!error && p->depth == depth)
-        p->stack[depth - 1]->progress++;
-    return error;
+    return enter_table(p, pte_frame(*entry), level - 1);
 }
 
 /*
@@ -385,12 +359,8 @@ static int enter_entry(struct promotion *p, uint64_t *entry, unsigned level)
  */
 static bool aims_at_stack(const struct promotion *p, uint64_t entry)
 {
-    if (!(entry & PTE_PRESENT) || !(entry & PTE_WRITE))
-        return false;
-    for (unsigned i = 0; i < p->depth; i++)
-        if (mfn_equal(frame_mfn(p->stack[i]), pte_frame(entry)))
-            return true;
-    return false;
+    return entry & PTE_PRESENT && entry & PTE_WRITE &&
+           is_on_stack(p, pte_frame(entry));
 }
 
 /* The first entry of `f` from `index` on that is not empty, or PT_ENTRIES. */
@@ -410,30 +380,26 @@ static unsigned next_used(const struct frame *f, unsigned index)
 /* Takes the next entry, one that is not empty, of the table on top. */
 static int take_entry(struct promotion *p)
 {
+    struct pt_context own = {p->d, p->d};
     struct frame *f = p->stack[p->depth - 1];
     unsigned level = level_of(f), index = f->progress;
     uint64_t *slot = &table_of(f)[index];
     uint64_t old = pte_read(slot), entry = old;
     int error = 0;
 
-    if (level == 1) {
-        struct pt_context own = {p->d, p->d};
-
-        if (aims_at_stack(p, entry))
-            return refuse(-EINVAL, "L1 entry %#lx: a writable table", entry);
+    if (level == 1 && aims_at_stack(p, entry))
+        error = refuse(-EINVAL, "L1 entry %#lx: a writable table", entry);
+    else if (level == 1)
         error = get_leaf(&own, &entry);
-        if (!error)
-            f->progress++;
-    } else if (!(entry & PTE_PRESENT) || is_own_slot(level, index)) {
-        error = entry & PTE_PRESENT ? 0 : check_absent(entry);
-        if (!error)
-            f->progress++;
-    } else {
-        error = enter_entry(p, &entry, level);
-    }
-    if (!error && entry != old)
+    else if (!pt_is_own_slot(level, index))
+        error = take_higher(p, level, &entry);
+    if (error)
+        return error;
+    if (entry != old)
         pte_write(slot, entry);
-    return error;
+    if (p->stack[p->depth - 1] == f) /* or a table of its own comes first */
+        f->progress++;
+    return 0;
 }
 
 /* Gives up: all that was begun is to be undone, now or when next in the way. */
@@ -445,55 +411,52 @@ static void abandon(struct promotion *p)
         return;
 }
 
+/* Validates the tables on the stack; as pt_get_table. */
+static int promote(struct promotion *p)
+{
+    int error = 0;
+
+    while (!error && p->depth) {
+        struct frame *f = p->stack[p->depth - 1];
+        unsigned index = f->progress;
+
+        f->progress = (uint16_t)next_used(f, index);
+        if (should_stop(&p->steps, f->progress - index))
+            return -ERESTART;
+        if (f->progress == PT_ENTRIES)
+            leave_table(p);
+        else
+            error = take_entry(p);
+    }
+    if (error && error != -ERESTART)
+        abandon(p);
+    return error;
+}
+
 int pt_get_table(struct domain *d, mfn_t mfn, unsigned level)
 {
     struct promotion p = {.d = d};
-    struct frame *f = frame_get(mfn, d);
-    int error;
+    int error = enter_table(&p, mfn, level);
 
-    if (!f)
-        return refuse(-EINVAL, "frame %#lx is not d%u's", mfn.n, d->id);
-    error = enter_table(&p, f, level);
-    frame_put(f);
-    while (!error && p.depth) {
-        unsigned index = p.stack[p.depth - 1]->progress;
-        unsigned next = next_used(p.stack[p.depth - 1], index);
-
-        p.stack[p.depth - 1]->progress = (uint16_t)next;
-        if (should_stop(&p.steps, next - index))
-            return -ERESTART;
-        if (next == PT_ENTRIES)
-            leave_table(&p);
-        else
-            error = take_entry(&p);
-    }
-    if (error && error != -ERESTART)
-        abandon(&p);
-    return error == -EBUSY ? refuse(-EINVAL, "frame %#lx is in use", mfn.n)
-                           : error;
+    return error ? error : promote(&p);
 }
 
 /* --- writes -------------------------------------------------------------- */
 
 /*
- * Stores `value` as pt_write_entry says. The lock keeps everything but the
- * processors' Accessed and Dirty bits away; *old is what was replaced.
+ * Stores `value` for *old as pt_write_entry says. The lock keeps everything but
+ * the processors' Accessed and Dirty bits away; *old is what was replaced.
  */
-static int swap_entry(uint64_t *slot, enum pt_write how, uint64_t expected,
-                      uint64_t value, uint64_t *old)
+static int swap_entry(uint64_t *slot, enum pt_write how, uint64_t value,
+                      uint64_t *old)
 {
-    uint64_t ad = PTE_ACCESSED | PTE_DIRTY;
-    uint64_t seen = pte_read(slot), new;
+    bool keeps_ad = how == PT_PRESERVE_AD && value & PTE_PRESENT;
+    uint64_t kept = keeps_ad ? PTE_ACCESSED | PTE_DIRTY : 0;
 
-    do {
-        new = value;
-        *old = seen;
-        if (how == PT_EXCHANGE && seen != expected)
+    while (!__atomic_compare_exchange_n(slot, old, value | (*old & kept), false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+        if (how == PT_EXCHANGE)
             return -EAGAIN;
-        if (how == PT_PRESERVE_AD && value & PTE_PRESENT)
-            new |= seen &ad;
-    } while (!__atomic_compare_exchange_n(slot, &seen, new, false,
-                                          __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
     return 0;
 }
 
@@ -519,8 +482,8 @@ static inline struct frame *same_frame(uint64_t old, uint64_t value)
  * goes without the reference. -EBUSY when that must be looked at more closely.
  */
 static int change_rights(const struct pt_context *c, uint64_t *slot,
-                         enum pt_write how, uint64_t expected, uint64_t value,
-                         uint64_t *old, struct frame *target)
+                         enum pt_write how, uint64_t value, uint64_t *old,
+                         struct frame *target)
 {
     uint64_t differs = (*old ^ value) & PTE_WRITE;
     int error;
@@ -528,95 +491,59 @@ static int change_rights(const struct pt_context *c, uint64_t *slot,
     if (differs && (frame_owner(target) != c->frames->id ||
                     (value & PTE_WRITE && !frame_upgrade(target))))
         return -EBUSY;
-    error =
-        swap_entry(slot, how, expected, (value | PTE_USER) & ~PTE_GLOBAL, old);
+    error = swap_entry(slot, how, (value | PTE_USER) & ~PTE_GLOBAL, old);
     /* The one of the two entries that is not there any more lets go. */
     if (differs & (error ? value : *old))
         frame_downgrade(target);
     return error;
 }
 
-/*
- * What getting the new entry's references settled may have been all that held
- * `f` in its type. Then its entries are not what they were.
- */
-static bool is_still(const struct frame *f, enum frame_type type)
+/* Takes what a new entry implies, and adjusts it as it will be stored. */
+static inline int get_entry(const struct pt_context *c, unsigned level,
+                            unsigned index, uint64_t *entry)
 {
-    return frame_used_type(f) == type;
-}
-
-hot_path static int write_leaf(const struct pt_context *c, struct frame *f,
-                               unsigned index, enum pt_write how,
-                               uint64_t expected, uint64_t value, uint64_t *old)
-{
-    uint64_t *slot = &table_of(f)[index];
-    struct frame *target = same_frame(*old, value);
+    struct promotion p;
     int error;
 
-    if (target) {
-        error = change_rights(c, slot, how, expected, value, old, target);
-        if (error != -EBUSY)
-            return error;
-    }
-    error = get_leaf(c, &value);
-    if (error)
-        return error;
-    if (is_still(f, FRAME_L1))
-        error = swap_entry(slot, how, expected, value, old);
-    else
-        error = -EINVAL;
-    put_leaf(error ? value : *old);
-    return error;
-}
-
-static int write_table_entry(const struct pt_context *c, struct frame *f,
-                             unsigned index, enum pt_write how,
-                             uint64_t expected, uint64_t value, uint64_t *old)
-{
-    struct domain *d = c->tables;
-    unsigned level = level_of(f);
-    uint64_t *slot = &table_of(f)[index];
-    uint64_t unwanted;
-    int error = 0;
-
-    if (is_own_slot(level, index))
+    if (level == 1)
+        return get_leaf(c, entry);
+    if (pt_is_own_slot(level, index))
         return refuse(-EINVAL, "L4 slot %u is Mica's", index);
-    if (value & PTE_PRESENT) {
-        error = check_table_entry(&value);
-        if (!error)
-            error = pt_get_table(d, pte_frame(value), level - 1);
-    } else {
-        error = check_absent(value);
-    }
-    if (error)
-        return error;
-    if (is_still(f, type_for(level)))
-        error = swap_entry(slot, how, expected, value, old);
-    else
-        error = -EINVAL;
-    if (!error && level == 4)
-        arch_l4_entry_changed(frame_mfn(f), index, value);
-    unwanted = error ? value : *old;
-    if (unwanted & PTE_PRESENT)
-        pt_put_table(d, frame_lookup(pte_frame(unwanted)));
-    return error;
+    p = (struct promotion){.d = c->tables};
+    error = take_higher(&p, level, entry);
+    return error ? error : promote(&p);
 }
 
 hot_path int pt_write_entry(const struct pt_context *c, struct frame *f,
                             unsigned index, enum pt_write how,
-                            uint64_t expected, uint64_t value, uint64_t *seen)
+                            uint64_t expected, uint64_t value)
 {
-    uint64_t old = pte_read(&table_of(f)[index]);
-    int error;
+    uint64_t *slot = &table_of(f)[index];
+    uint64_t old = pte_read(slot);
+    unsigned level = level_of(f);
+    struct frame *same = level == 1 ? same_frame(old, value) : NULL;
+    int error = -EBUSY;
 
-    ASSERT(frame_type(f) >= FRAME_L1 && frame_type(f) <= FRAME_L4);
+    ASSERT(frame_type_is_table(frame_type(f)));
     if (how == PT_EXCHANGE && old != expected)
-        error = -EAGAIN;
-    else if (level_of(f) > 1)
-        error = write_table_entry(c, f, index, how, expected, value, &old);
+        return -EAGAIN;
+    if (same)
+        error = change_rights(c, slot, how, value, &old, same);
+    if (error != -EBUSY)
+        return error;
+    error = get_entry(c, level, index, &value);
+    if (error)
+        return error;
+    /*
+     * What getting the new entry's references settled may have been all that
+     * held `f` in its type. Then its entries are not what they were.
+     */
+    if (frame_used_type(f) == type_for(level))
+        error = swap_entry(slot, how, value, &old);
     else
-        error = write_leaf(c, f, index, how, expected, value, &old);
-    if (seen)
-        *seen = old;
+        error = -EINVAL;
+    if (!error && level == 4)
+        arch_l4_entry_changed(frame_mfn(f), index, value);
+    put_entry(c->tables, level, index, error ? value : old);
     return error;
 }

@@ -47,6 +47,12 @@ must_check int pt_drain(struct domain *d);
 /* Leaves `f` either whole or plain: undoes a promotion left half-way. */
 must_check int pt_settle(struct domain *d, struct frame *f);
 
+/* Whether entry `index` of a table of `level` is Mica's, as it is in any. */
+static inline bool pt_is_own_slot(unsigned level, unsigned index)
+{
+    return level == 4 && index >= 256 && index <= 271;
+}
+
 /* How many of the entries of `f`, from the first on, hold references. */
 unsigned pt_entries_held(const struct frame *f);
 
@@ -58,11 +64,9 @@ enum pt_write {
 
 /*
  * Writes entry `index` of table `f`, whose level its type says, with all the
- * references that implies. `seen`, unless NULL, gets the entry as it was
- * just before, or with -EAGAIN as it is. -EINVAL, -EPERM and the like leave
- * it untouched; so does -ERESTART.
+ * references that implies. -EINVAL, -EPERM and the like leave it untouched; so
+ * does -ERESTART.
  */
 must_check int pt_write_entry(const struct pt_context *c, struct frame *f,
                               unsigned index, enum pt_write how,
-                              uint64_t expected, uint64_t value,
-                              uint64_t *seen);
+                              uint64_t expected, uint64_t value);

@@ -1,30 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How long hypercalls make way (hypercall.h). A call on its own is issued
- * again by the vCPU itself; an entry of a multicall hands its arguments to
- * multicall.c, which keeps them in the guest's list.
+ * again by the vCPU itself; of an entry of a multicall the new arguments go
+ * into that entry.
  */
 #include "core/hypercall.h"
 
 #include "core/arch.h"
 #include "core/guest_copy.h"
 #include "core/pcpu.h"
+#include "core/vcpu.h"
+#include "hypercall_abi/multicall.h"
 
 /* How long a call may keep the pCPU from interrupts and other vCPUs. */
 #define CALL_BUDGET (500 * NSEC_PER_US)
-
-/* The multicall entry that runs on a pCPU. */
-static struct entry {
-    bool is_active;
-    bool is_restarted;
-    unsigned nr;         /* if is_restarted: the call with which */
-    struct hc_args args; /* and the arguments with which it goes on */
-} entries[MAX_PCPUS];
-
-static struct entry *this_entry(void)
-{
-    return &entries[this_pcpu()->id];
-}
 
 /*
  * Whether a long call should make way now. A caller has got at least one step
@@ -50,12 +39,13 @@ bool hypercall_should_restart(void)
  */
 long hypercall_restart(struct vcpu *v, unsigned nr, const struct hc_args *args)
 {
-    struct entry *entry = this_entry();
+    struct vcpu *caller =
+        current_vcpu(); /* `v` may be whom the call is about */
 
-    if (entry->is_active) {
-        entry->is_restarted = true;
-        entry->nr = nr;
-        entry->args = *args;
+    if (caller->entry) {
+        caller->entry->op = nr;
+        memcpy(caller->entry->args, args->a, sizeof(args->a));
+        caller->entry = NULL;
     } else {
         arch_hypercall_restart(v, nr, args);
     }
@@ -75,29 +65,4 @@ bool hypercall_goes_on(struct hc_args *args)
         return false;
     args->a[0] = plain;
     return true;
-}
-
-/* The call that follows, until hypercall_entry_end, is a multicall's entry. */
-void hypercall_entry_begin(void)
-{
-    struct entry *entry = this_entry();
-
-    entry->is_active = true;
-    entry->is_restarted = false;
-}
-
-/*
- * Ends hypercall_entry_begin. Whether the call wants to be restarted: *nr and
- * *args then are what it goes on with, and its result means nothing.
- */
-bool hypercall_entry_end(uint64_t *nr, struct hc_args *args)
-{
-    struct entry *entry = this_entry();
-
-    entry->is_active = false;
-    if (entry->is_restarted) {
-        *nr = entry->nr;
-        *args = entry->args;
-    }
-    return entry->is_restarted;
 }

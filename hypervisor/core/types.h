@@ -25,15 +25,9 @@ typedef struct {
     uint64_t n;
 } mfn_t;
 
-/* A guest's own number for one of its pages ("pseudo-physical"). */
-typedef struct {
-    uint64_t n;
-} pfn_t;
-
 #define MFN(number) ((mfn_t){(number)})
-#define PFN(number) ((pfn_t){(number)})
 #define MFN_INVALID MFN(~0ull)
-#define PFN_INVALID PFN(~0ull)
+#define PFN_INVALID (~0ull) /* in the M2P: no page of a guest's */
 
 /* Nanoseconds since Mica started. */
 typedef uint64_t nsec_t;

@@ -23,6 +23,7 @@
 
 struct arch_vcpu;
 struct domain;
+struct multicall_entry;
 
 enum vcpu_state {
     VCPU_DOWN,     /* not brought up, or taken down by the guest */
@@ -86,6 +87,8 @@ struct vcpu {
     /* how busy it keeps Mica, for the tools; they only grow */
     uint64_t hypercalls; /* atomic: its own to count */
     uint64_t events;     /* atomic */
+
+    struct multicall_entry *entry; /* its own: that runs, and isn't cut short */
 
     /* page tables: guarded by the domain's page-table lock */
     mfn_t kernel_root; /* typed L4; MFN_INVALID before the first */

@@ -37,8 +37,8 @@ static void load_idle_root(void)
 {
     struct cpu *c = this_cpu();
 
-    write_cr3(idle_cr3());
-    c->constants->full_cr3 = idle_cr3();
+    write_cr3(virt_to_phys(idle_l4));
+    c->constants->full_cr3 = virt_to_phys(idle_l4);
     c->loaded_root = MFN_INVALID;
     __atomic_store_n(&c->core->clean, true, __ATOMIC_SEQ_CST);
 }

@@ -179,7 +179,7 @@ static void fill_constants(struct cpu *c)
         .entry_syscall = (uint64_t)entry_syscall,
         .entry_sysenter = (uint64_t)entry_sysenter,
         .entry_trap = (uint64_t)entry_trap,
-        .full_cr3 = idle_cr3(),
+        .full_cr3 = virt_to_phys(idle_l4),
         .exception_stack = (uint64_t)info,
         .refill_returns = !cpu_features()->smep, /* which the guest filled */
     };

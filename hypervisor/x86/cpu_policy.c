@@ -3,19 +3,19 @@
 #include "x86/cpuid_policy.h"
 
 #include "core/arch.h"
+#include "core/frame.h"
 #include "core/machine.h"
 
 #include "x86/apic.h"
 #include "x86/cpu_features.h"
 #include "x86/fpu.h"
-#include "x86/paging.h"
 #include "x86/time.h"
 #include "x86/topology.h"
 
 /* The bits of the highest machine address. */
 static unsigned address_width(void)
 {
-    uint64_t last = ((ram_end_frame() << PAGE_SHIFT) - 1) | 1;
+    uint64_t last = ((frame_table_end << PAGE_SHIFT) - 1) | 1;
 
     return 64 - (unsigned)__builtin_clzll(last);
 }

@@ -60,12 +60,10 @@ static int validate(struct frame *f)
 /* Gives `f`, which has none, the type of a descriptor table. */
 static int make_table(struct frame *f)
 {
-    int error = frame_type(f) == FRAME_SHARED ? -EBUSY : frame_begin_change(f);
+    int error = frame_begin_change(f);
 
     if (error)
         return error;
-    if (frame_type(f) != FRAME_NONE)
-        arch_flush_since(f->stamp);
     error = validate(f);
     if (error)
         frame_end_change(f, FRAME_NONE, 0);

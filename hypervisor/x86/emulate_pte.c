@@ -11,51 +11,37 @@
 #include "x86/pte_store.h"
 #include "x86/vcpu.h"
 
-struct entry_place {
-    struct domain *domain;
-    struct frame *table;
-    unsigned index;
-};
-
-static int update_entry(void *context, uint64_t expected, uint64_t value,
-                        uint64_t *seen)
-{
-    const struct entry_place *p = context;
-    const struct pt_context c = {p->domain, p->domain};
-
-    return pt_write_entry(&c, p->table, p->index, PT_EXCHANGE, expected, value,
-                          seen);
-}
-
 /*
  * The store itself, under the domain's page-table lock, which keeps the walk
- * and the table's type as they are.
+ * and the table's type as they are. -EAGAIN when the entry does not stay as
+ * it is: processors set their bits in it.
  */
 static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i)
 {
-    uint64_t va = i->address;
-    struct entry_place place = {v->domain, NULL, va / 8 % PT_ENTRIES};
-    struct pte_target target = {
-        .byte = va & 7,
-        .update = update_entry,
-        .context = &place,
-    };
+    const struct pt_context own = {v->domain, v->domain};
+    unsigned index = i->address / 8 % PT_ENTRIES;
+    struct pte_store s;
+    uint64_t entry;
     struct frame *f;
     struct walk w;
-    mfn_t mfn;
+    int error = 0;
 
-    guest_walk(v->kernel_root, va, &w);
-    if (!w.is_present || !(w.entry[4] & w.entry[3] & w.entry[2] & PTE_WRITE))
+    guest_walk(v->kernel_root, i->address, &w);
+    if (!(w.entry[w.level] & PTE_PRESENT) ||
+        !(w.entry[4] & w.entry[3] & w.entry[2] & PTE_WRITE))
         return -EFAULT;
     if (w.entry[1] & PTE_WRITE)
         return -EAGAIN; /* another vCPU has made it writable meanwhile */
-    mfn = pte_frame(w.entry[1]);
-    f = frame_lookup(mfn);
+    f = frame_lookup(pte_frame(w.entry[1]));
     if (!f || frame_owner(f) != v->domain->id || frame_used_type(f) != FRAME_L1)
         return -EFAULT;
-    place.table = f;
-    target.entry = pte_read((uint64_t *)arch_frame_ptr(mfn) + place.index);
-    return pte_store(i, r, insn_operand_read(i, r), &target);
+    entry = pte_read((uint64_t *)arch_frame_ptr(frame_mfn(f)) + index);
+    s = pte_store(i, r, entry, i->address & 7);
+    if (s.entry != entry)
+        error = pt_write_entry(&own, f, index, PT_EXCHANGE, entry, s.entry);
+    if (!error)
+        pte_store_commit(i, r, &s);
+    return error;
 }
 
 /*

@@ -89,8 +89,8 @@ void arch_flush_vcpus(struct domain *d, const uint64_t *vcpus)
 {
     uint64_t asked[BITMAP_WORDS(MAX_PCPUS)] = {0};
 
-    for (unsigned i = bitmap_next(vcpus, d->max_vcpus, 0); i < d->max_vcpus;
-         i = bitmap_next(vcpus, d->max_vcpus, i + 1)) {
+    bitmap_for_each(i, vcpus, d->max_vcpus)
+    {
         struct vcpu *v = domain_vcpu(d, i);
         unsigned on =
             v ? __atomic_load_n(&v->loaded_on, __ATOMIC_SEQ_CST) : NO_PCPU;

@@ -12,23 +12,18 @@
 #include "core/log.h"
 #include "x86/cpu.h"
 #include "x86/insn.h"
-#include "x86/machine_early.h"
+#include "x86/memory_map.h"
 #include "x86/memory_layout.h"
 
-#define MAX_BOOT_RANGES 256
 #define BOOT_MAP_END (4ull << 30)
 #define LOW_MEMORY_END (1ull << 20)
 #define SIZE_2M (1ull << 21)
 #define SIZE_1G (1ull << 30)
-#define FRAMES_PER_MIB 256
-#define MAX_RAM_BYTES (RAM_END - RAM_BASE)
+#define FIXMAP_SIZE (SIZE_1G * 64)
 
 uint64_t idle_l4[PT_ENTRIES] __attribute__((aligned(4096)));
 
-static struct memory_range boot_free[MAX_BOOT_RANGES];
-static unsigned boot_free_count;
-static bool heap_is_up;
-static uint64_t ram_frames_end;
+static struct memory_map boot_map; /* RAM that is free, until the heap stands */
 static bool has_1g_pages;
 static uint64_t fixmap_next = FIXMAP_BASE;
 
@@ -57,56 +52,33 @@ mfn_t arch_frame_of(const void *ptr)
     return MFN(virt_to_phys(ptr) >> PAGE_SHIFT);
 }
 
-uint64_t idle_cr3(void)
+/* What of a range of RAM Mica uses: whole pages, none in the first MiB. */
+static struct memory_range usable(const struct memory_range *r)
 {
-    return virt_to_phys(idle_l4);
+    uint64_t start = align_up(max_u64(r->start, LOW_MEMORY_END), PAGE_SIZE);
+    uint64_t end = min_u64(r->end & PAGE_MASK, RAM_END - RAM_BASE);
+
+    return (struct memory_range){min_u64(start, end), end};
 }
 
-uint64_t ram_end_frame(void)
-{
-    return ram_frames_end;
-}
-
-/* Cuts [start, end) out of the ranges that are still free. */
 static void boot_reserve(uint64_t start, uint64_t end)
 {
     start &= PAGE_MASK;
     end = align_up(end, PAGE_SIZE);
-    for (unsigned i = 0; i < boot_free_count; i++) {
-        struct memory_range *r = &boot_free[i];
-
-        if (end <= r->start || start >= r->end)
-            continue;
-        if (start > r->start && end < r->end) {
-            if (boot_free_count == MAX_BOOT_RANGES)
-                panic("memory map: more than %u ranges", MAX_BOOT_RANGES);
-            memmove(r + 1, r, (boot_free_count - i) * sizeof(*r));
-            boot_free_count++;
-            r[0].end = start;
-            r[1].start = end;
-        } else if (start > r->start) {
-            r->end = start;
-        } else {
-            r->start = end < r->end ? end : r->end;
-        }
-    }
+    if (memory_map_add(&boot_map, start, end - start, MEMORY_RESERVED))
+        panic("memory map: more than %u ranges", MEMORY_MAP_RANGES);
 }
 
-/* `size` bytes, page aligned, zeroed, below `limit`; panics without memory. */
-static uint64_t boot_alloc_below(uint64_t size, uint64_t limit)
+/* `size` bytes below `limit`, 4 KiB or 2 MiB; panics without memory. */
+static uint64_t boot_alloc(uint64_t size, uint64_t limit)
 {
-    uint64_t alignment = size >= SIZE_2M ? SIZE_2M : PAGE_SIZE;
+    for (unsigned i = boot_map.count; i-- > 0;) {
+        const struct memory_map_range *r = &boot_map.ranges[i];
+        uint64_t start = (min_u64(r->end, limit) - size) & ~(size - 1);
 
-    size = align_up(size, PAGE_SIZE);
-    for (unsigned i = boot_free_count; i-- > 0;) {
-        struct memory_range *r = &boot_free[i];
-        uint64_t end = min_u64(r->end, limit);
-        uint64_t start = (end - size) & ~(alignment - 1);
-
-        if (r->start >= end || end - r->start < size || start < r->start)
+        if (r->type != MEMORY_RAM || start < r->start || start >= r->end)
             continue;
         boot_reserve(start, start + size);
-        memset(phys_to_virt(start), 0, size);
         return start;
     }
     panic("out of memory at start: no %lu KiB below %#lx", size >> 10, limit);
@@ -114,14 +86,12 @@ static uint64_t boot_alloc_below(uint64_t size, uint64_t limit)
 
 static uint64_t *table_alloc(void)
 {
-    void *table;
+    void *table = frames_alloc(0);
 
-    if (!heap_is_up)
-        return phys_to_virt(boot_alloc_below(PAGE_SIZE, BOOT_MAP_END));
-    table = frames_alloc(0);
-    if (!table)
-        panic("out of memory for Mica's own page tables");
-    return table;
+    if (table)
+        return table;
+    table = phys_to_virt(boot_alloc(PAGE_SIZE, BOOT_MAP_END));
+    return memset(table, 0, PAGE_SIZE);
 }
 
 /* The entry for `va` in its table of `level`, made down from idle_l4. */
@@ -147,30 +117,15 @@ uint64_t *own_l1_table(uint64_t va)
     return (uint64_t *)((uint64_t)own_entry(va, 1) & PAGE_MASK);
 }
 
-static bool page_fits(uint64_t va, uint64_t physical, uint64_t left,
-                      uint64_t page)
-{
-    return !((va | physical) & (page - 1)) && left >= page;
-}
-
 void map_own(uint64_t va, uint64_t physical, uint64_t size, uint64_t flags)
 {
-    uint64_t end = va + size;
+    for (uint64_t page; size; va += page, physical += page, size -= page) {
+        unsigned level = has_1g_pages ? 4 : 3;
 
-    while (va < end) {
-        uint64_t page = PAGE_SIZE;
-
-        if (has_1g_pages && page_fits(va, physical, end - va, SIZE_1G)) {
-            page = SIZE_1G;
-            *own_entry(va, 3) = physical | flags | PTE_LARGE;
-        } else if (page_fits(va, physical, end - va, SIZE_2M)) {
-            page = SIZE_2M;
-            *own_entry(va, 2) = physical | flags | PTE_LARGE;
-        } else {
-            *own_entry(va, 1) = physical | flags;
-        }
-        va += page;
-        physical += page;
+        do
+            page = PAGE_SIZE << 9 * (--level - 1);
+        while (level > 1 && ((va | physical) & (page - 1) || size < page));
+        *own_entry(va, level) = physical | flags | (level > 1 ? PTE_LARGE : 0);
     }
 }
 
@@ -180,11 +135,9 @@ static void map_image(void)
     uint64_t va = (uint64_t)text_start & PAGE_MASK;
 
     for (; va < (uint64_t)image_end; va += PAGE_SIZE) {
-        bool is_text = va < (uint64_t)text_end;
-        bool is_init = va >= (uint64_t)init_start && va < (uint64_t)init_end;
-        uint64_t flags = is_text ? OWN_RX : OWN_RW;
+        uint64_t flags = va < (uint64_t)text_end ? OWN_RX : OWN_RW;
 
-        if (is_init)
+        if (va >= (uint64_t)init_start && va < (uint64_t)init_end)
             flags &= ~PTE_NX;
         if (va != (uint64_t)boot_stack_guard)
             *own_entry(va, 1) = (va - IMAGE_BASE) | flags;
@@ -193,86 +146,60 @@ static void map_image(void)
 
 static void map_ram(const struct memory_range *ram, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t start = align_up(ram[i].start, PAGE_SIZE);
-        uint64_t end = ram[i].end & PAGE_MASK;
-
-        if (start < end)
-            map_own(RAM_BASE + start, start, end - start, OWN_RW);
-    }
     map_own(RAM_BASE, 0, LOW_MEMORY_END, OWN_RW);
+    for (unsigned i = 0; i < count; i++) {
+        struct memory_range r = usable(&ram[i]);
+
+        map_own(RAM_BASE + r.start, r.start, r.end - r.start, OWN_RW);
+    }
 }
 
 /* --- frame table and machine-to-physical table --------------------------- */
 
-/* A table of Mica's with a record for each frame of RAM, and for holes. */
-struct frame_records {
-    uint64_t base;        /* Mica's address, writable */
-    uint64_t guest_base;  /* a read-only view for guests, or 0 */
-    unsigned record_size; /* bytes: 8 or 16 */
-    const void *no_ram;   /* 16 bytes of records that say so */
-};
-
-static void fill_records(const struct frame_records *t, uint64_t physical,
-                         uint64_t size)
+/* Memory full of records that say `no_ram`, of which that is 16 bytes. */
+static uint64_t alloc_records(const void *no_ram, uint64_t size)
 {
+    uint64_t physical = boot_alloc(size, UINT64_MAX);
     char *records = phys_to_virt(physical);
 
     for (uint64_t i = 0; i < size; i += 16)
-        memcpy(records + i, t->no_ram, 16);
+        memcpy(records + i, no_ram, 16);
+    return physical;
 }
 
-/* Backs the records of frames [first, end): whole pages of records. */
-static void back_records(const struct frame_records *t, uint64_t first,
-                         uint64_t end)
+static bool is_hole(uint64_t start, uint64_t end)
 {
-    uint64_t per_page = PAGE_SIZE / t->record_size;
-    uint64_t va = (first / per_page) * PAGE_SIZE;
-    uint64_t stop = align_up(end, per_page) / per_page * PAGE_SIZE;
-
-    while (va < stop) {
-        uint64_t size = min_u64(SIZE_2M - (va & (SIZE_2M - 1)), stop - va);
-        uint64_t physical;
-
-        if (*own_entry(t->base + va, 3) & PTE_PRESENT &&
-            *own_entry(t->base + va, 2) & PTE_PRESENT)
-            size = PAGE_SIZE;
-        if (size == PAGE_SIZE && *own_entry(t->base + va, 1) & PTE_PRESENT) {
-            va += size;
-            continue;
-        }
-        physical = boot_alloc_below(size, UINT64_MAX);
-        fill_records(t, physical, size);
-        map_own(t->base + va, physical, size, OWN_RW);
-        if (t->guest_base)
-            map_own(t->guest_base + va, physical, size, OWN_RO | PTE_USER);
-        va += size;
-    }
+    for (unsigned i = 0; i < boot_map.count; i++)
+        if (boot_map.ranges[i].start < end && boot_map.ranges[i].end > start)
+            return false;
+    return true;
 }
 
 /*
- * Maps one page of empty records wherever the table at `base` has none, with
- * a table or two for all.
+ * Backs a table with a record for each frame, 2 MiB of records at a time: to
+ * be written at `base`, and read at `view`, with `view_flags`. There the holes
+ * show: the records of frames none of which is RAM are one page, by one table.
  */
-static void back_holes(const struct frame_records *t, uint64_t base,
-                       uint64_t flags)
+static void build_records(uint64_t base, uint64_t view, uint64_t view_flags,
+                          unsigned record_size, const void *no_ram)
 {
-    uint64_t size = align_up(ram_frames_end * t->record_size, PAGE_SIZE);
-    uint64_t page = boot_alloc_below(PAGE_SIZE, UINT64_MAX);
+    uint64_t hole = alloc_records(no_ram, PAGE_SIZE) | view_flags;
+    uint64_t ram_per_byte = PAGE_SIZE / record_size;
     uint64_t *l1 = table_alloc();
 
-    fill_records(t, page, PAGE_SIZE);
     for (unsigned i = 0; i < PT_ENTRIES; i++)
-        l1[i] = page | flags;
-    for (uint64_t va = base; va < base + size;) {
-        uint64_t *l2 = own_entry(va, 2);
-        bool is_hole = !(*l2 & PTE_PRESENT);
+        l1[i] = hole;
+    for (uint64_t at = 0; at < frame_table_end * record_size; at += SIZE_2M) {
+        uint64_t physical;
 
-        if (is_hole)
-            *l2 = virt_to_phys(l1) | PTE_ACCESSED | (flags & ~PTE_NX);
-        else if (!(*l2 & PTE_LARGE) && !(*own_entry(va, 1) & PTE_PRESENT))
-            *own_entry(va, 1) = page | flags;
-        va += is_hole || *l2 & PTE_LARGE ? SIZE_2M : PAGE_SIZE;
+        if (is_hole(at * ram_per_byte, (at + SIZE_2M) * ram_per_byte)) {
+            *own_entry(view + at, 2) =
+                virt_to_phys(l1) | (view_flags & ~PTE_NX);
+            continue;
+        }
+        physical = alloc_records(no_ram, SIZE_2M);
+        map_own(view + at, physical, SIZE_2M, view_flags);
+        map_own(base + at, physical, SIZE_2M, OWN_RW);
     }
 }
 
@@ -283,30 +210,20 @@ void arch_m2p_set(mfn_t mfn, uint64_t pfn)
 
 static void build_frame_tables(const struct memory_range *ram, unsigned count)
 {
-    static const struct frame no_ram = FRAME_NO_RAM;
-    static const uint64_t no_pfns[] = {~0ull, ~0ull};
-    static const struct frame_records frames = {.base = FRAME_TABLE_BASE,
-                                                .record_size = sizeof(no_ram),
-                                                .no_ram = &no_ram};
-    static const struct frame_records m2p = {.base = M2P_BASE,
-                                             .guest_base = M2P_GUEST_BASE,
-                                             .record_size = 8,
-                                             .no_ram = no_pfns};
+    static const struct frame no_ram = {.owner = OWNER_IO};
+    static const uint64_t no_pfns[] = {PFN_INVALID, PFN_INVALID};
 
+    build_records(FRAME_TABLE_BASE, FRAME_TABLE_BASE, OWN_RO, sizeof(no_ram),
+                  &no_ram);
+    build_records(M2P_BASE, M2P_GUEST_BASE, OWN_RO | PTE_USER, sizeof(*no_pfns),
+                  no_pfns);
+    frame_table = (struct frame *)FRAME_TABLE_BASE;
     for (unsigned i = 0; i < count; i++) {
-        uint64_t first = max_u64(ram[i].start, LOW_MEMORY_END) >> PAGE_SHIFT;
-        uint64_t end = ram[i].end >> PAGE_SHIFT;
+        struct memory_range r = usable(&ram[i]);
 
-        if (first >= end)
-            continue;
-        back_records(&frames, first, end);
-        back_records(&m2p, first, end);
-        for (uint64_t n = first; n < end; n++)
-            ((struct frame *)FRAME_TABLE_BASE)[n] = (struct frame)FRAME_OWN_RAM;
+        for (uint64_t at = r.start; at < r.end; at += PAGE_SIZE)
+            frame_table[at >> PAGE_SHIFT] = FRAME_OWN_RAM;
     }
-    back_holes(&m2p, M2P_GUEST_BASE, OWN_RO | PTE_USER);
-    back_holes(&frames, FRAME_TABLE_BASE, OWN_RO);
-    frame_table_init((struct frame *)FRAME_TABLE_BASE, ram_frames_end);
 }
 
 /* --- the order of things ------------------------------------------------- */
@@ -315,20 +232,30 @@ static void find_free_memory(const struct memory_range *ram, unsigned ram_count,
                              const struct memory_range *busy,
                              unsigned busy_count)
 {
-    for (unsigned i = 0; i < ram_count && i < MAX_BOOT_RANGES / 2; i++) {
-        uint64_t start = align_up(ram[i].start, PAGE_SIZE);
-        uint64_t end = min_u64(ram[i].end & PAGE_MASK, MAX_RAM_BYTES);
+    for (unsigned i = 0; i < ram_count; i++) {
+        struct memory_range r = usable(&ram[i]);
 
-        if (start < end)
-            boot_free[boot_free_count++] = (struct memory_range){start, end};
-        if (end > ram_frames_end << PAGE_SHIFT)
-            ram_frames_end = end >> PAGE_SHIFT;
+        boot_map.ranges[i] =
+            (struct memory_map_range){r.start, r.end, MEMORY_RAM};
+        frame_table_end = r.end >> PAGE_SHIFT;
     }
-    boot_reserve(0, LOW_MEMORY_END);
+    boot_map.count = ram_count;
     boot_reserve((uint64_t)text_start - IMAGE_BASE - SIZE_2M,
                  (uint64_t)image_end - IMAGE_BASE);
     for (unsigned i = 0; i < busy_count; i++)
         boot_reserve(busy[i].start, busy[i].end);
+}
+
+static void fill_heap(void)
+{
+    for (unsigned i = 0; i < boot_map.count; i++) {
+        const struct memory_map_range *r = &boot_map.ranges[i];
+
+        if (r->type == MEMORY_RAM)
+            heap_add(MFN(r->start >> PAGE_SHIFT),
+                     (r->end - r->start) >> PAGE_SHIFT);
+    }
+    boot_map.count = 0;
 }
 
 void paging_init(const struct memory_range *ram, unsigned ram_count,
@@ -341,14 +268,9 @@ void paging_init(const struct memory_range *ram, unsigned ram_count,
     map_image();
     map_ram(ram, ram_count);
     idle_l4[0] = *(uint64_t *)phys_to_virt(read_cr3() & PAGE_MASK);
-    write_cr3(idle_cr3());
-
+    write_cr3(virt_to_phys(idle_l4));
     build_frame_tables(ram, ram_count);
-    for (unsigned i = 0; i < boot_free_count; i++)
-        if (boot_free[i].start < boot_free[i].end)
-            heap_add(MFN(boot_free[i].start >> PAGE_SHIFT),
-                     (boot_free[i].end - boot_free[i].start) >> PAGE_SHIFT);
-    heap_is_up = true;
+    fill_heap();
 }
 
 void paging_drop_identity(void)
@@ -384,11 +306,10 @@ static uint64_t map_fixed(uint64_t physical, size_t size, uint64_t flags)
     uint64_t length = align_up(physical + size, PAGE_SIZE) - start;
     uint64_t va = fixmap_next;
 
-    if (length > SIZE_1G || fixmap_next + length > FIXMAP_BASE + SIZE_1G * 64)
+    if (length > SIZE_1G || va + length > FIXMAP_BASE + FIXMAP_SIZE)
         panic("no room to map device memory at %#lx", physical);
     fixmap_next += length + PAGE_SIZE;
-    for (uint64_t done = 0; done < length; done += PAGE_SIZE)
-        *own_entry(va + done, 1) = (start + done) | flags;
+    map_own(va, start, length, flags);
     return va + (physical - start);
 }
 

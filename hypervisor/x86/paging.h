@@ -10,6 +10,7 @@
 #include "core/pte.h"
 #include "core/dom0_build.h"
 #include "core/types.h"
+#include "x86/machine_early.h"
 
 #define OWN_RW (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
 #define OWN_RO (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
@@ -44,8 +45,4 @@ void *stack_alloc(void);
 /* The L1 table that covers `va`, made if it is missing. */
 uint64_t *own_l1_table(uint64_t va);
 
-/* The first frame number beyond all RAM. */
-uint64_t ram_end_frame(void);
-
 extern uint64_t idle_l4[PT_ENTRIES];
-uint64_t idle_cr3(void);

@@ -135,7 +135,7 @@ static bool is_table(const struct frame *f)
     enum frame_type type = frame_type(f);
 
     return type >= FRAME_L1 && type <= FRAME_SEGDESC &&
-           (frame_is_in_use(f) || f->state & FRAME_PARTIAL);
+           (frame_type_count(f->state) || f->state & FRAME_PARTIAL);
 }
 
 static void check_cached(const struct cached *c)
@@ -467,7 +467,8 @@ static void step_emulate(void)
     if (!guest_va_is_usable(va))
         return;
     guest_walk(g->v->kernel_root, va, &w);
-    f = w.is_present ? frame_lookup(pte_frame(w.entry[1])) : NULL;
+    f = w.entry[w.level] & PTE_PRESENT ? frame_lookup(pte_frame(w.entry[1]))
+                                       : NULL;
     if (!f || frame_owner(f) != g->d->id || frame_used_type(f) != FRAME_L1 ||
         is_lifeline(frame_mfn(f), index))
         return;
@@ -476,8 +477,7 @@ static void step_emulate(void)
     seen = mmu_page(g, 0)[0]; /* whatever */
     if (how < 224)
         seen = ((uint64_t *)arch_frame_ptr(frame_mfn(f)))[index];
-    error =
-        pt_write_entry(&c, f, index, PT_EXCHANGE, seen, choose_entry(), &seen);
+    error = pt_write_entry(&c, f, index, PT_EXCHANGE, seen, choose_entry());
     spin_unlock(&g->d->pt_lock);
     fake.slow_at = 0;
     (void)error;

@@ -45,10 +45,11 @@ void fake_boot(unsigned cpus)
     for (unsigned i = 0; i < cpus; i++)
         pcpu_init(i);
     for (unsigned n = 0; n < FAKE_FIRST_FRAME; n++)
-        records[n] = (struct frame)FRAME_NO_RAM;
+        records[n] = FRAME_NO_RAM;
     for (unsigned n = FAKE_FIRST_FRAME; n < TABLE_END; n++)
-        records[n] = (struct frame)FRAME_OWN_RAM;
-    frame_table_init(records, TABLE_END);
+        records[n] = FRAME_OWN_RAM;
+    frame_table = records;
+    frame_table_end = TABLE_END;
     heap_add(MFN(FAKE_FIRST_FRAME), FAKE_FRAMES);
     for (unsigned i = 0; i < cpus; i++) {
         pcpus[i].entered_at = fake.now;
@@ -200,8 +201,7 @@ void arch_flush_page_local(uint64_t va)
 
 void arch_flush_vcpus(struct domain *d, const uint64_t *vcpus)
 {
-    (void)d;
-    fake.vcpus_flushed = vcpus[0];
+    fake.vcpus_flushed = vcpus[0] & ((1ull << d->max_vcpus) - 1);
 }
 
 void arch_flush_cache(void)

@@ -215,7 +215,7 @@ void overwrite(uint64_t va, uint64_t entry)
 
     spin_lock(&grantee->pt_lock);
     ck_assert_int_eq(
-        pt_write_entry(&c, l1, pt_index(va, 1), PT_STORE, 0, entry, NULL), 0);
+        pt_write_entry(&c, l1, pt_index(va, 1), PT_STORE, 0, entry), 0);
     spin_unlock(&grantee->pt_lock);
 }
 

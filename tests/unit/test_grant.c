@@ -235,8 +235,7 @@ START_TEST(test_grant_map_replaces_what_was_there)
 
     spin_lock(&grantee->pt_lock);
     ck_assert_int_eq(pt_write_entry(&own, l1, pt_index(MAP_VA, 1), PT_STORE, 0,
-                                    pte_make(mfn, PTE_PRESENT | PTE_WRITE),
-                                    NULL),
+                                    pte_make(mfn, PTE_PRESENT | PTE_WRITE)),
                      0);
     spin_unlock(&grantee->pt_lock);
     ck_assert_uint_eq(references(mfn), 2);

@@ -80,12 +80,11 @@ static void put_update(const struct mmu_guest *who, unsigned i, uint64_t ptr,
 }
 
 static void put_ext(const struct mmu_guest *who, unsigned i, unsigned cmd,
-                    uint64_t mfn, uint64_t arg2)
+                    uint64_t mfn)
 {
     struct mmuext_op *op = (void *)mmu_page(who, MMU_ARGS);
 
-    op[i] =
-        (struct mmuext_op){.cmd = cmd, .arg1.mfn = mfn, .arg2.src_mfn = arg2};
+    op[i] = (struct mmuext_op){.cmd = cmd, .arg1.mfn = mfn};
 }
 
 static uint32_t done_count(const struct mmu_guest *who)
@@ -218,7 +217,8 @@ START_TEST(test_mmu_update_cut_anywhere_counts_right)
     ck_assert_int_ge(mmu_call_once(hc_mmu_update, args), 0);
     for (; mmu_is_cut(); calls++) {
         memcpy(args, fake.restart_args, sizeof(args));
-        ck_assert_uint_eq(args[1] & ~MMU_UPDATE_PREEMPTED, 50 - done_count(&g));
+        ck_assert_uint_eq((uint32_t)args[1] & ~MMU_UPDATE_PREEMPTED,
+                          50 - done_count(&g));
         fake.slow_at = (unsigned)_i;
         ck_assert_int_ge(mmu_call_once(hc_mmu_update, args), 0);
     }
@@ -444,17 +444,17 @@ END_TEST
 
 START_TEST(test_mmuext_of_other_domains_is_for_the_privileged)
 {
-    put_ext(&g, 0, MMUEXT_PIN_L1_TABLE, admin.frame[DATA].n, 0);
+    put_ext(&g, 0, MMUEXT_PIN_L1_TABLE, admin.frame[DATA].n);
     ck_assert_int_eq(exts(&g, 1, 0, admin.d->id), -EPERM);
     ck_assert_int_eq(exts(&g, 1, 0, 99), -EPERM);
     ck_assert_int_eq(exts(&admin, 1, 0, 99), -ESRCH);
     ck_assert_int_eq(exts(&g, 1, 0, DOMID_SELF), -EINVAL);
-    put_ext(&admin, 0, MMUEXT_PIN_L1_TABLE, g.frame[T1].n, 0);
-    put_ext(&admin, 1, MMUEXT_NEW_BASEPTR, admin.frame[MMU_L4].n, 0);
+    put_ext(&admin, 0, MMUEXT_PIN_L1_TABLE, g.frame[T1].n);
+    put_ext(&admin, 1, MMUEXT_NEW_BASEPTR, admin.frame[MMU_L4].n);
     ck_assert_int_eq(exts(&admin, 2, done_va(), g.d->id), -EPERM);
     ck_assert_uint_eq(done_count(&admin), 1);
     ck_assert_uint_eq(typed(&g, T1), 1);
-    put_ext(&admin, 0, MMUEXT_UNPIN_TABLE, g.frame[T1].n, 0);
+    put_ext(&admin, 0, MMUEXT_UNPIN_TABLE, g.frame[T1].n);
     ck_assert_int_eq(exts(&admin, 1, 0, g.d->id), 0);
     ck_assert_uint_eq(admin.d->refs, 1);
     ck_assert_uint_eq(g.d->refs, 1);
@@ -490,8 +490,10 @@ static void expect_same_domain(hypercall_handler *handler, uint64_t domains)
 
 START_TEST(test_mmuext_that_goes_on_means_the_same_domain)
 {
+    ck_assert_int_eq(pin(T1, 1), 0);
     for (unsigned i = 0; i < LONG_LIST; i++)
-        put_ext(&admin, i, MMUEXT_CLEAR_PAGE, g.frame[DATA].n, 0);
+        put_ext(&admin, i, i % 2 ? MMUEXT_PIN_L1_TABLE : MMUEXT_UNPIN_TABLE,
+                g.frame[T1].n);
     expect_same_domain(hc_mmuext_op, g.d->id);
 }
 END_TEST
@@ -512,17 +514,14 @@ START_TEST(test_mmu_update_that_goes_on_means_the_same_domains)
 }
 END_TEST
 
-START_TEST(test_mmuext_builds_and_fills_foreign_pages)
+START_TEST(test_mmuext_builds_foreign_tables)
 {
-    mmu_page(&g, DATA)[5] = 99;
-    put_ext(&admin, 0, MMUEXT_PIN_L1_TABLE, g.frame[T1].n, 0);
-    put_ext(&admin, 1, MMUEXT_COPY_PAGE, g.frame[DATA + 1].n, g.frame[DATA].n);
-    put_ext(&admin, 2, MMUEXT_CLEAR_PAGE, g.frame[DATA].n, 0);
-    ck_assert_int_eq(exts(&admin, 3, 0, g.d->id), 0);
-    ck_assert_uint_eq(mmu_page(&g, DATA + 1)[5], 99);
-    ck_assert_uint_eq(mmu_page(&g, DATA)[5], 0);
-    put_ext(&admin, 0, MMUEXT_CLEAR_PAGE, g.frame[T1].n, 0);
-    ck_assert_int_eq(exts(&admin, 1, 0, g.d->id), -EINVAL);
+    put_ext(&admin, 0, MMUEXT_PIN_L1_TABLE, g.frame[T1].n);
+    put_ext(&admin, 1, MMUEXT_PIN_L1_TABLE, g.frame[T1 + 1].n);
+    ck_assert_int_eq(exts(&admin, 2, 0, g.d->id), 0);
+    ck_assert_uint_eq(typed(&g, T1), 1);
+    put_ext(&admin, 0, MMUEXT_INVLPG_LOCAL, mmu_va(DATA));
+    ck_assert_int_eq(exts(&admin, 1, 0, g.d->id), -EPERM);
     audit();
 }
 END_TEST
@@ -530,7 +529,7 @@ END_TEST
 START_TEST(test_mmuext_pin_of_a_dying_domain_is_refused)
 {
     domain_begin_death(g.d);
-    put_ext(&admin, 0, MMUEXT_PIN_L1_TABLE, g.frame[T1].n, 0);
+    put_ext(&admin, 0, MMUEXT_PIN_L1_TABLE, g.frame[T1].n);
     ck_assert_int_eq(exts(&admin, 1, 0, g.d->id), -EINVAL);
     ck_assert_uint_eq(typed(&g, T1), 0);
 }
@@ -745,48 +744,18 @@ START_TEST(test_mmuext_set_ldt_and_unserved_commands)
     ck_assert_int_eq(mmu_ext(&g, MMUEXT_MARK_SUPER, 0, 0), -EOPNOTSUPP);
     ck_assert_int_eq(mmu_ext(&g, MMUEXT_UNMARK_SUPER, 0, 0), -EOPNOTSUPP);
     ck_assert_int_eq(mmu_ext(&g, 14, 0, 0), -ENOSYS);
+    ck_assert_int_eq(mmu_ext(&g, 16, g.frame[DATA].n, 0), -ENOSYS);
+    ck_assert_int_eq(mmu_ext(&g, 17, g.frame[DATA].n, 0), -ENOSYS);
     ck_assert_int_eq(mmu_ext(&g, 21, 0, 0), -ENOSYS);
     ck_assert_int_eq(mmu_ext(&g, ~0u, 0, 0), -ENOSYS);
 }
 END_TEST
 
-START_TEST(test_mmuext_clear_and_copy_fill_pages)
-{
-    memset(mmu_page(&g, DATA), 0x5a, PAGE_SIZE);
-    ck_assert_int_eq(
-        mmu_ext(&g, MMUEXT_COPY_PAGE, g.frame[DATA + 1].n, g.frame[DATA].n), 0);
-    ck_assert_int_eq(
-        memcmp(mmu_page(&g, DATA), mmu_page(&g, DATA + 1), PAGE_SIZE), 0);
-    ck_assert_int_eq(mmu_ext(&g, MMUEXT_CLEAR_PAGE, g.frame[DATA].n, 0), 0);
-    ck_assert_uint_eq(mmu_page(&g, DATA)[511], 0);
-    ck_assert_uint_eq(references(&g, DATA), 2);
-    ck_assert_uint_eq(references(&g, DATA + 1), 2);
-}
-END_TEST
-
-START_TEST(test_mmuext_clear_and_copy_refuse_tables_and_foreign_pages)
-{
-    uint64_t own = g.frame[DATA].n, other = admin.frame[DATA].n;
-    uint64_t entry = mmu_page(&g, MMU_L1)[0];
-
-    ck_assert_int_eq(mmu_ext(&g, MMUEXT_CLEAR_PAGE, g.frame[MMU_L1].n, 0),
-                     -EINVAL);
-    ck_assert_int_eq(mmu_ext(&g, MMUEXT_COPY_PAGE, g.frame[MMU_L1].n, own),
-                     -EINVAL);
-    ck_assert_uint_eq(mmu_page(&g, MMU_L1)[0], entry);
-    ck_assert_int_eq(mmu_ext(&g, MMUEXT_COPY_PAGE, own, other), -EINVAL);
-    ck_assert_int_eq(mmu_ext(&g, MMUEXT_COPY_PAGE, other, own), -EINVAL);
-    ck_assert_int_eq(mmu_ext(&g, MMUEXT_CLEAR_PAGE, other, 0), -EINVAL);
-    ck_assert_int_eq(mmu_ext(&g, MMUEXT_CLEAR_PAGE, 0xfee00, 0), -EINVAL);
-    ck_assert_int_eq(mmu_ext(&g, MMUEXT_COPY_PAGE, own, g.frame[MMU_L1].n), 0);
-}
-END_TEST
-
 START_TEST(test_mmuext_lists_count_until_one_fails)
 {
-    put_ext(&g, 0, MMUEXT_PIN_L1_TABLE, g.frame[T1].n, 0);
-    put_ext(&g, 1, MMUEXT_UNPIN_TABLE, g.frame[T1].n, 0);
-    put_ext(&g, 2, MMUEXT_UNPIN_TABLE, g.frame[T1].n, 0);
+    put_ext(&g, 0, MMUEXT_PIN_L1_TABLE, g.frame[T1].n);
+    put_ext(&g, 1, MMUEXT_UNPIN_TABLE, g.frame[T1].n);
+    put_ext(&g, 2, MMUEXT_UNPIN_TABLE, g.frame[T1].n);
     ck_assert_int_eq(exts(&g, 3, done_va(), DOMID_SELF), -EINVAL);
     ck_assert_uint_eq(done_count(&g), 2);
     ck_assert_int_eq(exts(&g, 1, BAD_VA, DOMID_SELF), -EFAULT);
@@ -805,7 +774,7 @@ START_TEST(test_mmuext_cut_anywhere_counts_right)
         mmu_page(&g, T1)[i] = mmu_entry(&g, DATA, MMU_WRITABLE);
     for (unsigned i = 0; i < 6; i++)
         put_ext(&g, i, i % 2 ? MMUEXT_UNPIN_TABLE : MMUEXT_PIN_L2_TABLE,
-                g.frame[T2].n, 0);
+                g.frame[T2].n);
     fake.slow_at = (unsigned)_i;
     ck_assert_int_ge(mmu_call_once(hc_mmuext_op, args), 0);
     for (; mmu_is_cut(); calls++) {
@@ -848,7 +817,7 @@ static void add_update_tests(TCase *t)
     tcase_add_test(t, test_mmuext_that_goes_on_means_the_same_domain);
     tcase_add_loop_test(t, test_mmu_update_that_goes_on_means_the_same_domains,
                         0, 3);
-    tcase_add_test(t, test_mmuext_builds_and_fills_foreign_pages);
+    tcase_add_test(t, test_mmuext_builds_foreign_tables);
     tcase_add_test(t, test_mmuext_pin_of_a_dying_domain_is_refused);
     tcase_add_test(t, test_update_va_mapping_sets_the_entry);
     tcase_add_test(t, test_update_va_mapping_refuses_addresses_without_l1);
@@ -866,9 +835,6 @@ static void add_ext_tests(TCase *t)
     tcase_add_test(t, test_mmuext_flushes);
     tcase_add_test(t, test_mmuext_cache_flush_is_for_domains_with_devices);
     tcase_add_test(t, test_mmuext_set_ldt_and_unserved_commands);
-    tcase_add_test(t, test_mmuext_clear_and_copy_fill_pages);
-    tcase_add_test(t,
-                   test_mmuext_clear_and_copy_refuse_tables_and_foreign_pages);
     tcase_add_test(t, test_mmuext_lists_count_until_one_fails);
     tcase_add_loop_test(t, test_mmuext_cut_anywhere_counts_right, 0, 40);
 }

@@ -162,7 +162,7 @@ static void change_tables(struct tool *t)
 {
     static const unsigned commands[] = {
         MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE, MMUEXT_PIN_L3_TABLE,
-        MMUEXT_PIN_L4_TABLE, MMUEXT_UNPIN_TABLE,  MMUEXT_CLEAR_PAGE,
+        MMUEXT_PIN_L4_TABLE, MMUEXT_UNPIN_TABLE,
     };
 
     struct guess g = some_frame(t);

@@ -242,8 +242,7 @@ TEST(random_tables)
             mmuext(MMUEXT_SET_LDT, ARG(page), random() % 513);
             break;
         case 6:
-            mmuext(random() % 2 ? MMUEXT_CLEAR_PAGE : MMUEXT_COPY_PAGE,
-                   mfn_of(page), mfn_of(arena_page()));
+            mmuext(MMUEXT_INVLPG_LOCAL, ARG(page), 0);
             break;
         default:
             pte_write(&page[random() % WORDS],

@@ -811,22 +811,6 @@ TEST(super_pages)
     EXPECT_EQ(mmuext(MMUEXT_UNMARK_SUPER, mfn_of(window), 0), -95);
 }
 
-TEST(clear_and_copy_page)
-{
-    uint64_t *a = page_alloc(), *b = page_alloc(), *table = new_table();
-
-    a[17] = 0x1717;
-    EXPECT_EQ(mmuext(MMUEXT_COPY_PAGE, mfn_of(b), mfn_of(a)), 0);
-    EXPECT_EQ(b[17], 0x1717);
-    EXPECT_EQ(mmuext(MMUEXT_CLEAR_PAGE, mfn_of(a), 0), 0);
-    EXPECT_EQ(a[17], 0);
-    EXPECT_EQ(pin(1, table), 0);
-    EXPECT_EQ(mmuext(MMUEXT_CLEAR_PAGE, mfn_of(table), 0), -EINVAL);
-    EXPECT_EQ(mmuext(MMUEXT_COPY_PAGE, mfn_of(table), mfn_of(a)), -EINVAL);
-    EXPECT_EQ(mmuext(MMUEXT_COPY_PAGE, mfn_of(a), ~0ul), -EINVAL);
-    EXPECT_EQ(unpin(table), 0);
-}
-
 TEST(flushes)
 {
     uint64_t cpus = ~0ul;
