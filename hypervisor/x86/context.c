@@ -12,7 +12,6 @@
 #include "x86/cpu_features.h"
 #include "x86/debug_regs.h"
 #include "x86/desc.h"
-#include "x86/emulate.h"
 #include "x86/fpu.h"
 #include "x86/insn.h"
 #include "x86/ioport.h"
@@ -167,7 +166,9 @@ static void load(struct vcpu *v)
     *guest_regs() = v->arch->regs;
     context_load_root(v);
     desc_load(c, v);
-    emulate_load(v);
+    if (cpu_features()->rdtscp)
+        wrmsr(MSR_TSC_AUX, v->arch->tsc_aux);
+    ioport_load(v);
     fpu_restore(v);
     debug_regs_load(v);
     load_segments(v);

@@ -17,27 +17,20 @@
 
 struct vcpu;
 
-enum emulate_result {
-    /*
-     * Go on with the guest at r->rip. The instruction was carried out; or it
-     * is to be executed again; or it raised another exception than the one
-     * that led here, which v->arch->trap then holds.
-     */
-    EMULATE_DONE,
-    /* Not carried out, nothing changed: the guest gets its exception. */
-    EMULATE_REFLECT,
-};
+/*
+ * Each says whether the guest goes on at r->rip: the instruction was carried
+ * out; or it is to be executed again; or it raised another exception than the
+ * one that led here, which v->arch->trap then holds. If not, nothing changed,
+ * and the guest gets its exception.
+ */
+bool emulate_privileged(struct vcpu *v, struct regs *r);
+bool emulate_forced_cpuid(struct vcpu *v, struct regs *r);
+bool emulate_pte_write(struct vcpu *v, struct regs *r, uint64_t va);
 
-enum emulate_result emulate_privileged(struct vcpu *v, struct regs *r);
-enum emulate_result emulate_forced_cpuid(struct vcpu *v, struct regs *r);
-enum emulate_result emulate_pte_write(struct vcpu *v, struct regs *r,
-                                      uint64_t va);
 bool emulate_is_soft_interrupt(const struct vcpu *v, const struct regs *r,
-                               uint8_t *vector, unsigned *length);
-
-void emulate_load(const struct vcpu *v);
+                               uint8_t *vector);
 
 /* What the files of the emulator share. */
-must_check int emulate_fetch(const struct vcpu *v, struct regs *r,
+must_check int emulate_fetch(const struct vcpu *v, const struct regs *r,
                              struct insn *out);
 void emulate_advance(struct vcpu *v, struct regs *r, unsigned length);

@@ -31,9 +31,9 @@ static int update_entry(void *context, uint64_t expected, uint64_t value,
  * The store itself, under the domain's page-table lock, which keeps the walk
  * and the table's type as they are.
  */
-static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i)
+static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i,
+                        uint64_t va)
 {
-    uint64_t va = i->address;
     struct entry_place place = {v->domain, NULL, va / 8 % PT_ENTRIES};
     struct pte_target target = {
         .byte = va & 7,
@@ -61,24 +61,20 @@ static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i)
 /*
  * #PF in guest kernel mode: a store to a present page without Write, at `va`.
  * If the page is a last-level table, carries the store out as an update of
- * its entry; otherwise, or if the new entry is refused, reflects.
+ * its entry; not if the new entry is refused.
  */
-enum emulate_result emulate_pte_write(struct vcpu *v, struct regs *r,
-                                      uint64_t va)
+bool emulate_pte_write(struct vcpu *v, struct regs *r, uint64_t va)
 {
     struct insn i;
     int error;
 
     if (!guest_va_is_usable(va) || emulate_fetch(v, r, &i) ||
-        !insn_writes_memory(&i) || i.address != va || (va & 7) + i.size > 8)
-        return EMULATE_REFLECT;
+        !insn_writes_memory(&i) || (va & 7) + i.size > 8)
+        return false;
     spin_lock(&v->domain->pt_lock);
-    error = store_locked(v, r, &i);
+    error = store_locked(v, r, &i, va);
     spin_unlock(&v->domain->pt_lock);
-    if (error == -EAGAIN || error == -ERESTART)
-        return EMULATE_DONE; /* executes again */
-    if (error)
-        return EMULATE_REFLECT;
-    emulate_advance(v, r, i.length);
-    return EMULATE_DONE;
+    if (!error)
+        emulate_advance(v, r, i.length);
+    return !error || error == -EAGAIN || error == -ERESTART; /* once more */
 }

@@ -225,16 +225,6 @@ DEFINE_SEGMENT_READ(es)
 DEFINE_SEGMENT_READ(fs)
 DEFINE_SEGMENT_READ(gs)
 
-/* Whether `selector` of the GDT names 64-bit code. */
-static inline bool is_long_code(uint64_t selector)
-{
-    uint64_t rights = 0;
-
-    /* Not to be moved before what the caller asks first: it may fault. */
-    __asm__ volatile("lar %1, %0" : "+r"(rights) : "r"(selector) : "cc");
-    return rights >> 21 & 1;
-}
-
 /*
  * Load a segment register; false, and a null selector, where the processor
  * refuses. load_gs_user loads GS as SWAPGS would exchange it: its base goes

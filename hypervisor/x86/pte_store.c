@@ -91,7 +91,7 @@ static void commit(const struct insn *i, struct regs *r, uint64_t old,
 {
     r->rflags = (r->rflags & ~o->flags_mask) | (o->flags & o->flags_mask);
     if (i->kind == INSN_XCHG)
-        insn_operand_write(i, r, old);
+        insn_merge(insn_reg(r, i->reg), old, i->size);
     else if (i->kind == INSN_CMPXCHG && !o->writes)
         insn_merge(&r->rax, old, i->size);
 }

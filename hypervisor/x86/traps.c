@@ -153,7 +153,7 @@ static void guest_page_fault(struct vcpu *v, struct regs *r)
     }
     if (v->arch->in_kernel && !is_own_range(address) &&
         (r->error_code & (want | PFEC_RESERVED | PFEC_FETCH)) == want &&
-        emulate_pte_write(v, r, address) == EMULATE_DONE)
+        emulate_pte_write(v, r, address))
         return;
     trap_inject_page_fault(v, address, r->error_code);
 }
@@ -177,16 +177,14 @@ static void soft_interrupt(struct vcpu *v, struct regs *r, unsigned vector,
 static void guest_general_protection(struct vcpu *v, struct regs *r)
 {
     uint8_t vector;
-    unsigned length;
 
-    if (r->error_code & 2 &&
-        emulate_is_soft_interrupt(v, r, &vector, &length)) {
-        soft_interrupt(v, r, vector, length);
+    if (r->error_code & 2 && emulate_is_soft_interrupt(v, r, &vector)) {
+        soft_interrupt(v, r, vector, 2);
         return;
     }
     if (sides_finish_iret(v, r))
         return;
-    if (!r->error_code && emulate_privileged(v, r) == EMULATE_DONE)
+    if (!r->error_code && emulate_privileged(v, r))
         return;
     trap_inject(v, EXC_GP, r->error_code);
 }
@@ -201,7 +199,7 @@ static void guest_exception(struct vcpu *v, struct regs *r)
         guest_general_protection(v, r);
         return;
     case EXC_UD:
-        if (emulate_forced_cpuid(v, r) == EMULATE_DONE)
+        if (emulate_forced_cpuid(v, r))
             return;
         break;
     case EXC_NM:
