@@ -126,7 +126,8 @@ void arch_vcpu_release_frames(struct vcpu *v);
 
 /*
  * The vCPU's LDT is at guest address `va`, page aligned, with `entries`
- * descriptors (0 to 8192). -EINVAL for bad values.
+ * descriptors (0 to 8192). -EINVAL for bad values, -ERESTART. Called with the
+ * domain's page-table lock.
  */
 must_check int arch_vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned entries);
 

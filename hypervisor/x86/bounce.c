@@ -35,14 +35,14 @@ static uint64_t visible_flags(const struct vcpu *v, uint64_t flags, bool masked)
 }
 
 static void write_frame(uint64_t *frame, const struct vcpu *v,
-                        const struct bounce *b, uint64_t cs, uint8_t mask)
+                        const uint32_t *error_code, uint64_t cs, uint8_t mask)
 {
     const struct regs *r = guest_regs();
 
     *frame++ = r->rcx;
     *frame++ = r->r11;
-    if (b->has_error)
-        *frame++ = b->error_code;
+    if (error_code)
+        *frame++ = *error_code;
     *frame++ = r->rip;
     *frame++ = cs | (uint64_t)mask << 32;
     *frame++ = visible_flags(v, r->rflags, mask);
@@ -50,14 +50,15 @@ static void write_frame(uint64_t *frame, const struct vcpu *v,
     *frame = r->ss & 0xffff;
 }
 
-hot_path void bounce_to_kernel(struct vcpu *v, const struct bounce *b)
+hot_path void bounce_to_kernel(struct vcpu *v, const struct callback *to,
+                               const uint32_t *error_code)
 {
     struct regs *r = guest_regs();
     struct vcpu_info *info = vcpu_info_of(v);
     bool from_kernel = v->arch->in_kernel;
     uint8_t mask = __atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_RELAXED);
     uint64_t copy[8], *frame = copy, sp;
-    size_t size = (b->has_error ? 8 : 7) * sizeof(*frame);
+    size_t size = (error_code ? 8 : 7) * sizeof(*frame);
 
     if (!from_kernel)
         context_toggle_mode(v);
@@ -65,16 +66,17 @@ hot_path void bounce_to_kernel(struct vcpu *v, const struct bounce *b)
     if ((sp & (PAGE_SIZE - 1)) + size <= PAGE_SIZE)
         frame = guest_translate(v->kernel_root, sp, WALK_WRITE);
     if (frame)
-        write_frame(frame, v, b, r->cs & (from_kernel ? 0xfffc : 0xffff), mask);
+        write_frame(frame, v, error_code,
+                    r->cs & (from_kernel ? 0xfffc : 0xffff), mask);
     if (!frame ||
         (frame == copy && copy_out_root(v->kernel_root, sp, copy, size))) {
         domain_crash(v->domain, "vCPU %u: bad kernel stack %#lx for a frame",
                      v->id, sp);
         return;
     }
-    if (b->masks_events)
+    if (to->masks_events)
         __atomic_store_n(&info->evtchn_upcall_mask, 1, __ATOMIC_RELAXED);
-    r->rip = b->address;
+    r->rip = to->address;
     r->cs = SEL_GUEST_CS;
     r->ss = SEL_GUEST_SS;
     r->rsp = sp;
@@ -85,7 +87,6 @@ void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code)
 {
     v->arch->trap = (struct pending_trap){
         .is_pending = true,
-        .has_error = vector < 32 && ERROR_CODE_VECTORS >> vector & 1,
         .vector = (uint8_t)vector,
         .error_code = error_code,
     };
@@ -105,7 +106,7 @@ hot_path void trap_inject_page_fault(struct vcpu *v, uint64_t address,
 static void deliver_trap(struct vcpu *v)
 {
     struct pending_trap *t = &v->arch->trap;
-    const struct trap_gate *gate = &v->arch->traps[t->vector];
+    const struct callback *gate = &v->arch->traps[t->vector];
 
     t->is_pending = false;
     if (!gate->address) {
@@ -118,30 +119,31 @@ static void deliver_trap(struct vcpu *v)
     }
     if (t->vector == EXC_PF)
         vcpu_info_of(v)->arch.cr2 = t->cr2;
-    bounce_to_kernel(v, &(struct bounce){.address = gate->address,
-                                         .masks_events = gate->masks_events,
-                                         .has_error = t->has_error,
-                                         .error_code = t->error_code});
+    bounce_to_kernel(
+        v, gate, ERROR_CODE_VECTORS >> t->vector & 1 ? &t->error_code : NULL);
+}
+
+/* Enters the guest kernel, with events masked, if there is an address. */
+static bool interrupt(struct vcpu *v, uint64_t address)
+{
+    struct callback to = {.address = address, .masks_events = true};
+
+    if (address)
+        bounce_to_kernel(v, &to, NULL);
+    return address;
 }
 
 hot_path void deliver_pending(struct vcpu *v)
 {
     struct arch_vcpu *a = v->arch;
-    struct bounce nmi = {.address = a->callbacks[CALLBACK_NMI].address,
-                         .masks_events = true};
-    struct bounce event = {.address = a->callbacks[CALLBACK_EVENT].address,
-                           .masks_events = true};
+    uint64_t nmi = a->callbacks[CALLBACK_NMI].address;
 
     if (a->trap.is_pending)
         deliver_trap(v);
     if (__atomic_load_n(&a->nmi_pending, __ATOMIC_RELAXED) && !a->nmi_masked) {
         __atomic_store_n(&a->nmi_pending, false, __ATOMIC_RELAXED);
-        if (!nmi.address)
-            nmi.address = a->traps[EXC_NMI].address;
-        a->nmi_masked = nmi.address;
-        if (nmi.address)
-            bounce_to_kernel(v, &nmi);
+        a->nmi_masked = interrupt(v, nmi ? nmi : a->traps[EXC_NMI].address);
     }
-    if (vcpu_has_event(v) && event.address)
-        bounce_to_kernel(v, &event);
+    if (vcpu_has_event(v))
+        interrupt(v, a->callbacks[CALLBACK_EVENT].address);
 }

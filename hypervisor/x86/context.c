@@ -97,8 +97,7 @@ static void bounce_failsafe(struct vcpu *v)
         domain_crash(v->domain, "no failsafe callback for bad selectors");
         return;
     }
-    bounce_to_kernel(v, &(struct bounce){.address = c->address,
-                                         .masks_events = c->masks_events});
+    bounce_to_kernel(v, c, NULL);
     if (copy_in_root(v->kernel_root, frame, r->rsp, 7 * sizeof(*frame)))
         return;
     memmove(&frame[6], &frame[2], 5 * sizeof(*frame));
@@ -136,7 +135,6 @@ static void unload(struct vcpu *v)
     load_es(0);
     load_fs(0);
     load_gs(0);
-    lldt(0);
     load_idle_root();
     desc_unload(c);
     c->core->loaded = NULL;

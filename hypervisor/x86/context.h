@@ -22,20 +22,13 @@ void context_load_root(struct vcpu *v);
 /* Lets go of the loaded vCPU, if any, and loads `next`, unless NULL. */
 void context_switch(struct vcpu *next);
 
-/* Where a guest kernel is entered, and how. */
-struct bounce {
-    uint64_t address;
-    bool masks_events;
-    bool has_error;
-    uint32_t error_code;
-};
-
 /*
- * Pushes a frame for the context in guest_regs() on the guest kernel's stack
- * and makes that context the kernel's at `b->address`. A stack that can't be
- * written crashes the domain.
+ * Pushes a frame for the context in guest_regs() on the guest kernel's stack,
+ * with *error_code unless NULL, and makes that context the kernel's at `to`. A
+ * stack that can't be written crashes the domain.
  */
-void bounce_to_kernel(struct vcpu *v, const struct bounce *b);
+void bounce_to_kernel(struct vcpu *v, const struct callback *to,
+                      const uint32_t *error_code);
 
 /* Hands `vector` to the guest when it next runs, as if it had faulted now. */
 void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code);

@@ -36,7 +36,7 @@ struct cpu cpus[MAX_PCPUS];
 extern const char gate_text_start[], gate_text_end[];
 extern const char gate_syscall[], gate_syscall32[], gate_sysenter[];
 extern const char gate_stubs[];
-extern const char entry_syscall[], entry_sysenter[], entry_trap[];
+extern const char entry_syscall[], entry_trap[], entry_ist[];
 
 struct pcpu *arch_this_pcpu(void)
 {
@@ -177,8 +177,8 @@ static void fill_constants(struct cpu *c)
     *c->constants = (struct gate_const){
         .stack = (uint64_t)&c->stack->cpu,
         .entry_syscall = (uint64_t)entry_syscall,
-        .entry_sysenter = (uint64_t)entry_sysenter,
         .entry_trap = (uint64_t)entry_trap,
+        .entry_ist = (uint64_t)entry_ist,
         .full_cr3 = idle_cr3(),
         .exception_stack = (uint64_t)info,
         .refill_returns = !cpu_features()->smep, /* which the guest filled */

@@ -19,7 +19,7 @@
 /* Installs one entry; the address was checked. */
 void trap_table_set(struct vcpu *v, const struct trap_info *t)
 {
-    v->arch->traps[t->vector] = (struct trap_gate){
+    v->arch->traps[t->vector] = (struct callback){
         .address = t->address,
         .cs = t->cs | 3,
         .dpl = t->flags & TRAP_INFO_DPL_MASK,
@@ -96,7 +96,8 @@ long hc_set_callbacks(struct vcpu *v, const struct hc_args *args)
         if (!va_is_canonical(args->a[i]))
             return -EINVAL;
     for (unsigned i = 0; i < 3; i++) /* kinds and arguments in one order */
-        to[i] = (struct callback){args->a[i], i == CALLBACK_EVENT};
+        to[i] = (struct callback){.address = args->a[i],
+                                  .masks_events = i == CALLBACK_EVENT};
     return 0;
 }
 

@@ -27,18 +27,10 @@
 #define M2P_L3_ENTRIES 256u
 #define WINDOW_TABLE (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED)
 #define RPL_MASK 3u
-#define RPL_RING1 1u
 #define REX_W 0x48
 #define OPCODE_IRET 0xcf
 
-extern const char gate_text_start[], gate_exit_light[], gate_exit_iret[];
-extern const char gate_guest_stack_start[], gate_guest_stack_end[];
-extern const char gate_guest_flush_start[], gate_guest_flush_end[];
-extern const char gate_flush_not[];
-extern const char gate_guest_iret_start[], gate_guest_iret_end[];
-extern const char gate_iret_to_kernel[], gate_iret_to_application[];
-extern const char gate_iret_to_caller[], gate_load_gs[], gate_ist_iret[];
-extern const char gate_stubs[];
+extern const char gate_text_start[], gate_exit_light[], gate_stubs[];
 
 enum sides sides;
 
@@ -169,62 +161,23 @@ hot_path void sides_entered_light(struct cpu *c, struct regs *r)
 {
     struct vcpu *v = c->core->loaded;
     bool is_trap = r->vector < ENTRY_SYSCALL && (r->cs & RPL_MASK);
-    bool is_ring1 = (r->cs & RPL_MASK) == RPL_RING1;
 
     c->constants->is_light = 0;
     cpu_set_rsp0(c, c->constants->stack);
     v->arch->kernel_sp = c->scratch->kernel_sp;
-    v->arch->in_kernel = is_trap ? is_ring1 : c->scratch->in_kernel != 0;
-    if (is_ring1) {
-        r->cs = SEL_GUEST_CS;
-        r->ss = SEL_GUEST_SS;
-    }
+    v->arch->in_kernel =
+        is_trap ? (r->cs & RPL_MASK) == 1 : c->scratch->in_kernel != 0;
+    sides_hide_ring1(r);
     if (v->arch->in_kernel) /* an application's ports are as it left them */
         ioport_mode_changed(v);
 }
 
-/* Where this pCPU has the gate's `label`. */
-static uint64_t gate_address(const char *label)
+uint64_t gate_linked_address(uint64_t rip)
 {
-    return this_cpu()->gate + GATE_CODE + (uint64_t)(label - gate_text_start);
-}
+    uint64_t offset = rip - this_cpu()->gate - GATE_CODE;
 
-/* Whether the gate's instruction at `rip` lies in [start, end). */
-static bool is_in_gate(uint64_t rip, const char *start, const char *end)
-{
-    uint64_t at = rip - this_cpu()->gate - GATE_CODE;
-
-    return at >= (uint64_t)(start - gate_text_start) &&
-           at < (uint64_t)(end - gate_text_start);
-}
-
-static bool is_gate_iret(uint64_t rip)
-{
-    static const char *const irets[] = {
-        gate_iret_to_kernel, gate_iret_to_application,
-        gate_iret_to_caller, gate_exit_iret,
-        gate_ist_iret,
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(irets); i++)
-        if (is_in_gate(rip, irets[i], irets[i] + 1))
-            return true;
-    return false;
-}
-
-/* The context that the gate was about to enter, from the stack it was on. */
-static void recover_context(const struct cpu *c, struct regs *r)
-{
-    uint64_t offset = r->rsp - c->gate - GATE_SCRATCH;
-    const uint64_t *frame = (const void *)((const char *)c->scratch + offset);
-
-    bool is_kernel = (frame[1] & RPL_MASK) == RPL_RING1;
-
-    r->rip = frame[0];
-    r->cs = is_kernel ? SEL_GUEST_CS : (uint16_t)frame[1];
-    r->rflags = frame[2];
-    r->rsp = frame[3];
-    r->ss = is_kernel ? SEL_GUEST_SS : (uint16_t)frame[4];
+    return offset < GATE_CONST - GATE_CODE ? (uint64_t)gate_text_start + offset
+                                           : rip;
 }
 
 /*
@@ -246,54 +199,35 @@ static void finish_gs_load(const struct cpu *c, struct regs *r)
     r->ss = SEL_GUEST_SS;
 }
 
-bool sides_gate_fault(struct regs *r)
+void sides_gate_fault(struct regs *r, unsigned kind)
 {
-    struct vcpu *v = this_pcpu()->loaded;
-    unsigned vector = r->vector;
-    uint32_t error_code = r->error_code;
-    uint64_t address = read_cr2();
-    bool is_on_stack =
-        is_in_gate(r->rip, gate_guest_stack_start, gate_guest_stack_end);
-    bool is_on_iret =
-        is_in_gate(r->rip, gate_guest_iret_start, gate_guest_iret_end);
+    const struct cpu *c = this_cpu();
+    struct vcpu *v = c->core->loaded;
 
-    if (is_on_stack || is_on_iret) {
-        /* Whoever resumes the domain must not find Mica's own context. */
-        r->cs = SEL_GUEST_CS;
-        r->ss = SEL_GUEST_SS;
-        r->rflags |= RFLAGS_IF;
+    if (kind == FAULT_LOAD_GS) {
+        finish_gs_load(c, r);
+        exit_restart(r);
     }
-    if (is_on_stack)
+    /* Whoever resumes the domain must not find Mica's own context. */
+    r->cs = SEL_GUEST_CS;
+    r->ss = SEL_GUEST_SS;
+    r->rflags |= RFLAGS_IF;
+    if (kind == FAULT_KERNEL_STACK)
         domain_crash(v->domain,
-                     "vCPU %u: bad kernel stack %#lx for a system "
-                     "call",
-                     v->id, v->arch->kernel_sp);
-    else if (is_on_iret)
+                     "vCPU %u: bad kernel stack %#lx for a system call", v->id,
+                     v->arch->kernel_sp);
+    else
         domain_crash(v->domain, "vCPU %u: iret from bad stack %#lx", v->id,
-                     this_cpu()->scratch->guest_rsp);
-    else if (is_in_gate(r->rip, gate_load_gs, gate_load_gs + 1))
-        finish_gs_load(this_cpu(), r);
-    else if (is_in_gate(r->rip, gate_guest_flush_start, gate_guest_flush_end)) {
-        r->rip = gate_address(gate_flush_not);
-        return true;
-    } else if (!is_gate_iret(r->rip))
-        return false;
-    else {
-        recover_context(this_cpu(), r);
-        if (vector != EXC_PF)
-            trap_inject(v, vector, error_code);
-        else if (!desc_fault(v, address))
-            trap_inject(v, EXC_GP, 0);
-    }
+                     c->scratch->guest_rsp);
     exit_restart(r);
 }
 
 void sides_debug_fault(const struct regs *r)
 {
-    const char *stub = gate_stubs + EXC_DB * GATE_STUB_BYTES;
     struct regs lost = *r;
 
-    if (!is_in_gate(r->rip, stub, stub + 1))
+    if (gate_linked_address(r->rip) !=
+        (uint64_t)gate_stubs + EXC_DB * GATE_STUB_BYTES)
         return;
     sides_entered(&lost);
     domain_crash(this_pcpu()->loaded->domain,
@@ -373,5 +307,5 @@ hot_path uint64_t sides_leave_light(struct vcpu *v, struct regs *r)
         r->cs = SEL_KERNEL_CS_RING1;
         r->ss = SEL_KERNEL_SS_RING1;
     }
-    return gate_address(gate_exit_light);
+    return c->gate + GATE_CODE + (uint64_t)(gate_exit_light - gate_text_start);
 }

@@ -15,6 +15,7 @@
 #include "core/types.h"
 #include "x86/cpu.h"
 #include "x86/regs.h"
+#include "x86/selectors.h"
 #include "x86/vcpu.h"
 
 enum sides {
@@ -42,12 +43,20 @@ static inline void sides_entered(struct regs *r)
         sides_entered_light(c, r);
 }
 
-/*
- * A fault in the gate's own code at `r`: the guest gave it a bad stack, a bad
- * context or a bad pointer. Does not return if it was one of the first two;
- * whether it was the last, and *r is where the gate goes on.
- */
-bool sides_gate_fault(struct regs *r);
+/* Makes a kernel in ring 1 look as on the full side. */
+static inline void sides_hide_ring1(struct regs *r)
+{
+    if ((r->cs & 3) != 1)
+        return;
+    r->cs = SEL_GUEST_CS;
+    r->ss = SEL_GUEST_SS;
+}
+
+/* Where the instruction at `rip` was linked: the gate's run at an alias. */
+uint64_t gate_linked_address(uint64_t rip);
+
+/* A fault in the gate: the guest gave it a bad stack or a bad selector. */
+_Noreturn void sides_gate_fault(struct regs *r, unsigned kind);
 
 /*
  * A guest kernel that pushed its live %cs in ring 1 may execute IRETQ in ring

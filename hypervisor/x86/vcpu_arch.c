@@ -2,6 +2,7 @@
 /* The machine's part of vCPUs and domains: birth, contexts, kicks. */
 #include "core/arch.h"
 #include "core/domain.h"
+#include "core/frame.h"
 #include "core/guest_copy.h"
 #include "core/heap.h"
 #include "core/hypercall.h"
@@ -18,7 +19,7 @@
 #include "x86/insn.h"
 #include "x86/ioport.h"
 
-#define TRAP_TABLE_BYTES (TRAP_VECTORS * sizeof(struct trap_gate))
+#define TRAP_TABLE_BYTES (TRAP_VECTORS * sizeof(struct callback))
 #define SYSCALL_BYTES 2
 
 int arch_domain_create(struct domain *d)
@@ -63,14 +64,9 @@ int arch_vcpu_create(struct vcpu *v)
 
 void arch_vcpu_destroy(struct vcpu *v)
 {
-    desc_release(v);
+    arch_vcpu_release_frames(v);
     free_vcpu(v->arch);
     v->arch = NULL;
-}
-
-void arch_vcpu_release_frames(struct vcpu *v)
-{
-    desc_release(v);
 }
 
 /* --- contexts ------------------------------------------------------------ */
@@ -83,7 +79,7 @@ static int check_context(const struct vcpu_guest_context *c)
         c->gs_base_kernel,       c->gs_base_user,
     };
 
-    if (c->gdt_ents > GUEST_GDT_ENTRIES || c->ldt_ents > 8192 ||
+    if (c->gdt_ents > GUEST_GDT_ENTRIES || c->ldt_ents > LDT_MAX_ENTRIES ||
         c->ldt_base & (PAGE_SIZE - 1))
         return refuse(-EINVAL, "context: bad descriptor tables");
     for (unsigned i = 0; i < ARRAY_LEN(addresses); i++)
@@ -143,11 +139,13 @@ static void set_handlers(struct vcpu *v, const struct vcpu_guest_context *c)
     struct callback *to = v->arch->callbacks;
 
     memset(to, 0, sizeof(v->arch->callbacks));
-    to[CALLBACK_EVENT] = (struct callback){c->event_callback_eip, true};
-    to[CALLBACK_FAILSAFE] = (struct callback){
-        c->failsafe_callback_eip, c->flags & VGCF_failsafe_disables_events};
-    to[CALLBACK_SYSCALL] = (struct callback){
-        c->syscall_callback_eip, c->flags & VGCF_syscall_disables_events};
+    to[CALLBACK_EVENT].address = c->event_callback_eip;
+    to[CALLBACK_EVENT].masks_events = true;
+    to[CALLBACK_FAILSAFE].address = c->failsafe_callback_eip;
+    to[CALLBACK_FAILSAFE].masks_events =
+        c->flags & VGCF_failsafe_disables_events;
+    to[CALLBACK_SYSCALL].address = c->syscall_callback_eip;
+    to[CALLBACK_SYSCALL].masks_events = c->flags & VGCF_syscall_disables_events;
     for (unsigned i = 0; i < TRAP_VECTORS; i++) {
         struct trap_info t = c->trap_ctxt[i];
 
@@ -169,12 +167,15 @@ int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
         error = desc_set_gdt(v, c->gdt_frames, (unsigned)c->gdt_ents);
     if (error)
         return error;
+    spin_lock(&v->domain->pt_lock);
+    error = arch_vcpu_set_ldt(v, c->ldt_base, (unsigned)c->ldt_ents);
+    spin_unlock(&v->domain->pt_lock);
+    if (error)
+        return error;
     set_registers(a, &c->user_regs);
     set_handlers(v, c);
     a->in_kernel = c->flags & VGCF_in_kernel;
     a->trap.is_pending = a->nmi_masked = false;
-    a->ldt_base = c->ldt_base;
-    a->ldt_entries = (unsigned)c->ldt_ents;
     a->kernel_ss = (uint16_t)(c->kernel_ss | 3);
     a->kernel_sp = c->kernel_sp;
     a->fs_base = c->fs_base;
@@ -206,7 +207,7 @@ static void get_registers(const struct vcpu *v, struct cpu_user_regs *u)
 static void get_traps(const struct arch_vcpu *a, struct vcpu_guest_context *c)
 {
     for (unsigned i = 0; i < TRAP_VECTORS; i++) {
-        const struct trap_gate *g = &a->traps[i];
+        const struct callback *g = &a->traps[i];
 
         c->trap_ctxt[i] = (struct trap_info){
             .vector = (uint8_t)i,
@@ -248,7 +249,7 @@ void arch_vcpu_get_context(const struct vcpu *v, struct vcpu_guest_context *c)
     c->ldt_ents = a->ldt_entries;
     c->gdt_ents = a->gdt_entries;
     for (unsigned i = 0; i * 512 < a->gdt_entries; i++)
-        c->gdt_frames[i] = a->gdt_frames[i].n;
+        c->gdt_frames[i] = frame_mfn(a->tables[i]).n;
     c->kernel_ss = a->kernel_ss;
     c->kernel_sp = a->kernel_sp;
     c->ctrlreg[0] = (read_cr0() & ~CR0_TS) | (a->cr0_ts ? CR0_TS : 0);
