@@ -170,7 +170,7 @@ void arch_domain_publish_clock(struct domain *d);
 /*
  * Ports first to last, below 65536, of the machine: whether `d` may use them
  * all, and giving or taking them. The vCPUs of `d` run nowhere meanwhile. For
- * ports that are Mica's -EPERM; -ENOMEM.
+ * ports that are Mica's -EPERM.
  */
 bool arch_domain_has_ports(const struct domain *d, unsigned first,
                            unsigned last);

@@ -17,14 +17,7 @@ struct vcpu;
 
 #define FXSAVE_BYTES 512
 
-#define XCR0_X87 (1ull << 0)
-#define XCR0_SSE (1ull << 1)
-#define XCR0_AVX (1ull << 2)
-#define XCR0_AVX512 (7ull << 5)
-#define XCR0_GUEST (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
-
 void fpu_init_this_cpu(void);
-uint64_t fpu_xcr0_allowed(void);
 
 void fpu_reset(struct vcpu *v);
 void fpu_set_image(struct vcpu *v, const void *fxsave_image);
@@ -34,4 +27,3 @@ void fpu_restore(struct vcpu *v);
 
 must_check int fpu_set_xcr0(struct vcpu *v, uint32_t index, uint64_t value);
 void fpu_set_task_switched(struct vcpu *v, bool is_set);
-must_check bool fpu_device_not_available(struct vcpu *v);

@@ -18,6 +18,11 @@
 #define CR4_OSXSAVE (1ul << 18)
 #define CR4_SMEP (1ul << 20)
 
+#define XCR0_X87 (1ull << 0)
+#define XCR0_SSE (1ull << 1)
+#define XCR0_AVX (1ull << 2)
+#define XCR0_AVX512 (7ull << 5)
+
 #define MSR_APIC_BASE 0x1bu
 #define MSR_PRED_CMD 0x49u
 #define PRED_CMD_IBPB 1u

@@ -34,15 +34,9 @@ extern const char gate_text_start[], gate_exit_light[], gate_stubs[];
 
 enum sides sides;
 
-const char *sides_name(void)
-{
-    static const char *const names[] = {"lazy", "isolated", "classic"};
-
-    return names[sides];
-}
-
 void sides_init(enum sides chosen)
 {
+    static const char *const names[] = {"lazy", "isolated", "classic"};
     const struct cpu_features *f = cpu_features();
 
     if (f->l1tf)
@@ -50,7 +44,7 @@ void sides_init(enum sides chosen)
     sides = chosen;
     if (sides == SIDES_LAZY && (f->meltdown || f->l1tf))
         sides = SIDES_ISOLATED;
-    log_info("sides=%s%s", sides_name(),
+    log_info("sides=%s%s", names[sides],
              sides != chosen ? ": the processor leaks what is mapped" : "");
 }
 
@@ -100,11 +94,6 @@ void sides_init_cpu(struct cpu *c)
 
 /* --- root pages ---------------------------------------------------------- */
 
-static uint64_t as_seen_light(unsigned index, uint64_t entry)
-{
-    return index >= KERNEL_HALF_FIRST ? entry & ~PTE_USER : entry;
-}
-
 static void fill_root(uint64_t *table, const uint64_t *l4)
 {
     memcpy(table, l4, OWN_SLOT_FIRST * sizeof(*table));
@@ -128,31 +117,32 @@ static uint64_t find_root(struct cpu *c, mfn_t l4)
     return root->address;
 }
 
-void arch_l4_entry_changed(mfn_t l4, unsigned index, uint64_t entry)
+/* Changes entry `index` of every copy of `l4`; PT_ENTRIES: forgets them. */
+static void change_copies(mfn_t l4, unsigned index, uint64_t entry)
 {
-    for (unsigned i = 0; i < pcpu_count; i++) {
-        struct cpu *c = &cpus[i];
-
+    for (struct cpu *c = cpus; c < cpus + pcpu_count; c++) {
         spin_lock(&c->sides_lock);
-        for (unsigned n = 0; n < ROOT_PAGES; n++)
-            if (mfn_equal(c->roots[n].source, l4))
-                pte_write(&c->roots[n].table[index],
-                          as_seen_light(index, entry));
+        for (struct root_page *r = c->roots; r < c->roots + ROOT_PAGES; r++) {
+            if (!mfn_equal(r->source, l4))
+                continue;
+            if (index == PT_ENTRIES)
+                r->source = MFN_INVALID;
+            else
+                pte_write(&r->table[index], entry);
+        }
         spin_unlock(&c->sides_lock);
     }
 }
 
+void arch_l4_entry_changed(mfn_t l4, unsigned index, uint64_t entry)
+{
+    change_copies(l4, index,
+                  index < KERNEL_HALF_FIRST ? entry : entry & ~PTE_USER);
+}
+
 void arch_l4_gone(mfn_t l4)
 {
-    for (unsigned i = 0; i < pcpu_count; i++) {
-        struct cpu *c = &cpus[i];
-
-        spin_lock(&c->sides_lock);
-        for (unsigned n = 0; n < ROOT_PAGES; n++)
-            if (mfn_equal(c->roots[n].source, l4))
-                c->roots[n].source = MFN_INVALID;
-        spin_unlock(&c->sides_lock);
-    }
+    change_copies(l4, PT_ENTRIES, 0);
 }
 
 /* --- from light to full -------------------------------------------------- */

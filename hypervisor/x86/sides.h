@@ -26,7 +26,6 @@ enum sides {
 
 /* Chooses for the machine; before any domain runs. */
 void sides_init(enum sides chosen);
-const char *sides_name(void);
 
 /* Gives pCPU `c` its root page and window. */
 void sides_init_cpu(struct cpu *c);

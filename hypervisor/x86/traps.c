@@ -90,24 +90,22 @@ static void handle_interrupt(unsigned vector)
     switch (vector) {
     case VECTOR_TIMER:
         this_cpu()->timer_is_due = true;
-        apic_eoi();
         break;
     case VECTOR_KICK:
-        apic_eoi();
         break;
     case VECTOR_FLUSH:
-        apic_eoi();
         flush_serve();
         break;
     case VECTOR_ERROR:
         apic_error_report();
-        apic_eoi();
         break;
     case VECTOR_SPURIOUS:
-        break;
+        return;
     default:
         irq_dispatch(vector);
+        return;
     }
+    apic_eoi();
 }
 
 /* --- exceptions of guests ------------------------------------------------ */
@@ -168,9 +166,8 @@ static void guest_exception(struct vcpu *v, struct regs *r)
         if (emulate_forced_cpuid(v, r))
             return;
         break;
-    case EXC_NM:
-        if (fpu_device_not_available(v))
-            return;
+    case EXC_NM: /* the guest had set TS, and gets it back clear */
+        fpu_set_task_switched(v, false);
         break;
     case EXC_DB:
         debug_regs_note_trap(v);

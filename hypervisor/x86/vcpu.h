@@ -84,7 +84,7 @@ struct arch_vcpu {
 };
 
 struct arch_domain {
-    uint64_t *io_bitmap; /* 65536 bits, 1 = refused; NULL: all refused */
+    uint64_t *io_bitmap; /* 65536 bits, 1 = refused */
     uint32_t pci_cf8;    /* last dword written to port 0xcf8 */
 };
 

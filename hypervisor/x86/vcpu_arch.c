@@ -25,7 +25,12 @@
 int arch_domain_create(struct domain *d)
 {
     d->arch = heap_zalloc(sizeof(*d->arch));
-    return d->arch ? 0 : -ENOMEM;
+    if (!d->arch)
+        return -ENOMEM;
+    if (!ioport_domain_create(d))
+        return 0;
+    heap_zfree(d->arch, sizeof(*d->arch));
+    return -ENOMEM;
 }
 
 void arch_domain_destroy(struct domain *d)
