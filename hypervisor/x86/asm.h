@@ -6,6 +6,8 @@
 #error "for assembly only"
 #endif
 
+#include "x86/regs.h"
+
 #define FUNC(name)                                                             \
     .globl name;                                                               \
     .type name, @function;                                                     \
@@ -26,6 +28,12 @@
     .balign 8;                                                                 \
     .quad from, end, kind, to;                                                 \
     .popsection
+
+/* Leaves for a context on the stack that the processor may refuse. */
+.macro guest_iret
+1:      iretq
+2:      FAULT(1b, 2b, FAULT_RETURN, 0)
+.endm
 
 /* Takes r15 to rdi of struct regs off the stack, up to the return frame. */
 .macro pop_registers

@@ -3,6 +3,8 @@
  * What each processor needs before it can run a guest: its gate with GDT,
  * IDT and TSS in it, and its control and model-specific registers.
  */
+#include "x86/emulate.h"
+#include "x86/context.h"
 #include "x86/cpu.h"
 
 #include "core/arch.h"
@@ -10,11 +12,9 @@
 #include "core/log.h"
 #include "x86/apic.h"
 #include "x86/cpu_features.h"
-#include "x86/fpu.h"
 #include "x86/insn.h"
 #include "x86/machine_early.h"
 #include "x86/memory_layout.h"
-#include "x86/msr.h"
 #include "x86/paging.h"
 #include "x86/selectors.h"
 #include "x86/sides.h"

@@ -4,7 +4,8 @@
  * ports are refused: the port accesses that Mica carries out for a guest
  * could not honour them.
  */
-#include "x86/debug_regs.h"
+
+#include "x86/context.h"
 
 #include "core/guest_copy.h"
 #include "core/hypercall.h"

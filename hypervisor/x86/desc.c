@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* GDTs and LDTs of guests (desc.h). */
-#include "x86/desc.h"
+
+#include "x86/context.h"
 
 #include "core/arch.h"
 #include "core/domain.h"

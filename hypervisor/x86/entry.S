@@ -6,7 +6,6 @@
  */
 #include "x86/asm.h"
 #include "x86/cpu.h"
-#include "x86/regs.h"
 #include "generated/asm_offsets.h"
 
         .section .text.hot, "ax"
@@ -55,8 +54,7 @@ FUNC(exit_to_guest)
 1:      test    %rax, %rax
         jnz     __x86_indirect_thunk_rax
         pop_registers
-2:      iretq
-3:      FAULT(2b, 3b, FAULT_RETURN, 0)
+        guest_iret
 
 /*
  * exit_sysret: leaves for the instruction after a SYSCALL on the full side,
@@ -86,22 +84,9 @@ FUNC(rdmsr_safe)
         mov     %rax, (%rsi)
         xor     %eax, %eax
         ret
-        FAULT(1b, 2b, FAULT_GOES_ON, msr_is_missing)
-
-/* int wrmsr_safe(uint32_t msr, uint64_t value) */
-FUNC(wrmsr_safe)
-        mov     %edi, %ecx
-        mov     %esi, %eax
-        mov     %rsi, %rdx
-        shr     $32, %rdx
-1:      wrmsr
-2:      xor     %eax, %eax
+3:      mov     $-14, %eax
         ret
-        FAULT(1b, 2b, FAULT_GOES_ON, msr_is_missing)
-
-msr_is_missing:
-        mov     $-14, %eax
-        ret
+        FAULT(1b, 2b, FAULT_GOES_ON, 3b)
 
 /*
  * bool load_X(uint16_t selector): whether the processor accepted it.

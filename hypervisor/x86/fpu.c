@@ -5,7 +5,8 @@
  * restoring always covers all features that guests may enable, whatever XCR0 a
  * guest chose, so that no register survives from one vCPU to the next.
  */
-#include "x86/fpu.h"
+
+#include "x86/context.h"
 
 #include "core/hypercall.h"
 #include "core/log.h"
@@ -63,7 +64,7 @@ void fpu_init_this_cpu(void)
 /* Initial state for a vCPU that is loaded nowhere. */
 void fpu_reset(struct vcpu *v)
 {
-    struct fpu_area *area = v->arch->fpu;
+    struct fpu_area *area = (struct fpu_area *)v->arch->fpu;
 
     memset(area, 0, PAGE_SIZE);
     area->fcw = FCW_INITIAL;
@@ -79,7 +80,7 @@ void fpu_reset(struct vcpu *v)
  */
 void fpu_set_image(struct vcpu *v, const void *fxsave_image)
 {
-    struct fpu_area *area = v->arch->fpu;
+    struct fpu_area *area = (struct fpu_area *)v->arch->fpu;
 
     memcpy(area, fxsave_image, FXSAVE_BYTES);
     area->mxcsr &= MXCSR_MASK;

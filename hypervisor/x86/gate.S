@@ -15,7 +15,6 @@
 #include "x86/cpu.h"
 #include "x86/gate.h"
 #include "x86/memory_layout.h"
-#include "x86/regs.h"
 #include "x86/selectors.h"
 #include "generated/asm_offsets.h"
 
@@ -39,12 +38,6 @@
         .irp    from, \rbx, %rbp, %r12, %r13, %r14, %r15
         push    \from
         .endr
-.endm
-
-/* Leaves for a context on the gate's stack, which the processor may refuse. */
-.macro gate_iret
-1:      iretq
-2:      FAULT(1b, 2b, FAULT_RETURN, 0)
 .endm
 
 /* Stores the frame of a SYSCALL from a context with code segment \cs. */
@@ -193,7 +186,7 @@ LOCAL_FUNC(gate_light_syscall)
         mov     40(%rsp), %rbx
         mov     48(%rsp), %rax
         swapgs
-        gate_iret
+        guest_iret
 
 /* gate_light_hypercall: what a switch of tasks needs is done here. */
 LOCAL_FUNC(gate_light_hypercall)
@@ -235,7 +228,7 @@ LOCAL_FUNC(gate_light_done)
         push    %rcx
         mov     40(%rsp), %rbx
         xor     %eax, %eax
-        gate_iret
+        guest_iret
 
 /*
  * gate_light_segment_base: set_segment_base(which, base) from ring 1, for FS
@@ -310,7 +303,7 @@ LOCAL_FUNC(gate_light_iret)
         movl    $0, SCRATCH(SCRATCH_IN_KERNEL)
         mov     40(%rsp), %rbx
         swapgs
-        gate_iret
+        guest_iret
 
 /* gate_syscall32: SYSCALL in 32-bit code, on either side. */
 FUNC(gate_syscall32)
@@ -437,7 +430,7 @@ LOCAL_FUNC(gate_ist_return)
         mov     %r13, %rsp
         mov     %rbx, %cr3
         pop_registers
-        gate_iret
+        guest_iret
 
 /* --- the way out to the light side --------------------------------------- */
 
@@ -459,7 +452,7 @@ FUNC(gate_exit_light)
         mov     CONST(CONST_GATE_STACK), %rsp
         sub     $6 * 8, %rsp
         pop     %rax
-        gate_iret
+        guest_iret
 
 /* One stub for each vector. */
         .balign GATE_STUB_BYTES

@@ -6,7 +6,6 @@
 #include "x86/ioport.h"
 
 #include "core/guest_copy.h"
-#include "core/heap.h"
 
 #include "x86/cpu.h"
 #include "x86/gate.h"
@@ -17,7 +16,6 @@
 #include "x86/vcpu.h"
 
 #define IO_PORTS 65536u
-#define IO_BITMAP_ORDER 1
 
 enum {
     PORT_PCI_ADDRESS = 0xcf8,
@@ -45,16 +43,6 @@ static bool is_kept(unsigned port)
     return uart_port_is_owned((uint16_t)port);
 }
 
-/* Gives a new domain a bitmap that refuses all ports. */
-int ioport_domain_create(struct domain *d)
-{
-    d->arch->io_bitmap = frames_alloc(IO_BITMAP_ORDER);
-    if (!d->arch->io_bitmap)
-        return -ENOMEM;
-    memset(d->arch->io_bitmap, 0xff, IO_BITMAP_BYTES);
-    return 0;
-}
-
 /*
  * Gives a privileged domain the ports that are not Mica's. The UARTs that are
  * must be known already.
@@ -64,15 +52,6 @@ void ioport_give_all(struct domain *d)
     for (unsigned p = 0; p < IO_PORTS; p++)
         if (!is_kept(p))
             bit_clear(d->arch->io_bitmap, p);
-}
-
-/*
- * Frees the bitmap of a domain that ends. Its vCPUs are loaded nowhere any
- * more, so that no pCPU uses the bitmap before it has mapped another domain's.
- */
-void ioport_domain_destroy(struct domain *d)
-{
-    frames_free(d->arch->io_bitmap, IO_BITMAP_ORDER);
 }
 
 bool arch_domain_has_ports(const struct domain *d, unsigned first,

@@ -27,9 +27,7 @@
 struct domain;
 struct vcpu;
 
-must_check int ioport_domain_create(struct domain *d);
 void ioport_give_all(struct domain *d);
-void ioport_domain_destroy(struct domain *d);
 
 void ioport_load(const struct vcpu *v);
 void ioport_mode_changed(const struct vcpu *v);

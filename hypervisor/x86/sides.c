@@ -13,7 +13,6 @@
 #include "x86/context.h"
 #include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/desc.h"
 #include "x86/gate.h"
 #include "x86/insn.h"
 #include "x86/ioport.h"
@@ -268,7 +267,7 @@ static void map_vcpu_info(struct cpu *c, struct vcpu_info *info)
 /* Whether every system call and iret has to come to Mica. */
 static bool needs_full(const struct vcpu *v)
 {
-    const struct callback *c = &v->arch->callbacks[CALLBACK_SYSCALL];
+    const struct callback *c = &v->arch->callbacks[CALLBACKTYPE_syscall];
 
     return !c->address || !c->masks_events || v->arch->nmi_masked ||
            mfn_equal(v->user_root, MFN_INVALID);
@@ -289,7 +288,7 @@ hot_path uint64_t sides_leave_light(struct vcpu *v, struct regs *r)
     k->light_cr3 = find_root(c, v->kernel_root);
     k->is_light = 1;
     k->force_full = needs_full(v);
-    k->syscall_handler = v->arch->callbacks[CALLBACK_SYSCALL].address;
+    k->syscall_handler = v->arch->callbacks[CALLBACKTYPE_syscall].address;
     c->scratch->in_kernel = v->arch->in_kernel;
     c->scratch->kernel_sp = v->arch->kernel_sp;
     cpu_set_rsp0(c, k->gate_stack);

@@ -19,11 +19,8 @@
 #include "x86/context.h"
 #include "x86/cpu.h"
 #include "x86/crash.h"
-#include "x86/debug_regs.h"
-#include "x86/desc.h"
 #include "x86/emulate.h"
 #include "x86/flush.h"
-#include "x86/fpu.h"
 #include "x86/insn.h"
 #include "x86/irq.h"
 #include "x86/memory_layout.h"
@@ -37,7 +34,7 @@ extern const char exit_sysret[];
 
 /* --- system calls and hypercalls ----------------------------------------- */
 
-static void bounce_syscall(struct vcpu *v, enum callback_kind kind)
+static void bounce_syscall(struct vcpu *v, unsigned kind)
 {
     bounce_to_kernel(v, &v->arch->callbacks[kind], NULL);
     guest_regs()->rflags &= ~RFLAGS_DF;
@@ -46,7 +43,7 @@ static void bounce_syscall(struct vcpu *v, enum callback_kind kind)
 static void application_syscall(struct vcpu *v, struct regs *r)
 {
     bool is_32bit = r->cs == SEL_GUEST_CS32;
-    enum callback_kind kind = is_32bit ? CALLBACK_SYSCALL32 : CALLBACK_SYSCALL;
+    unsigned kind = is_32bit ? CALLBACKTYPE_syscall32 : CALLBACKTYPE_syscall;
 
     if (v->arch->callbacks[kind].address) {
         bounce_syscall(v, kind);
@@ -77,8 +74,9 @@ hot_path void handle_syscall(struct regs *r)
 static void handle_sysenter(struct vcpu *v, struct regs *r)
 {
     r->rflags = (r->rflags & ~(RFLAGS_TF | RFLAGS_NT)) | RFLAGS_IF;
-    if (!v->arch->in_kernel && v->arch->callbacks[CALLBACK_SYSENTER].address)
-        bounce_syscall(v, CALLBACK_SYSENTER);
+    if (!v->arch->in_kernel &&
+        v->arch->callbacks[CALLBACKTYPE_sysenter].address)
+        bounce_syscall(v, CALLBACKTYPE_sysenter);
     else
         trap_inject(v, EXC_GP, 0);
 }

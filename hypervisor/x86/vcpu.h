@@ -32,15 +32,7 @@ struct callback {
     uint16_t cs;       /* of a gate: only shown to whoever asks */
 };
 
-enum callback_kind {
-    CALLBACK_EVENT = CALLBACKTYPE_event,
-    CALLBACK_FAILSAFE = CALLBACKTYPE_failsafe,
-    CALLBACK_SYSCALL = CALLBACKTYPE_syscall,
-    CALLBACK_NMI = CALLBACKTYPE_nmi,
-    CALLBACK_SYSENTER = CALLBACKTYPE_sysenter,
-    CALLBACK_SYSCALL32 = CALLBACKTYPE_syscall32,
-    CALLBACK_KINDS,
-};
+#define CALLBACK_KINDS (CALLBACKTYPE_syscall32 + 1)
 
 /* An exception to deliver when the vCPU next enters its guest. */
 struct pending_trap {
@@ -51,13 +43,14 @@ struct pending_trap {
 };
 
 struct arch_vcpu {
-    struct regs regs; /* while the vCPU is not loaded */
-    bool in_kernel;   /* guest kernel or guest application */
+    uint8_t fpu[PAGE_SIZE]; /* XSAVE or FXSAVE area; as aligned as the record */
+    struct regs regs;       /* while the vCPU is not loaded */
+    bool in_kernel;         /* guest kernel or guest application */
     struct pending_trap trap;
     bool nmi_pending; /* atomic */
     bool nmi_masked;  /* until the next iret hypercall */
 
-    struct callback *traps; /* TRAP_VECTORS */
+    struct callback traps[TRAP_VECTORS];
     struct callback callbacks[CALLBACK_KINDS];
     uint64_t kernel_sp;
     uint16_t kernel_ss;
@@ -75,7 +68,6 @@ struct arch_vcpu {
     uint64_t dr[8];
     uint64_t xcr0;
     uint32_t tsc_aux;
-    void *fpu; /* XSAVE or FXSAVE area, 64-byte aligned */
 
     struct frame *tables[GUEST_TABLES]; /* as in the gate; NULL: none */
     unsigned gdt_entries;
@@ -84,8 +76,8 @@ struct arch_vcpu {
 };
 
 struct arch_domain {
-    uint64_t *io_bitmap; /* 65536 bits, 1 = refused */
-    uint32_t pci_cf8;    /* last dword written to port 0xcf8 */
+    uint64_t io_bitmap[IO_BITMAP_BYTES / 8]; /* 1 = refused; whole frames */
+    uint32_t pci_cf8;                        /* last dword written there */
 };
 
 /*

@@ -13,13 +13,9 @@
 #include "x86/apic.h"
 #include "x86/context.h"
 #include "x86/cpu.h"
-#include "x86/debug_regs.h"
-#include "x86/desc.h"
-#include "x86/fpu.h"
 #include "x86/insn.h"
 #include "x86/ioport.h"
 
-#define TRAP_TABLE_BYTES (TRAP_VECTORS * sizeof(struct callback))
 #define SYSCALL_BYTES 2
 
 int arch_domain_create(struct domain *d)
@@ -27,41 +23,24 @@ int arch_domain_create(struct domain *d)
     d->arch = heap_zalloc(sizeof(*d->arch));
     if (!d->arch)
         return -ENOMEM;
-    if (!ioport_domain_create(d))
-        return 0;
-    heap_zfree(d->arch, sizeof(*d->arch));
-    return -ENOMEM;
+    memset(d->arch->io_bitmap, 0xff, sizeof(d->arch->io_bitmap));
+    return 0;
 }
 
+/* Its vCPUs are loaded nowhere any more, so no pCPU uses its I/O bitmap. */
 void arch_domain_destroy(struct domain *d)
 {
-    ioport_domain_destroy(d);
     heap_zfree(d->arch, sizeof(*d->arch));
     d->arch = NULL;
 }
 
-static void free_vcpu(struct arch_vcpu *a)
-{
-    frames_free(a->fpu, 0);
-    heap_zfree(a->traps, TRAP_TABLE_BYTES);
-    heap_zfree(a, sizeof(*a));
-}
-
 int arch_vcpu_create(struct vcpu *v)
 {
-    struct arch_vcpu *a = heap_zalloc(sizeof(*a));
-
-    if (!a)
+    v->arch = heap_zalloc(sizeof(*v->arch));
+    if (!v->arch)
         return -ENOMEM;
-    a->traps = heap_zalloc(TRAP_TABLE_BYTES);
-    a->fpu = frames_alloc(0);
-    if (!a->traps || !a->fpu) {
-        free_vcpu(a);
-        return -ENOMEM;
-    }
-    v->arch = a;
-    a->cr4 = CR4_GUEST;
-    a->in_kernel = true;
+    v->arch->cr4 = CR4_GUEST;
+    v->arch->in_kernel = true;
     fpu_reset(v);
     debug_regs_reset(v);
     return 0;
@@ -70,7 +49,7 @@ int arch_vcpu_create(struct vcpu *v)
 void arch_vcpu_destroy(struct vcpu *v)
 {
     arch_vcpu_release_frames(v);
-    free_vcpu(v->arch);
+    heap_zfree(v->arch, sizeof(*v->arch));
     v->arch = NULL;
 }
 
@@ -144,13 +123,14 @@ static void set_handlers(struct vcpu *v, const struct vcpu_guest_context *c)
     struct callback *to = v->arch->callbacks;
 
     memset(to, 0, sizeof(v->arch->callbacks));
-    to[CALLBACK_EVENT].address = c->event_callback_eip;
-    to[CALLBACK_EVENT].masks_events = true;
-    to[CALLBACK_FAILSAFE].address = c->failsafe_callback_eip;
-    to[CALLBACK_FAILSAFE].masks_events =
+    to[CALLBACKTYPE_event].address = c->event_callback_eip;
+    to[CALLBACKTYPE_event].masks_events = true;
+    to[CALLBACKTYPE_failsafe].address = c->failsafe_callback_eip;
+    to[CALLBACKTYPE_failsafe].masks_events =
         c->flags & VGCF_failsafe_disables_events;
-    to[CALLBACK_SYSCALL].address = c->syscall_callback_eip;
-    to[CALLBACK_SYSCALL].masks_events = c->flags & VGCF_syscall_disables_events;
+    to[CALLBACKTYPE_syscall].address = c->syscall_callback_eip;
+    to[CALLBACKTYPE_syscall].masks_events =
+        c->flags & VGCF_syscall_disables_events;
     for (unsigned i = 0; i < TRAP_VECTORS; i++) {
         struct trap_info t = c->trap_ctxt[i];
 
@@ -227,12 +207,12 @@ static void get_traps(const struct arch_vcpu *a, struct vcpu_guest_context *c)
 static void get_callbacks(const struct arch_vcpu *a,
                           struct vcpu_guest_context *c)
 {
-    c->event_callback_eip = a->callbacks[CALLBACK_EVENT].address;
-    c->failsafe_callback_eip = a->callbacks[CALLBACK_FAILSAFE].address;
-    c->syscall_callback_eip = a->callbacks[CALLBACK_SYSCALL].address;
-    if (a->callbacks[CALLBACK_FAILSAFE].masks_events)
+    c->event_callback_eip = a->callbacks[CALLBACKTYPE_event].address;
+    c->failsafe_callback_eip = a->callbacks[CALLBACKTYPE_failsafe].address;
+    c->syscall_callback_eip = a->callbacks[CALLBACKTYPE_syscall].address;
+    if (a->callbacks[CALLBACKTYPE_failsafe].masks_events)
         c->flags |= VGCF_failsafe_disables_events;
-    if (a->callbacks[CALLBACK_SYSCALL].masks_events)
+    if (a->callbacks[CALLBACKTYPE_syscall].masks_events)
         c->flags |= VGCF_syscall_disables_events;
 }
 
