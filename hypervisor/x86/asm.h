@@ -6,8 +6,6 @@
 #error "for assembly only"
 #endif
 
-#include "x86/regs.h"
-
 #define FUNC(name)                                                             \
     .globl name;                                                               \
     .type name, @function;                                                     \
@@ -20,19 +18,19 @@
 #define END(name) .size name, . - name
 
 /*
- * A fault of an instruction from `from` up to `end` is of `kind` (regs.h);
- * FAULT_GOES_ON: at `to`.
+ * In ring 0, a fault from `from` up to `end` leads to `to`, with the registers
+ * as they are; 0: it is an iretq, whose context the processor refused.
  */
-#define FAULT(from, end, kind, to)                                             \
+#define FAULT(from, end, to)                                                   \
     .pushsection .fault_table, "a";                                            \
     .balign 8;                                                                 \
-    .quad from, end, kind, to;                                                 \
+    .quad from, end, to;                                                       \
     .popsection
 
 /* Leaves for a context on the stack that the processor may refuse. */
 .macro guest_iret
 1:      iretq
-2:      FAULT(1b, 2b, FAULT_RETURN, 0)
+2:      FAULT(1b, 2b, 0)
 .endm
 
 /* Takes r15 to rdi of struct regs off the stack, up to the return frame. */

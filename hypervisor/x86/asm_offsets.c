@@ -22,8 +22,6 @@ void asm_offsets(void)
     DEFINE(REGS_RAX, offsetof(struct regs, rax));
     DEFINE(REGS_RIP, offsetof(struct regs, rip));
     DEFINE(REGS_CS, offsetof(struct regs, cs));
-    DEFINE(REGS_RFLAGS, offsetof(struct regs, rflags));
-    DEFINE(REGS_SS, offsetof(struct regs, ss));
     DEFINE(REGS_SIZE, sizeof(struct regs));
     DEFINE(CONST_STACK, offsetof(struct gate_const, stack));
     DEFINE(CONST_ENTRY_SYSCALL, offsetof(struct gate_const, entry_syscall));

@@ -86,7 +86,7 @@ FUNC(rdmsr_safe)
         ret
 3:      mov     $-14, %eax
         ret
-        FAULT(1b, 2b, FAULT_GOES_ON, 3b)
+        FAULT(1b, 2b, 3b)
 
 /*
  * bool load_X(uint16_t selector): whether the processor accepted it.
@@ -103,7 +103,7 @@ FUNC(\name)
         mov     %eax, %\register
         \exchange
         ret
-        FAULT(1b, 2b, FAULT_GOES_ON, 3b)
+        FAULT(1b, 2b, 3b)
 .endm
 
 segment_loader load_ds, ds

@@ -15,6 +15,7 @@
 #include "x86/cpu.h"
 #include "x86/gate.h"
 #include "x86/memory_layout.h"
+#include "x86/regs.h"
 #include "x86/selectors.h"
 #include "generated/asm_offsets.h"
 
@@ -135,7 +136,7 @@ LOCAL_FUNC(gate_flush_page)
         jne     gate_flush_not
         mov     MMUEXT_LINEAR(%rax), %rax
         invlpg  (%rax)
-2:      FAULT(1b, 2b, FAULT_GOES_ON, gate_flush_not)
+2:      FAULT(1b, 2b, gate_flush_not)
         xor     %eax, %eax
         pop     %rbx
         mov     SCRATCH(SCRATCH_GUEST_RSP), %rsp
@@ -173,7 +174,7 @@ LOCAL_FUNC(gate_light_syscall)
         mov     %rcx, -40(%rax)
         mov     %r11, -48(%rax)
         mov     %rcx, -56(%rax)
-2:      FAULT(1b, 2b, FAULT_KERNEL_STACK, 0)
+2:      FAULT(1b, 2b, gate_light_fault)
         sub     $56, %rax
         mov     CONST(CONST_VCPU_INFO), %rbx
         movb    $1, INFO_MASK(%rbx)
@@ -197,7 +198,13 @@ LOCAL_FUNC(gate_light_hypercall)
         cmp     $NR_SET_SEGMENT_BASE, %eax
         je      gate_light_segment_base
 
-/* gate_light_to_full: the call needs Mica; rbx and rax are on the stack. */
+/*
+ * gate_light_fault: the guest gave a bad stack, which C is to find out again.
+ * gate_light_to_full: the call needs Mica; rbx and rax are on the stack.
+ */
+gate_light_fault:
+        mov     CONST(CONST_GATE_STACK), %rsp
+        sub     $2 * 8, %rsp
 LOCAL_FUNC(gate_light_to_full)
         mov     CONST(CONST_FULL_CR3), %rax
         mov     %rax, %cr3
@@ -246,9 +253,12 @@ LOCAL_FUNC(gate_light_segment_base)
         jne     gate_light_to_full
         swapgs
 2:      mov     %esi, %gs
-3:      FAULT(2b, 3b, FAULT_LOAD_GS, 0)
+3:      FAULT(2b, 3b, gate_gs_not)
         swapgs
         jmp     gate_light_done
+gate_gs_not:
+        swapgs
+        jmp     gate_light_to_full
 1:      mov     %rsi, %rbx
         shl     $16, %rbx
         sar     $16, %rbx
@@ -299,7 +309,7 @@ LOCAL_FUNC(gate_light_iret)
         mov     IRET_R11(%rbx), %r11
         mov     IRET_RCX(%rbx), %rcx
         mov     IRET_RAX(%rbx), %rax
-2:      FAULT(1b, 2b, FAULT_IRET_STACK, 0)
+2:      FAULT(1b, 2b, gate_light_fault)
         movl    $0, SCRATCH(SCRATCH_IN_KERNEL)
         mov     40(%rsp), %rbx
         swapgs
@@ -442,9 +452,10 @@ LOCAL_FUNC(gate_ist_return)
 FUNC(gate_exit_light)
         mov     %rsp, %rbx
         mov     CONST(CONST_GATE_STACK), %rsp
-        .irp    at, REGS_SS, REGS_RSP, REGS_RFLAGS, REGS_CS, REGS_RIP, REGS_RAX
-        push    \at(%rbx)
+        .irp    at, 32, 24, 16, 8, 0            # ss to rip
+        push    REGS_RIP + \at(%rbx)
         .endr
+        push    REGS_RAX(%rbx)
         mov     %rbx, %rsp
         pop_registers
         mov     CONST(CONST_LIGHT_CR3), %rax

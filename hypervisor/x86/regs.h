@@ -8,13 +8,6 @@
 #define ENTRY_SYSCALL 0x100
 #define ENTRY_SYSENTER 0x101
 
-/* What becomes of a fault in ring 0 at an instruction that may have one. */
-#define FAULT_GOES_ON 0      /* elsewhere, with the registers as they are */
-#define FAULT_RETURN 1       /* the guest's context is refused */
-#define FAULT_KERNEL_STACK 2 /* in the gate: no room for a system call */
-#define FAULT_IRET_STACK 3   /* in the gate: no context for an iret */
-#define FAULT_LOAD_GS 4      /* in the gate: a bad selector */
-
 #define RFLAGS_CF 0x1
 #define RFLAGS_FIXED 0x2
 #define RFLAGS_TF 0x100

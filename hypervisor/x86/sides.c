@@ -169,48 +169,6 @@ uint64_t gate_linked_address(uint64_t rip)
                                            : rip;
 }
 
-/*
- * The gate could not load the application's GS, in whose place the kernel's
- * is now. Does it as the hypercall would, and ends the call.
- */
-static void finish_gs_load(const struct cpu *c, struct regs *r)
-{
-    const uint8_t *stack_end = c->scratch->stack + sizeof(c->scratch->stack);
-
-    swapgs();
-    load_gs_user((uint16_t)r->rsi);
-    r->rax = 0;
-    memcpy(&r->rbx, stack_end - 2 * sizeof(r->rbx), sizeof(r->rbx));
-    r->rip = r->rcx;
-    r->cs = SEL_GUEST_CS;
-    r->rflags = (r->r11 & IRET_FLAGS_KEPT) | RFLAGS_IF | RFLAGS_FIXED;
-    r->rsp = c->scratch->guest_rsp;
-    r->ss = SEL_GUEST_SS;
-}
-
-void sides_gate_fault(struct regs *r, unsigned kind)
-{
-    const struct cpu *c = this_cpu();
-    struct vcpu *v = c->core->loaded;
-
-    if (kind == FAULT_LOAD_GS) {
-        finish_gs_load(c, r);
-        exit_restart(r);
-    }
-    /* Whoever resumes the domain must not find Mica's own context. */
-    r->cs = SEL_GUEST_CS;
-    r->ss = SEL_GUEST_SS;
-    r->rflags |= RFLAGS_IF;
-    if (kind == FAULT_KERNEL_STACK)
-        domain_crash(v->domain,
-                     "vCPU %u: bad kernel stack %#lx for a system call", v->id,
-                     v->arch->kernel_sp);
-    else
-        domain_crash(v->domain, "vCPU %u: iret from bad stack %#lx", v->id,
-                     c->scratch->guest_rsp);
-    exit_restart(r);
-}
-
 void sides_debug_fault(const struct regs *r)
 {
     struct regs lost = *r;

@@ -54,9 +54,6 @@ static inline void sides_hide_ring1(struct regs *r)
 /* Where the instruction at `rip` was linked: the gate's run at an alias. */
 uint64_t gate_linked_address(uint64_t rip);
 
-/* A fault in the gate: the guest gave it a bad stack or a bad selector. */
-_Noreturn void sides_gate_fault(struct regs *r, unsigned kind);
-
 /*
  * A guest kernel that pushed its live %cs in ring 1 may execute IRETQ in ring
  * 3, if it came to the full side in between; the processor then refuses to go

@@ -198,7 +198,7 @@ hot_path void handle_guest_trap(struct regs *r)
 
 /* What asm.h's FAULT says of some instructions, by their linked addresses. */
 extern const struct fault_entry {
-    uint64_t from, end, kind, to;
+    uint64_t from, end, to;
 } fault_table_start[], fault_table_end[];
 
 /*
@@ -241,12 +241,9 @@ void handle_own_trap(struct regs *r)
         e++;
     if (e == fault_table_end)
         crash_own(r);
-    if (e->kind == FAULT_GOES_ON)
-        r->rip += e->to - at;
-    else if (e->kind == FAULT_RETURN)
+    if (!e->to)
         refused_return(r);
-    else
-        sides_gate_fault(r, (unsigned)e->kind);
+    r->rip += e->to - at;
 }
 
 /*
