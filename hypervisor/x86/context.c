@@ -3,19 +3,14 @@
 #include "x86/context.h"
 
 #include "core/arch.h"
-#include "core/domain.h"
 #include "core/frame.h"
 #include "core/guest_copy.h"
 #include "core/log.h"
-#include "core/pcpu.h"
 #include "core/sched.h"
 #include "hypercall_abi/vm_assist.h"
-#include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/insn.h"
 #include "x86/ioport.h"
 #include "x86/paging.h"
-#include "x86/selectors.h"
 #include "x86/sides.h"
 
 out_of_line static void load_cr3(mfn_t root)
@@ -72,9 +67,11 @@ hot_path void context_toggle_mode(struct vcpu *v)
  *
  *     rcx  r11  [error code]  rip  cs | mask << 32  rflags  rsp  ss
  *
+ * in a failsafe callback's with ds, es, fs, gs where an error code would be;
  * and the order in which they are due: an exception first, then an NMI, then
  * events.
  */
+#define MAX_EXTRA 4u
 #define BOUNCE_FLAGS_OFF                                                       \
     (RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_IOPL)
 
@@ -94,14 +91,15 @@ static uint64_t visible_flags(const struct vcpu *v, uint64_t flags, bool masked)
 }
 
 static void write_frame(uint64_t *frame, const struct vcpu *v,
-                        const uint32_t *error_code, uint64_t cs, uint8_t mask)
+                        const uint64_t *extra, unsigned count, uint64_t cs,
+                        uint8_t mask)
 {
     const struct regs *r = guest_regs();
 
     *frame++ = r->rcx;
     *frame++ = r->r11;
-    if (error_code)
-        *frame++ = *error_code;
+    while (count-- > 0)
+        *frame++ = *extra++;
     *frame++ = r->rip;
     *frame++ = cs | (uint64_t)mask << 32;
     *frame++ = visible_flags(v, r->rflags, mask);
@@ -110,14 +108,14 @@ static void write_frame(uint64_t *frame, const struct vcpu *v,
 }
 
 hot_path void bounce_to_kernel(struct vcpu *v, const struct callback *to,
-                               const uint32_t *error_code)
+                               const uint64_t *extra, unsigned count)
 {
     struct regs *r = guest_regs();
     struct vcpu_info *info = vcpu_info_of(v);
     bool from_kernel = v->arch->in_kernel;
     uint8_t mask = __atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_RELAXED);
-    uint64_t copy[8], *frame = copy, sp;
-    size_t size = (error_code ? 8 : 7) * sizeof(*frame);
+    uint64_t copy[7 + MAX_EXTRA], *frame = copy, sp;
+    size_t size = (7 + count) * sizeof(*frame);
 
     if (!from_kernel)
         context_toggle_mode(v);
@@ -125,7 +123,7 @@ hot_path void bounce_to_kernel(struct vcpu *v, const struct callback *to,
     if ((sp & (PAGE_SIZE - 1)) + size <= PAGE_SIZE)
         frame = guest_translate(v->kernel_root, sp, WALK_WRITE);
     if (frame)
-        write_frame(frame, v, error_code,
+        write_frame(frame, v, extra, count,
                     r->cs & (from_kernel ? 0xfffc : 0xffff), mask);
     if (!frame ||
         (frame == copy && copy_out_root(v->kernel_root, sp, copy, size))) {
@@ -165,6 +163,7 @@ hot_path void trap_inject_page_fault(struct vcpu *v, uint64_t address,
 static void deliver_trap(struct vcpu *v)
 {
     struct pending_trap *t = &v->arch->trap;
+    uint64_t error_code = t->error_code;
     const struct callback *gate = &v->arch->traps[t->vector];
 
     t->is_pending = false;
@@ -178,8 +177,7 @@ static void deliver_trap(struct vcpu *v)
     }
     if (t->vector == EXC_PF)
         vcpu_info_of(v)->arch.cr2 = t->cr2;
-    bounce_to_kernel(
-        v, gate, ERROR_CODE_VECTORS >> t->vector & 1 ? &t->error_code : NULL);
+    bounce_to_kernel(v, gate, &error_code, ERROR_CODE_VECTORS >> t->vector & 1);
 }
 
 /* Enters the guest kernel, with events masked, if there is an address. */
@@ -188,7 +186,7 @@ static bool interrupt(struct vcpu *v, uint64_t address)
     struct callback to = {.address = address, .masks_events = true};
 
     if (address)
-        bounce_to_kernel(v, &to, NULL);
+        bounce_to_kernel(v, &to, NULL, 0);
     return address;
 }
 
@@ -222,30 +220,17 @@ static void save_segments(struct arch_vcpu *a)
     a->gs_base_user = a->in_kernel ? other : live;
 }
 
-/*
- * Tells the guest kernel that a segment register could not be loaded: the
- * failsafe callback's frame holds the four selectors.
- */
+/* Tells the guest kernel that a segment register could not be loaded. */
 static void bounce_failsafe(struct vcpu *v)
 {
-    struct arch_vcpu *a = v->arch;
+    const struct arch_vcpu *a = v->arch;
     const struct callback *c = &a->callbacks[CALLBACKTYPE_failsafe];
-    uint64_t selectors[4] = {a->ds, a->es, a->fs, a->gs};
-    struct regs *r = guest_regs();
-    uint64_t frame[11];
+    const uint64_t selectors[MAX_EXTRA] = {a->ds, a->es, a->fs, a->gs};
 
-    if (!c->address) {
+    if (c->address)
+        bounce_to_kernel(v, c, selectors, MAX_EXTRA);
+    else
         domain_crash(v->domain, "no failsafe callback for bad selectors");
-        return;
-    }
-    bounce_to_kernel(v, c, NULL);
-    if (copy_in_root(v->kernel_root, frame, r->rsp, 7 * sizeof(*frame)))
-        return;
-    memmove(&frame[6], &frame[2], 5 * sizeof(*frame));
-    memcpy(&frame[2], selectors, sizeof(selectors));
-    r->rsp -= sizeof(selectors);
-    if (copy_out_root(v->kernel_root, r->rsp, frame, sizeof(frame)))
-        domain_crash(v->domain, "no room for the failsafe frame");
 }
 
 static void load_segments(struct vcpu *v)

@@ -25,11 +25,11 @@ void context_switch(struct vcpu *next);
 
 /*
  * Pushes a frame for the context in guest_regs() on the guest kernel's stack,
- * with *error_code unless NULL, and makes that context the kernel's at `to`. A
+ * with `count` words more, and makes that context the kernel's at `to`. A
  * stack that can't be written crashes the domain.
  */
 void bounce_to_kernel(struct vcpu *v, const struct callback *to,
-                      const uint32_t *error_code);
+                      const uint64_t *extra, unsigned count);
 
 /* Hands `vector` to the guest when it next runs, as if it had faulted now. */
 void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code);

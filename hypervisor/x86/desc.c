@@ -4,18 +4,13 @@
 #include "x86/context.h"
 
 #include "core/arch.h"
-#include "core/domain.h"
 #include "core/frame.h"
 #include "core/guest_copy.h"
 #include "core/hypercall.h"
 #include "core/log.h"
-#include "core/pcpu.h"
 #include "core/pt_validate.h"
-#include "x86/cpu.h"
-#include "x86/insn.h"
 #include "x86/paging.h"
 #include "x86/selectors.h"
-#include "x86/vcpu.h"
 
 #define DESCRIPTOR_PRESENT (1ull << 47)
 #define DESCRIPTOR_DPL3 (3ull << 45)

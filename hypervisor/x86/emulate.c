@@ -11,9 +11,7 @@
 #include "x86/context.h"
 #include "x86/cpu_features.h"
 #include "x86/cpuid_policy.h"
-#include "x86/insn.h"
 #include "x86/ioport.h"
-#include "x86/vcpu.h"
 
 /* A long string instruction leaves Mica in between, for interrupts. */
 #define STRING_STEPS 256u

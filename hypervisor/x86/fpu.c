@@ -12,8 +12,6 @@
 #include "core/log.h"
 
 #include "x86/cpu_features.h"
-#include "x86/insn.h"
-#include "x86/vcpu.h"
 
 #define CR0_EM (1ul << 2)
 #define FCW_INITIAL 0x37f

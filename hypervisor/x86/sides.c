@@ -3,23 +3,16 @@
 #include "x86/sides.h"
 
 #include "core/arch.h"
-#include "core/domain.h"
 #include "core/guest_copy.h"
 #include "core/heap.h"
 #include "core/log.h"
-#include "core/pcpu.h"
 #include "core/pt_validate.h"
-#include "core/vcpu.h"
 #include "x86/context.h"
-#include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/gate.h"
-#include "x86/insn.h"
 #include "x86/ioport.h"
 #include "x86/machine_early.h"
 #include "x86/memory_layout.h"
 #include "x86/paging.h"
-#include "x86/selectors.h"
 #include "x86/traps.h"
 
 #define KERNEL_HALF_FIRST 272u

@@ -7,24 +7,18 @@
 #include "x86/traps.h"
 
 #include "core/arch.h"
-#include "core/domain.h"
 #include "core/guest_copy.h"
 #include "core/hypercall.h"
 #include "core/log.h"
-#include "core/pcpu.h"
 #include "core/sched.h"
 #include "core/timer.h"
-#include "core/vcpu.h"
 #include "x86/apic.h"
 #include "x86/context.h"
-#include "x86/cpu.h"
 #include "x86/crash.h"
 #include "x86/emulate.h"
 #include "x86/flush.h"
-#include "x86/insn.h"
 #include "x86/irq.h"
 #include "x86/memory_layout.h"
-#include "x86/selectors.h"
 #include "x86/sides.h"
 
 #define LINUX_SYSCALL_VECTOR 0x80
@@ -36,7 +30,7 @@ extern const char exit_sysret[];
 
 static void bounce_syscall(struct vcpu *v, unsigned kind)
 {
-    bounce_to_kernel(v, &v->arch->callbacks[kind], NULL);
+    bounce_to_kernel(v, &v->arch->callbacks[kind], NULL, 0);
     guest_regs()->rflags &= ~RFLAGS_DF;
 }
 
@@ -137,7 +131,7 @@ static void soft_interrupt(struct vcpu *v, struct regs *r, uint8_t vector)
         return;
     }
     r->rip += 2;
-    bounce_to_kernel(v, gate, NULL);
+    bounce_to_kernel(v, gate, NULL, 0);
 }
 
 static void guest_general_protection(struct vcpu *v, struct regs *r)

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine's part of vCPUs and domains: birth, contexts, kicks. */
 #include "core/arch.h"
-#include "core/domain.h"
 #include "core/frame.h"
 #include "core/guest_copy.h"
 #include "core/heap.h"
 #include "core/hypercall.h"
 #include "core/log.h"
-#include "core/pcpu.h"
 #include "core/pt_validate.h"
-#include "core/vcpu.h"
 #include "x86/apic.h"
 #include "x86/context.h"
-#include "x86/cpu.h"
-#include "x86/insn.h"
 #include "x86/ioport.h"
 
 #define SYSCALL_BYTES 2
