@@ -6,14 +6,13 @@
 #error "for assembly only"
 #endif
 
-#define FUNC(name)                                                             \
-    .globl name;                                                               \
-    .type name, @function;                                                     \
-    name:
-
 #define LOCAL_FUNC(name)                                                       \
     .type name, @function;                                                     \
     name:
+
+#define FUNC(name)                                                             \
+    .globl name;                                                               \
+    LOCAL_FUNC(name)
 
 #define END(name) .size name, . - name
 

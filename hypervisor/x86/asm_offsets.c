@@ -15,9 +15,7 @@
 #define DEFINE(name, value)                                                    \
     __asm__ volatile("\n->" #name " %0" : : "i"((unsigned long)(value)))
 
-void asm_offsets(void);
-
-void asm_offsets(void)
+static __attribute__((used)) void asm_offsets(void)
 {
     DEFINE(REGS_RAX, offsetof(struct regs, rax));
     DEFINE(REGS_RIP, offsetof(struct regs, rip));

@@ -3,16 +3,15 @@
  * What each processor needs before it can run a guest: its gate with GDT,
  * IDT and TSS in it, and its control and model-specific registers.
  */
-#include "x86/emulate.h"
-#include "x86/context.h"
 #include "x86/cpu.h"
 
 #include "core/arch.h"
 #include "core/heap.h"
 #include "core/log.h"
 #include "x86/apic.h"
+#include "x86/context.h"
 #include "x86/cpu_features.h"
-#include "x86/insn.h"
+#include "x86/emulate.h"
 #include "x86/machine_early.h"
 #include "x86/memory_layout.h"
 #include "x86/paging.h"

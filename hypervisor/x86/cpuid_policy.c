@@ -140,41 +140,33 @@ static struct cpuid_leaf xsave_leaf(const struct cpuid_view *view,
     return out;
 }
 
-static struct cpuid_leaf time_leaf(const struct cpuid_view *view)
-{
-    struct cpuid_leaf x1 = shown_part(view, 0x80000001, 0);
-    struct cpuid_leaf out = {.ebx = TSC_MODE_DEFAULT, .ecx = view->tsc_khz};
-
-    if (view->tsc_is_stable) {
-        out.eax |= XEN_CPUID_TIME_TSC_RELIABLE;
-        out.ebx = TSC_MODE_NATIVE;
-    }
-    if (x1.edx & DX1_RDTSCP)
-        out.eax |= XEN_CPUID_TIME_HAS_RDTSCP;
-    return out;
-}
-
 static struct cpuid_leaf hypervisor_leaf(const struct cpuid_view *view,
                                          uint32_t leaf, uint32_t subleaf)
 {
-    switch (leaf) {
-    case XEN_CPUID_FIRST_LEAF:
-        return (struct cpuid_leaf){
-            XEN_CPUID_FIRST_LEAF + XEN_CPUID_MAX_NUM_LEAVES,
-            XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX,
-            XEN_CPUID_SIGNATURE_EDX};
-    case XEN_CPUID_LEAF_VERSION:
-        return (struct cpuid_leaf){.eax = GUEST_VISIBLE_VERSION};
-    case XEN_CPUID_LEAF_CALLS:
-        return (struct cpuid_leaf){
-            .ecx = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD};
-    case XEN_CPUID_LEAF_TIME:
-        return subleaf ? (struct cpuid_leaf){0, 0, 0, 0} : time_leaf(view);
-    case XEN_CPUID_LEAF_PV:
-        return (struct cpuid_leaf){.ebx = view->address_width};
-    default:
-        return (struct cpuid_leaf){0, 0, 0, 0};
-    }
+    static const struct cpuid_leaf leaves[] = {
+        {XEN_CPUID_FIRST_LEAF + XEN_CPUID_MAX_NUM_LEAVES,
+         XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX,
+         XEN_CPUID_SIGNATURE_EDX},
+        [XEN_CPUID_LEAF_VERSION -
+            XEN_CPUID_FIRST_LEAF] = {.eax = GUEST_VISIBLE_VERSION},
+        [XEN_CPUID_LEAF_CALLS - XEN_CPUID_FIRST_LEAF] =
+            {.ecx = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD},
+    };
+    struct cpuid_leaf out = {0, 0, 0, 0};
+
+    if (leaf - XEN_CPUID_FIRST_LEAF < ARRAY_LEN(leaves))
+        return leaves[leaf - XEN_CPUID_FIRST_LEAF];
+    if (leaf == XEN_CPUID_LEAF_PV)
+        out.ebx = view->address_width;
+    if (leaf != XEN_CPUID_LEAF_TIME || subleaf)
+        return out;
+    if (view->tsc_is_stable)
+        out.eax |= XEN_CPUID_TIME_TSC_RELIABLE;
+    if (shown_part(view, 0x80000001, 0).edx & DX1_RDTSCP)
+        out.eax |= XEN_CPUID_TIME_HAS_RDTSCP;
+    out.ebx = view->tsc_is_stable ? TSC_MODE_NATIVE : TSC_MODE_DEFAULT;
+    out.ecx = view->tsc_khz;
+    return out;
 }
 
 /* What a guest described by `view` reads for a leaf and subleaf. */

@@ -4,7 +4,6 @@
  * ports are refused: the port accesses that Mica carries out for a guest
  * could not honour them.
  */
-
 #include "x86/context.h"
 
 #include "core/guest_copy.h"

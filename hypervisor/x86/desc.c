@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* GDTs and LDTs of guests (desc.h). */
-
+/* GDTs and LDTs of guests (context.h). */
 #include "x86/context.h"
 
 #include "core/arch.h"

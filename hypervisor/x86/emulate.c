@@ -16,8 +16,6 @@
 /* A long string instruction leaves Mica in between, for interrupts. */
 #define STRING_STEPS 256u
 
-#define INT_OPCODE 0xcd
-
 /*
  * Moves past an instruction of `length` bytes that was carried out, with the
  * debug exception that single-stepping asks for.
@@ -46,15 +44,10 @@ int emulate_fetch(const struct vcpu *v, const struct regs *r, struct insn *out)
 
 /* --- registers ----------------------------------------------------------- */
 
-static uint64_t guest_cr0(const struct vcpu *v)
-{
-    return (read_cr0() & ~CR0_TS) | (v->arch->cr0_ts ? CR0_TS : 0);
-}
-
 static int read_cr(const struct vcpu *v, unsigned number, uint64_t *value)
 {
     if (number == 0)
-        *value = guest_cr0(v);
+        *value = read_cr0();
     else if (number == 2)
         *value = vcpu_info_of(v)->arch.cr2;
     else if (number == 4)
@@ -68,12 +61,9 @@ static int write_cr(struct vcpu *v, unsigned number, uint64_t value)
 {
     switch (number) {
     case 0:
-        if ((value ^ guest_cr0(v)) & ~CR0_TS)
+        if ((value ^ read_cr0()) & ~CR0_TS)
             return -EPERM;
         fpu_set_task_switched(v, value & CR0_TS);
-        return 0;
-    case 2:
-        vcpu_info_of(v)->arch.cr2 = value;
         return 0;
     case 4: /* but for one bit it stays as it always is */
         v->arch->cr4 =
@@ -160,17 +150,14 @@ static int execute(struct vcpu *v, struct regs *r, const struct insn *i)
     uint64_t *reg = insn_reg(r, i->rm), value;
     int error;
 
-    if (i->kind > INSN_STI && !v->arch->in_kernel)
+    if (i->kind <= INSN_OUTS)
+        return execute_io(v, r, i);
+    if (!v->arch->in_kernel && (i->kind > INSN_STI || v->arch->iopl < 3))
         return -EPERM;
     switch (i->kind) {
-    case INSN_IN:
-    case INSN_OUT:
-    case INSN_INS:
-    case INSN_OUTS:
-        return execute_io(v, r, i);
     case INSN_CLI: /* POPF could not undo it, so it must not do anything */
     case INSN_STI:
-        return v->arch->in_kernel || v->arch->iopl == 3 ? 0 : -EPERM;
+        return 0;
     case INSN_RDMSR:
         error = msr_read(v, (uint32_t)r->rcx, &value);
         if (error)
@@ -227,21 +214,5 @@ bool emulate_forced_cpuid(struct vcpu *v, struct regs *r)
     r->rcx = out.ecx;
     r->rdx = out.edx;
     emulate_advance(v, r, sizeof(form));
-    return true;
-}
-
-/*
- * Whether the instruction at r->rip is INT n, with its vector. The error code
- * of its #GP says so too, but emulators get that wrong.
- */
-bool emulate_is_soft_interrupt(const struct vcpu *v, const struct regs *r,
-                               uint8_t *vector)
-{
-    uint8_t bytes[2];
-
-    if (copy_in_root(vcpu_root(v), bytes, r->rip, sizeof(bytes)) ||
-        bytes[0] != INT_OPCODE)
-        return false;
-    *vector = bytes[1];
     return true;
 }

@@ -27,9 +27,6 @@ bool emulate_privileged(struct vcpu *v, struct regs *r);
 bool emulate_forced_cpuid(struct vcpu *v, struct regs *r);
 bool emulate_pte_write(struct vcpu *v, struct regs *r, uint64_t va);
 
-bool emulate_is_soft_interrupt(const struct vcpu *v, const struct regs *r,
-                               uint8_t *vector);
-
 /* What the files of the emulator share. */
 must_check int emulate_fetch(const struct vcpu *v, const struct regs *r,
                              struct insn *out);

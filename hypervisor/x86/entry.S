@@ -58,7 +58,7 @@ FUNC(exit_to_guest)
 
 /*
  * exit_sysret: leaves for the instruction after a SYSCALL on the full side,
- * quicker than by exit_iret; prepare_exit saw that it comes to the same.
+ * quicker than by IRET; prepare_exit saw that it comes to the same.
  *   in:   rsp = the guest's struct regs: rcx = rip, r11 = rflags, ABI selectors
  */
 FUNC(exit_sysret)

@@ -5,7 +5,6 @@
  * restoring always covers all features that guests may enable, whatever XCR0 a
  * guest chose, so that no register survives from one vCPU to the next.
  */
-
 #include "x86/context.h"
 
 #include "core/hypercall.h"

@@ -4,7 +4,6 @@
  * table of those that read as a constant, because kernels use them without
  * expecting a fault; and all others, which fault.
  */
-
 #include "x86/emulate.h"
 
 #include "core/guest_copy.h"

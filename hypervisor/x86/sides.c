@@ -176,12 +176,6 @@ void sides_debug_fault(const struct regs *r)
     exit_restart(guest_regs());
 }
 
-void sides_wipe_stacks(struct cpu *c)
-{
-    c->stacks_hold_own = false;
-    memset(c->scratch->ist, 0, sizeof(c->scratch->ist));
-}
-
 bool sides_finish_iret(struct vcpu *v, struct regs *r)
 {
     uint8_t code[2];

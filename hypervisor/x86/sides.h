@@ -69,9 +69,6 @@ bool sides_finish_iret(struct vcpu *v, struct regs *r);
  */
 void sides_debug_fault(const struct regs *r);
 
-/* Clears the gate's interrupt stacks, on which an NMI has left Mica's words. */
-void sides_wipe_stacks(struct cpu *c);
-
 /* Whether the loaded vCPU leaves for the light side: the way, or 0. */
 uint64_t sides_leave_light(struct vcpu *v, struct regs *r);
 static inline uint64_t sides_leave(struct vcpu *v, struct regs *r)

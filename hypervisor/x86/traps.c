@@ -22,6 +22,7 @@
 #include "x86/sides.h"
 
 #define LINUX_SYSCALL_VECTOR 0x80
+#define INT_OPCODE 0xcd
 #define SOFT_INTERRUPT_ERROR(vector) ((vector)*8 + 2)
 
 extern const char exit_sysret[];
@@ -134,12 +135,18 @@ static void soft_interrupt(struct vcpu *v, struct regs *r, uint8_t vector)
     bounce_to_kernel(v, gate, NULL, 0);
 }
 
+/*
+ * That it was INT n, the error code says too, and with which vector; but
+ * emulators get that wrong.
+ */
 static void guest_general_protection(struct vcpu *v, struct regs *r)
 {
-    uint8_t vector;
+    uint8_t code[2];
 
-    if (r->error_code & 2 && emulate_is_soft_interrupt(v, r, &vector))
-        soft_interrupt(v, r, vector);
+    if (r->error_code & 2 &&
+        !copy_in_root(vcpu_root(v), code, r->rip, sizeof(code)) &&
+        code[0] == INT_OPCODE)
+        soft_interrupt(v, r, code[1]);
     else if (!sides_finish_iret(v, r) &&
              (r->error_code || !emulate_privileged(v, r)))
         trap_inject(v, EXC_GP, r->error_code);
@@ -274,8 +281,10 @@ static void pass_scheduler(struct cpu *c)
     struct vcpu *next;
 
     __atomic_store_n(&c->core->need_resched, false, __ATOMIC_SEQ_CST);
-    if (c->stacks_hold_own)
-        sides_wipe_stacks(c);
+    if (c->stacks_hold_own) { /* an NMI has left Mica's words; more may come */
+        c->stacks_hold_own = false;
+        memset(c->scratch->ist, 0, sizeof(c->scratch->ist));
+    }
     next = sched_pick(arch_now());
     context_switch(next);
 }

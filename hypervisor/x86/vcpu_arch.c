@@ -74,21 +74,15 @@ static int check_context(const struct vcpu_guest_context *c)
 
 /*
  * Makes the L4 table at machine address `cr3`, or for 0 none, the root in
- * *slot, which is one of `v`'s. -ERESTART when there is more to do: then all
- * that was done stays done.
+ * *slot, which is one of `v`'s. Needs the page-table lock. -ERESTART when there
+ * is more to do: then all that was done stays done.
  */
 static int set_root(struct vcpu *v, mfn_t *slot, uint64_t cr3)
 {
-    struct domain *d = v->domain;
-    int error;
+    mfn_t mfn = cr3 ? MFN(cr3 >> PAGE_SHIFT) : MFN_INVALID;
+    int error = vcpu_change_root(v, slot, mfn);
 
-    spin_lock(&d->pt_lock);
-    error =
-        vcpu_change_root(v, slot, cr3 ? MFN(cr3 >> PAGE_SHIFT) : MFN_INVALID);
-    if (!error)
-        error = pt_drain(d);
-    spin_unlock(&d->pt_lock);
-    return error;
+    return error ? error : pt_drain(v->domain);
 }
 
 static void set_registers(struct arch_vcpu *a, const struct cpu_user_regs *u)
@@ -139,17 +133,17 @@ int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     struct arch_vcpu *a = v->arch;
     int error = check_context(c);
 
-    if (!error)
-        error = set_root(v, &v->kernel_root, c->ctrlreg[3]);
-    if (!error)
-        error = set_root(v, &v->user_root, c->ctrlreg[1]);
-    if (!error)
-        error = desc_set_gdt(v, c->gdt_frames, (unsigned)c->gdt_ents);
     if (error)
         return error;
     spin_lock(&v->domain->pt_lock);
-    error = arch_vcpu_set_ldt(v, c->ldt_base, (unsigned)c->ldt_ents);
+    error = set_root(v, &v->kernel_root, c->ctrlreg[3]);
+    if (!error)
+        error = set_root(v, &v->user_root, c->ctrlreg[1]);
+    if (!error)
+        error = arch_vcpu_set_ldt(v, c->ldt_base, (unsigned)c->ldt_ents);
     spin_unlock(&v->domain->pt_lock);
+    if (!error)
+        error = desc_set_gdt(v, c->gdt_frames, (unsigned)c->gdt_ents);
     if (error)
         return error;
     set_registers(a, &c->user_regs);
@@ -276,23 +270,25 @@ void arch_vcpu_kick(struct vcpu *v)
 
 /* --- the hypercall page -------------------------------------------------- */
 
-#define STUB_BYTES 32
-#define STUBS 128
-
-static const uint8_t stub[] = {0x51, 0x41, 0x53, 0xb8, 0,    0,    0,
+/*
+ * push rcx; push r11; mov $number, eax; syscall; pop r11; pop rcx; ret. The
+ * prefix before mov says nothing: iret, which doesn't return, pushes rax there.
+ */
+static const uint8_t stub[] = {0x51, 0x41, 0x53, 0x3e, 0xb8, 0,    0,   0,
                                0,    0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3};
-static const uint8_t iret_stub[] = {0x51, 0x41, 0x53, 0x50, 0xb8, 0,
-                                    0,    0,    0,    0x0f, 0x05};
+#define STUB_RAX 3
+#define STUB_NUMBER 5
+#define PUSH_RAX 0x50
 
 void arch_hypercall_page_fill(void *page)
 {
-    uint8_t *stubs = page;
+    uint8_t *to = memset(page, 0xcc, PAGE_SIZE);
 
-    memset(stubs, 0xcc, PAGE_SIZE);
-    for (unsigned i = 0; i < STUBS; i++) {
-        memcpy(stubs + i * STUB_BYTES, stub, sizeof(stub));
-        stubs[i * STUB_BYTES + 4] = (uint8_t)i;
+    for (unsigned i = 0; i < HYPERCALL_PAGE_STUBS; i++) {
+        memcpy(to, stub, sizeof(stub));
+        to[STUB_NUMBER] = (uint8_t)i;
+        if (i == HC_iret)
+            to[STUB_RAX] = PUSH_RAX;
+        to += HYPERCALL_PAGE_STRIDE;
     }
-    memcpy(stubs + HC_iret * STUB_BYTES, iret_stub, sizeof(iret_stub));
-    stubs[HC_iret * STUB_BYTES + 5] = HC_iret;
 }
