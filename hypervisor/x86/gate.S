@@ -199,7 +199,8 @@ LOCAL_FUNC(gate_light_hypercall)
         je      gate_light_segment_base
 
 /*
- * gate_light_fault: the guest gave a bad stack, which C is to find out again.
+ * gate_light_fault: the guest gave a bad stack, and handle_own_trap has led
+ * here, on the full side; C is to find out the same and say so.
  * gate_light_to_full: the call needs Mica; rbx and rax are on the stack.
  */
 gate_light_fault:
@@ -239,8 +240,8 @@ LOCAL_FUNC(gate_light_done)
 
 /*
  * gate_light_segment_base: set_segment_base(which, base) from ring 1, for FS
- * and the application's GS. A selector that the processor refuses goes back
- * to where it came from, to be Mica's (sides.c); the rest is so at once.
+ * and the application's GS. A selector that the processor refuses, and the
+ * rest at once, is Mica's.
  */
 LOCAL_FUNC(gate_light_segment_base)
         mov     $FS_BASE_MSR, %eax
