@@ -126,7 +126,8 @@ void arch_vcpu_release_frames(struct vcpu *v);
 
 /*
  * The vCPU's LDT is at guest address `va`, page aligned, with `entries`
- * descriptors (0 to 8192). -EINVAL for bad values.
+ * descriptors (0 to 8192). -EINVAL for bad values, -ERESTART. Called with the
+ * domain's page-table lock.
  */
 must_check int arch_vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned entries);
 
@@ -169,7 +170,7 @@ void arch_domain_publish_clock(struct domain *d);
 /*
  * Ports first to last, below 65536, of the machine: whether `d` may use them
  * all, and giving or taking them. The vCPUs of `d` run nowhere meanwhile. For
- * ports that are Mica's -EPERM; -ENOMEM.
+ * ports that are Mica's -EPERM.
  */
 bool arch_domain_has_ports(const struct domain *d, unsigned first,
                            unsigned last);

@@ -44,28 +44,22 @@ uint32_t cpu_policy_feature(enum machine_cpuid_view view, unsigned word)
     const struct feature_word *w = &words[word];
     struct machine_cpuid r = machine_cpuid(view, w->leaf, w->subleaf);
 
-    return w->reg == 'a'   ? r.a
-           : w->reg == 'b' ? r.b
-           : w->reg == 'c' ? r.c
-                           : r.d;
+    const uint32_t registers[] = {r.a, r.b, r.c, r.d};
+
+    return registers[w->reg - 'a'];
 }
 
-/* The number and subleaf of the policy's leaf `n`; false beyond the last. */
-static bool find_leaf(uint32_t n, struct xen_cpuid_leaf *l)
+static int put_leaf(enum machine_cpuid_view view, guest_va to, uint32_t leaf,
+                    uint32_t subleaf)
 {
-    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
-        uint32_t subleaves = (uint32_t)max_u64(groups[i].subleaves, 1);
-        uint32_t count = groups[i].count * subleaves;
+    struct machine_cpuid r = {0, 0, 0, 0};
+    struct xen_cpuid_leaf l;
 
-        if (n < count) {
-            l->leaf = groups[i].first + n / subleaves;
-            l->subleaf =
-                groups[i].subleaves ? n % subleaves : XEN_CPUID_NO_SUBLEAF;
-            return true;
-        }
-        n -= count;
-    }
-    return false;
+    if (leaf >> 16 != HYPERVISOR_LEAVES)
+        r = machine_cpuid(view, leaf,
+                          subleaf == XEN_CPUID_NO_SUBLEAF ? 0 : subleaf);
+    l = (struct xen_cpuid_leaf){leaf, subleaf, r.a, r.b, r.c, r.d};
+    return copy_out(to, &l, sizeof(l)) ? -EFAULT : 0;
 }
 
 /*
@@ -77,20 +71,21 @@ static bool find_leaf(uint32_t n, struct xen_cpuid_leaf *l)
 int cpu_policy_put(enum machine_cpuid_view view, guest_va leaves,
                    uint32_t *nr_leaves)
 {
-    struct xen_cpuid_leaf l;
-    uint32_t n;
+    uint32_t n = 0;
 
-    for (n = 0; leaves.va && find_leaf(n, &l); n++) {
-        uint32_t subleaf = l.subleaf == XEN_CPUID_NO_SUBLEAF ? 0 : l.subleaf;
-        struct machine_cpuid r = {0, 0, 0, 0};
+    for (size_t g = 0; leaves.va && g < ARRAY_LEN(groups); g++) {
+        uint32_t each = (uint32_t)max_u64(groups[g].subleaves, 1);
 
-        if (n == *nr_leaves)
-            return -ENOBUFS;
-        if (l.leaf >> 16 != HYPERVISOR_LEAVES)
-            r = machine_cpuid(view, l.leaf, subleaf);
-        l = (struct xen_cpuid_leaf){l.leaf, l.subleaf, r.a, r.b, r.c, r.d};
-        if (copy_out(guest_va_add(leaves, n * sizeof(l)), &l, sizeof(l)))
-            return -EFAULT;
+        for (uint32_t i = 0; i < groups[g].count * each; i++, n++) {
+            guest_va to =
+                guest_va_add(leaves, n * sizeof(struct xen_cpuid_leaf));
+
+            if (n == *nr_leaves)
+                return -ENOBUFS;
+            if (put_leaf(view, to, groups[g].first + i / each,
+                         groups[g].subleaves ? i % each : XEN_CPUID_NO_SUBLEAF))
+                return -EFAULT;
+        }
     }
     *nr_leaves = leaves.va ? n : CPU_POLICY_MAX_LEAVES;
     return 0;

@@ -15,20 +15,15 @@
 #define DEFINE(name, value)                                                    \
     __asm__ volatile("\n->" #name " %0" : : "i"((unsigned long)(value)))
 
-void asm_offsets(void);
-
-void asm_offsets(void)
+static __attribute__((used)) void asm_offsets(void)
 {
-    DEFINE(REGS_VECTOR, offsetof(struct regs, vector));
     DEFINE(REGS_RAX, offsetof(struct regs, rax));
     DEFINE(REGS_RIP, offsetof(struct regs, rip));
     DEFINE(REGS_CS, offsetof(struct regs, cs));
-    DEFINE(REGS_RFLAGS, offsetof(struct regs, rflags));
-    DEFINE(REGS_SS, offsetof(struct regs, ss));
     DEFINE(REGS_SIZE, sizeof(struct regs));
     DEFINE(CONST_STACK, offsetof(struct gate_const, stack));
     DEFINE(CONST_ENTRY_SYSCALL, offsetof(struct gate_const, entry_syscall));
-    DEFINE(CONST_ENTRY_SYSENTER, offsetof(struct gate_const, entry_sysenter));
+    DEFINE(CONST_ENTRY_IST, offsetof(struct gate_const, entry_ist));
     DEFINE(REGS_RSP, offsetof(struct regs, rsp));
     DEFINE(CONST_EXCEPTION_STACK, offsetof(struct gate_const, exception_stack));
     DEFINE(CONST_ENTRY_TRAP, offsetof(struct gate_const, entry_trap));

@@ -6,18 +6,11 @@
 #include "core/frame.h"
 #include "core/guest_copy.h"
 #include "core/log.h"
-#include "core/pcpu.h"
 #include "core/sched.h"
-#include "x86/cpu.h"
+#include "hypercall_abi/vm_assist.h"
 #include "x86/cpu_features.h"
-#include "x86/debug_regs.h"
-#include "x86/desc.h"
-#include "x86/emulate.h"
-#include "x86/fpu.h"
-#include "x86/insn.h"
 #include "x86/ioport.h"
 #include "x86/paging.h"
-#include "x86/selectors.h"
 #include "x86/sides.h"
 
 out_of_line static void load_cr3(mfn_t root)
@@ -67,46 +60,177 @@ hot_path void context_toggle_mode(struct vcpu *v)
     ioport_mode_changed(v);
 }
 
+/* --- entering a guest kernel --------------------------------------------- */
+
+/*
+ * Frames pushed on a guest kernel's stack, from the lowest address up:
+ *
+ *     rcx  r11  [error code]  rip  cs | mask << 32  rflags  rsp  ss
+ *
+ * in a failsafe callback's with ds, es, fs, gs where an error code would be;
+ * and the order in which they are due: an exception first, then an NMI, then
+ * events.
+ */
+#define MAX_EXTRA 4u
+#define BOUNCE_FLAGS_OFF                                                       \
+    (RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_IOPL)
+
+#define ERROR_CODE_VECTORS                                                     \
+    (1u << EXC_DF | 1u << EXC_TS | 1u << EXC_NP | 1u << EXC_SS |               \
+     1u << EXC_GP | 1u << EXC_PF | 1u << EXC_AC | 1u << EXC_CP)
+
+/* The flags a guest gets to see in place of the processor's. */
+static uint64_t visible_flags(const struct vcpu *v, uint64_t flags, bool masked)
+{
+    flags &= ~(RFLAGS_IF | RFLAGS_IOPL);
+    if (!masked)
+        flags |= RFLAGS_IF;
+    if (domain_has_assist(v->domain, VMASST_TYPE_architectural_iopl))
+        flags |= (uint64_t)v->arch->iopl << 12;
+    return flags;
+}
+
+static void write_frame(uint64_t *frame, const struct vcpu *v,
+                        const uint64_t *extra, unsigned count, uint64_t cs,
+                        uint8_t mask)
+{
+    const struct regs *r = guest_regs();
+
+    *frame++ = r->rcx;
+    *frame++ = r->r11;
+    while (count-- > 0)
+        *frame++ = *extra++;
+    *frame++ = r->rip;
+    *frame++ = cs | (uint64_t)mask << 32;
+    *frame++ = visible_flags(v, r->rflags, mask);
+    *frame++ = r->rsp;
+    *frame = r->ss & 0xffff;
+}
+
+hot_path void bounce_to_kernel(struct vcpu *v, const struct callback *to,
+                               const uint64_t *extra, unsigned count)
+{
+    struct regs *r = guest_regs();
+    struct vcpu_info *info = vcpu_info_of(v);
+    bool from_kernel = v->arch->in_kernel;
+    uint8_t mask = __atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_RELAXED);
+    uint64_t copy[7 + MAX_EXTRA], *frame = copy, sp;
+    size_t size = (7 + count) * sizeof(*frame);
+
+    if (!from_kernel)
+        context_toggle_mode(v);
+    sp = ((from_kernel ? r->rsp : v->arch->kernel_sp) & ~15ull) - size;
+    if ((sp & (PAGE_SIZE - 1)) + size <= PAGE_SIZE)
+        frame = guest_translate(v->kernel_root, sp, WALK_WRITE);
+    if (frame)
+        write_frame(frame, v, extra, count,
+                    r->cs & (from_kernel ? 0xfffc : 0xffff), mask);
+    if (!frame ||
+        (frame == copy && copy_out_root(v->kernel_root, sp, copy, size))) {
+        domain_crash(v->domain, "vCPU %u: bad kernel stack %#lx for a frame",
+                     v->id, sp);
+        return;
+    }
+    if (to->masks_events)
+        __atomic_store_n(&info->evtchn_upcall_mask, 1, __ATOMIC_RELAXED);
+    r->rip = to->address;
+    r->cs = SEL_GUEST_CS;
+    r->ss = SEL_GUEST_SS;
+    r->rsp = sp;
+    r->rflags = (r->rflags & ~BOUNCE_FLAGS_OFF) | RFLAGS_IF;
+}
+
+void trap_inject(struct vcpu *v, unsigned vector, uint32_t error_code)
+{
+    v->arch->trap = (struct pending_trap){
+        .is_pending = true,
+        .vector = (uint8_t)vector,
+        .error_code = error_code,
+    };
+}
+
+hot_path void trap_inject_page_fault(struct vcpu *v, uint64_t address,
+                                     uint32_t error_code)
+{
+    error_code &= ~PFEC_USER;
+    if (!v->arch->in_kernel)
+        error_code |= PFEC_USER;
+    trap_inject(v, EXC_PF, error_code);
+    v->arch->trap.cr2 = address;
+}
+
+/* Enters the guest's handler for the pending exception. */
+static void deliver_trap(struct vcpu *v)
+{
+    struct pending_trap *t = &v->arch->trap;
+    uint64_t error_code = t->error_code;
+    const struct callback *gate = &v->arch->traps[t->vector];
+
+    t->is_pending = false;
+    if (!gate->address) {
+        domain_crash(v->domain,
+                     "vCPU %u: no handler for exception %u (error %#x) at "
+                     "%#lx, address %#lx",
+                     v->id, t->vector, t->error_code, guest_regs()->rip,
+                     t->cr2);
+        return;
+    }
+    if (t->vector == EXC_PF)
+        vcpu_info_of(v)->arch.cr2 = t->cr2;
+    bounce_to_kernel(v, gate, &error_code, ERROR_CODE_VECTORS >> t->vector & 1);
+}
+
+/* Enters the guest kernel, with events masked, if there is an address. */
+static bool interrupt(struct vcpu *v, uint64_t address)
+{
+    struct callback to = {.address = address, .masks_events = true};
+
+    if (address)
+        bounce_to_kernel(v, &to, NULL, 0);
+    return address;
+}
+
+hot_path void deliver_pending(struct vcpu *v)
+{
+    struct arch_vcpu *a = v->arch;
+    uint64_t nmi = a->callbacks[CALLBACKTYPE_nmi].address;
+
+    if (a->trap.is_pending)
+        deliver_trap(v);
+    if (__atomic_load_n(&a->nmi_pending, __ATOMIC_RELAXED) && !a->nmi_masked) {
+        __atomic_store_n(&a->nmi_pending, false, __ATOMIC_RELAXED);
+        a->nmi_masked = interrupt(v, nmi ? nmi : a->traps[EXC_NMI].address);
+    }
+    if (vcpu_has_event(v))
+        interrupt(v, a->callbacks[CALLBACKTYPE_event].address);
+}
+
 /* --- between vCPUs ------------------------------------------------------- */
 
 static void save_segments(struct arch_vcpu *a)
 {
     uint64_t live = rdmsr(MSR_GS_BASE), other = rdmsr(MSR_KERNEL_GS_BASE);
 
-    a->ds = read_ds();
-    a->es = read_es();
-    a->fs = read_fs();
-    a->gs = read_gs();
+    a->ds = (uint16_t)read_ds();
+    a->es = (uint16_t)read_es();
+    a->fs = (uint16_t)read_fs();
+    a->gs = (uint16_t)read_gs();
     a->fs_base = rdmsr(MSR_FS_BASE);
     a->gs_base_kernel = a->in_kernel ? live : other;
     a->gs_base_user = a->in_kernel ? other : live;
 }
 
-/*
- * Tells the guest kernel that a segment register could not be loaded: the
- * failsafe callback's frame holds the four selectors.
- */
+/* Tells the guest kernel that a segment register could not be loaded. */
 static void bounce_failsafe(struct vcpu *v)
 {
-    struct arch_vcpu *a = v->arch;
-    const struct callback *c = &a->callbacks[CALLBACK_FAILSAFE];
-    uint64_t selectors[4] = {a->ds, a->es, a->fs, a->gs};
-    struct regs *r = guest_regs();
-    uint64_t frame[11];
+    const struct arch_vcpu *a = v->arch;
+    const struct callback *c = &a->callbacks[CALLBACKTYPE_failsafe];
+    const uint64_t selectors[MAX_EXTRA] = {a->ds, a->es, a->fs, a->gs};
 
-    if (!c->address) {
+    if (c->address)
+        bounce_to_kernel(v, c, selectors, MAX_EXTRA);
+    else
         domain_crash(v->domain, "no failsafe callback for bad selectors");
-        return;
-    }
-    bounce_to_kernel(v, &(struct bounce){.address = c->address,
-                                         .masks_events = c->masks_events});
-    if (copy_in_root(v->kernel_root, frame, r->rsp, 7 * sizeof(*frame)))
-        return;
-    memmove(&frame[6], &frame[2], 5 * sizeof(*frame));
-    memcpy(&frame[2], selectors, sizeof(selectors));
-    r->rsp -= sizeof(selectors);
-    if (copy_out_root(v->kernel_root, r->rsp, frame, sizeof(frame)))
-        domain_crash(v->domain, "no room for the failsafe frame");
 }
 
 static void load_segments(struct vcpu *v)
@@ -137,7 +261,6 @@ static void unload(struct vcpu *v)
     load_es(0);
     load_fs(0);
     load_gs(0);
-    lldt(0);
     load_idle_root();
     desc_unload(c);
     c->core->loaded = NULL;
@@ -167,7 +290,9 @@ static void load(struct vcpu *v)
     *guest_regs() = v->arch->regs;
     context_load_root(v);
     desc_load(c, v);
-    emulate_load(v);
+    if (cpu_features()->rdtscp)
+        wrmsr(MSR_TSC_AUX, v->arch->tsc_aux);
+    ioport_load(v);
     fpu_restore(v);
     debug_regs_load(v);
     load_segments(v);

@@ -9,12 +9,11 @@
 #include "core/heap.h"
 #include "core/log.h"
 #include "x86/apic.h"
+#include "x86/context.h"
 #include "x86/cpu_features.h"
-#include "x86/fpu.h"
-#include "x86/insn.h"
+#include "x86/emulate.h"
 #include "x86/machine_early.h"
 #include "x86/memory_layout.h"
-#include "x86/msr.h"
 #include "x86/paging.h"
 #include "x86/selectors.h"
 #include "x86/sides.h"
@@ -36,7 +35,7 @@ struct cpu cpus[MAX_PCPUS];
 extern const char gate_text_start[], gate_text_end[];
 extern const char gate_syscall[], gate_syscall32[], gate_sysenter[];
 extern const char gate_stubs[];
-extern const char entry_syscall[], entry_sysenter[], entry_trap[];
+extern const char entry_syscall[], entry_trap[], entry_ist[];
 
 struct pcpu *arch_this_pcpu(void)
 {
@@ -177,8 +176,8 @@ static void fill_constants(struct cpu *c)
     *c->constants = (struct gate_const){
         .stack = (uint64_t)&c->stack->cpu,
         .entry_syscall = (uint64_t)entry_syscall,
-        .entry_sysenter = (uint64_t)entry_sysenter,
         .entry_trap = (uint64_t)entry_trap,
+        .entry_ist = (uint64_t)entry_ist,
         .full_cr3 = virt_to_phys(idle_l4),
         .exception_stack = (uint64_t)info,
         .refill_returns = !cpu_features()->smep, /* which the guest filled */

@@ -14,11 +14,6 @@
 #define ARCH_CAP_TAA_NO (1ul << 8)
 #define ARCH_CAP_FB_CLEAR (1ul << 17)
 
-#define XCR0_X87 (1ul << 0)
-#define XCR0_SSE (1ul << 1)
-#define XCR0_AVX (1ul << 2)
-#define XCR0_AVX512 (7ul << 5)
-
 static struct cpu_features features;
 static bool has_arch_capabilities, has_md_clear, has_rtm;
 

@@ -8,7 +8,6 @@
 
 #include "x86/apic.h"
 #include "x86/cpu_features.h"
-#include "x86/fpu.h"
 #include "x86/time.h"
 #include "x86/topology.h"
 
@@ -25,7 +24,7 @@ struct cpuid_leaf cpu_guest_leaf(uint64_t xcr0, uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_view view = {
         .host = cpu_leaf,
-        .xcr0_allowed = cpu_features()->xsave ? fpu_xcr0_allowed() : 0,
+        .xcr0_allowed = cpu_features()->xsave ? cpu_features()->xcr0 : 0,
         .xcr0 = xcr0,
         .tsc_khz = arch_tsc_khz(),
         .tsc_is_stable = time_tsc_is_stable(),

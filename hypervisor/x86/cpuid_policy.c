@@ -19,10 +19,6 @@
 #define ALL 0xffffffffu
 #define ANY 0xffffffffu /* subleaf */
 
-#define XCR0_SSE (1ull << 1)
-#define XCR0_AVX (1ull << 2)
-#define XCR0_AVX512 (7ull << 5)
-
 /*
  * TSC mode "never emulated": an application may use RDTSC as a clock. The
  * ABI's other modes do not apply.
@@ -33,8 +29,6 @@
 #define C1_XSAVE (1u << 26)
 #define C1_OSXSAVE (1u << 27)
 #define C1_HYPERVISOR (1u << 31)
-#define AD_1_XSAVEC (1u << 1)
-#define CD_ALIGNED (1u << 1) /* of a state: in the compact format */
 #define DX1_RDTSCP (1u << 27)
 #define DX7_INVARIANT_TSC (1u << 8)
 
@@ -71,8 +65,8 @@ static const struct rule {
     {0x7, 0x7, 1, 0, {0x1c00, 0, 0, 0}},
     {0x7, 0x7, 1, XCR0_AVX, {0x10, 0, 0, 0}},
     {0x7, 0x7, 1, XCR0_AVX512, {0x20, 0, 0, 0}},
-    /* XSAVEOPT XSAVEC XGETBV1 */
-    {0xd, 0xd, 1, 0, {0x7, 0, 0, 0}},
+    /* XSAVEOPT XGETBV1 */
+    {0xd, 0xd, 1, 0, {0x5, 0, 0, 0}},
     {0x80000000, 0x80000000, ANY, 0, {ALL, ALL, ALL, ALL}},
     /*
      * ecx: LAHF CMP_LEGACY LZCNT SSE4A MISALIGNSSE PREFETCH TBM
@@ -110,85 +104,69 @@ static struct cpuid_leaf shown_part(const struct cpuid_view *view,
     return out;
 }
 
-/* Bytes of an XSAVE area for `features`; compact: as XSAVEC lays it out. */
-static uint32_t xsave_bytes(const struct cpuid_view *view, uint64_t features,
-                            bool is_compact)
+/* Bytes of an XSAVE area for `features`. */
+static uint32_t xsave_bytes(const struct cpuid_view *view, uint64_t features)
 {
-    uint32_t end = 512 + 64;
+    uint64_t end = 512 + 64;
 
     for (unsigned i = 2; i < 63; i++) {
-        struct cpuid_leaf part;
+        struct cpuid_leaf part; /* eax: size, ebx: offset */
 
         if (!(features & view->xcr0_allowed & 1ull << i))
             continue;
-        part = view->host(0xd, i); /* eax: size, ebx: standard offset */
-        if (is_compact && part.ecx & CD_ALIGNED)
-            end = (end + 63) & ~63u;
-        end = is_compact ? end + part.eax
-                         : (uint32_t)max_u64(end, part.ebx + part.eax);
+        part = view->host(0xd, i);
+        end = max_u64(end, part.ebx + part.eax);
     }
-    return end;
+    return (uint32_t)end;
 }
 
 static struct cpuid_leaf xsave_leaf(const struct cpuid_view *view,
                                     uint32_t subleaf)
 {
-    struct cpuid_leaf out = {0, 0, 0, 0};
+    struct cpuid_leaf out = {0, 0, 0, 0}, part = view->host(0xd, subleaf);
 
     if (!view->xcr0_allowed || !view->host(0xd, 0).eax)
         return out;
     if (subleaf == 0) {
         out.eax = (uint32_t)view->xcr0_allowed;
-        out.ebx = xsave_bytes(view, view->xcr0, false);
-        out.ecx = xsave_bytes(view, view->xcr0_allowed, false);
-        out.edx = (uint32_t)(view->xcr0_allowed >> 32);
+        out.ebx = xsave_bytes(view, view->xcr0);
+        out.ecx = xsave_bytes(view, view->xcr0_allowed);
     } else if (subleaf == 1) {
         out = shown_part(view, 0xd, 1);
-        if (out.eax & AD_1_XSAVEC)
-            out.ebx = xsave_bytes(view, view->xcr0, true);
     } else if (subleaf < 63 && view->xcr0_allowed >> subleaf & 1) {
-        out = view->host(0xd, subleaf);
-        out.ecx &= CD_ALIGNED;
-        out.edx = 0;
+        out.eax = part.eax;
+        out.ebx = part.ebx;
     }
-    return out;
-}
-
-static struct cpuid_leaf time_leaf(const struct cpuid_view *view)
-{
-    struct cpuid_leaf x1 = shown_part(view, 0x80000001, 0);
-    struct cpuid_leaf out = {.ebx = TSC_MODE_DEFAULT, .ecx = view->tsc_khz};
-
-    if (view->tsc_is_stable) {
-        out.eax |= XEN_CPUID_TIME_TSC_RELIABLE;
-        out.ebx = TSC_MODE_NATIVE;
-    }
-    if (x1.edx & DX1_RDTSCP)
-        out.eax |= XEN_CPUID_TIME_HAS_RDTSCP;
     return out;
 }
 
 static struct cpuid_leaf hypervisor_leaf(const struct cpuid_view *view,
                                          uint32_t leaf, uint32_t subleaf)
 {
-    switch (leaf) {
-    case XEN_CPUID_FIRST_LEAF:
-        return (struct cpuid_leaf){
-            XEN_CPUID_FIRST_LEAF + XEN_CPUID_MAX_NUM_LEAVES,
-            XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX,
-            XEN_CPUID_SIGNATURE_EDX};
-    case XEN_CPUID_LEAF_VERSION:
-        return (struct cpuid_leaf){.eax = GUEST_VISIBLE_VERSION};
-    case XEN_CPUID_LEAF_CALLS:
-        return (struct cpuid_leaf){
-            .ecx = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD};
-    case XEN_CPUID_LEAF_TIME:
-        return subleaf ? (struct cpuid_leaf){0, 0, 0, 0} : time_leaf(view);
-    case XEN_CPUID_LEAF_PV:
-        return (struct cpuid_leaf){.ebx = view->address_width};
-    default:
-        return (struct cpuid_leaf){0, 0, 0, 0};
-    }
+    static const struct cpuid_leaf leaves[] = {
+        {XEN_CPUID_FIRST_LEAF + XEN_CPUID_MAX_NUM_LEAVES,
+         XEN_CPUID_SIGNATURE_EBX, XEN_CPUID_SIGNATURE_ECX,
+         XEN_CPUID_SIGNATURE_EDX},
+        [XEN_CPUID_LEAF_VERSION -
+            XEN_CPUID_FIRST_LEAF] = {.eax = GUEST_VISIBLE_VERSION},
+        [XEN_CPUID_LEAF_CALLS - XEN_CPUID_FIRST_LEAF] =
+            {.ecx = XEN_CPUID_FEAT1_MMU_PT_UPDATE_PRESERVE_AD},
+    };
+    struct cpuid_leaf out = {0, 0, 0, 0};
+
+    if (leaf - XEN_CPUID_FIRST_LEAF < ARRAY_LEN(leaves))
+        return leaves[leaf - XEN_CPUID_FIRST_LEAF];
+    if (leaf == XEN_CPUID_LEAF_PV)
+        out.ebx = view->address_width;
+    if (leaf != XEN_CPUID_LEAF_TIME || subleaf)
+        return out;
+    if (view->tsc_is_stable)
+        out.eax |= XEN_CPUID_TIME_TSC_RELIABLE;
+    if (shown_part(view, 0x80000001, 0).edx & DX1_RDTSCP)
+        out.eax |= XEN_CPUID_TIME_HAS_RDTSCP;
+    out.ebx = view->tsc_is_stable ? TSC_MODE_NATIVE : TSC_MODE_DEFAULT;
+    out.ecx = view->tsc_khz;
+    return out;
 }
 
 /* What a guest described by `view` reads for a leaf and subleaf. */

@@ -4,13 +4,10 @@
  * ports are refused: the port accesses that Mica carries out for a guest
  * could not honour them.
  */
-#include "x86/debug_regs.h"
+#include "x86/context.h"
 
 #include "core/guest_copy.h"
 #include "core/hypercall.h"
-
-#include "x86/insn.h"
-#include "x86/vcpu.h"
 
 #define DR6_STATUS 0xe00full /* B0 to B3, BD, BS, BT */
 #define DR7_ENABLES 0xffull

@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* GDTs and LDTs of guests (desc.h). */
-#include "x86/desc.h"
+/* GDTs and LDTs of guests (context.h). */
+#include "x86/context.h"
 
 #include "core/arch.h"
-#include "core/domain.h"
 #include "core/frame.h"
 #include "core/guest_copy.h"
 #include "core/hypercall.h"
 #include "core/log.h"
-#include "core/pcpu.h"
 #include "core/pt_validate.h"
-#include "x86/cpu.h"
-#include "x86/insn.h"
 #include "x86/paging.h"
 #include "x86/selectors.h"
-#include "x86/vcpu.h"
 
 #define DESCRIPTOR_PRESENT (1ull << 47)
 #define DESCRIPTOR_DPL3 (3ull << 45)
@@ -22,59 +17,53 @@
 #define DESCRIPTOR_ACCESSED (1ull << 40)
 #define DESCRIPTOR_SYSTEM_TYPE (0xfull << 40)
 #define DESCRIPTORS_PER_PAGE 512u
-#define LDT_MAX_ENTRIES 8192u
-#define LDT_PAGES 16u
+#define LDT_PAGES (LDT_MAX_ENTRIES / DESCRIPTORS_PER_PAGE)
+#define LDT_FIRST (GATE_LDT / PAGE_SIZE)
 #define SYSTEM_LDT 0x82
 
 static const uint8_t no_descriptors[PAGE_SIZE] __attribute__((aligned(4096)));
 
 /*
  * Makes *descriptor harmless: segments get DPL 3 and Accessed, so that the
- * processor need not write to the table; system descriptors are refused.
+ * processor need not write to the table. Whether it is allowed: system
+ * descriptors are not.
  */
-static int sanitise(uint64_t *descriptor)
+static bool sanitise(uint64_t *descriptor)
 {
     if (!(*descriptor & DESCRIPTOR_PRESENT))
-        return 0;
-    if (!(*descriptor & DESCRIPTOR_CODE_OR_DATA)) {
-        if (!(*descriptor & DESCRIPTOR_SYSTEM_TYPE))
-            return 0;
-        return refuse(-EINVAL, "descriptor %#lx: system types are refused",
-                      *descriptor);
-    }
+        return true;
+    if (!(*descriptor & DESCRIPTOR_CODE_OR_DATA))
+        return !(*descriptor & DESCRIPTOR_SYSTEM_TYPE);
     *descriptor |= DESCRIPTOR_DPL3 | DESCRIPTOR_ACCESSED;
-    return 0;
-}
-
-/* Checks the whole table in `f`, whose type is changing. */
-static int validate(struct frame *f)
-{
-    uint64_t *table = arch_frame_ptr(frame_mfn(f));
-
-    for (unsigned i = 0; i < DESCRIPTORS_PER_PAGE; i++)
-        if (sanitise(&table[i]))
-            return -EINVAL;
-    return 0;
+    return true;
 }
 
 /* Gives `f`, which has none, the type of a descriptor table. */
 static int make_table(struct frame *f)
 {
+    uint64_t *table = arch_frame_ptr(frame_mfn(f));
     int error = frame_begin_change(f);
+    unsigned good = 0;
 
     if (error)
         return error;
-    error = validate(f);
-    if (error)
-        frame_end_change(f, FRAME_NONE, 0);
-    else
+    while (good < DESCRIPTORS_PER_PAGE && sanitise(&table[good]))
+        good++;
+    if (good == DESCRIPTORS_PER_PAGE) {
         frame_end_change(f, FRAME_SEGDESC,
                          (1ull << FRAME_TYPE_COUNT_SHIFT) + 1);
-    return error;
+        return 0;
+    }
+    frame_end_change(f, FRAME_NONE, 0);
+    return refuse(-EINVAL, "descriptor %#lx: system types are refused",
+                  table[good]);
 }
 
-/* A reference to `mfn` as a descriptor table. Needs the page-table lock. */
-static int get_table(struct domain *d, mfn_t mfn)
+/*
+ * A reference to `mfn` as a descriptor table, in *table. Needs the page-table
+ * lock.
+ */
+static int get_table(struct domain *d, mfn_t mfn, struct frame **table)
 {
     struct frame *f = frame_get(mfn, d);
     int error;
@@ -86,14 +75,17 @@ static int get_table(struct domain *d, mfn_t mfn)
         error = frame_get_typed(f, FRAME_SEGDESC);
     if (error == -EAGAIN)
         error = make_table(f);
+    if (!error)
+        *table = f;
     frame_put(f);
     return error;
 }
 
-static void put_tables(const mfn_t *frames, unsigned count)
+static void put_tables(struct frame *const *tables, unsigned count)
 {
-    while (count-- > 0)
-        frame_put_typed(frame_lookup(frames[count]));
+    for (unsigned i = 0; i < count; i++)
+        if (tables[i])
+            frame_put_typed(tables[i]);
 }
 
 static unsigned gdt_pages(unsigned entries)
@@ -103,165 +95,123 @@ static unsigned gdt_pages(unsigned entries)
 
 /* --- the gate's view ----------------------------------------------------- */
 
-static void map_gdt(struct cpu *c, const struct vcpu *v)
+/* Of a GDT, pages that are missing have no descriptors; an LDT's are absent. */
+static void show_tables(struct cpu *c, struct frame *const *tables)
 {
-    mfn_t none = arch_frame_of(no_descriptors);
-    unsigned used = v ? gdt_pages(v->arch->gdt_entries) : 0;
+    uint64_t none = pte_make(arch_frame_of(no_descriptors), OWN_RO);
 
-    for (unsigned i = 0; i < GUEST_GDT_FRAMES; i++) {
-        mfn_t frame = i < used ? v->arch->gdt_frames[i] : none;
-        uint64_t entry = pte_make(frame, OWN_RO);
+    for (unsigned i = 0; i < GUEST_TABLES; i++) {
+        uint64_t entry = i < GUEST_GDT_FRAMES ? none : 0;
 
-        if (c->gate_l1[i] == entry)
+        if (tables[i])
+            entry = pte_make(frame_mfn(tables[i]), OWN_RO);
+        if (c->gate_l1[i] == entry || i * PAGE_SIZE == GATE_GDT_OWN)
             continue;
         pte_write(&c->gate_l1[i], entry);
-        invlpg(c->gate + GATE_GDT + i * PAGE_SIZE);
+        invlpg(c->gate + i * PAGE_SIZE);
     }
 }
 
-static void unmap_ldt(struct cpu *c)
+void desc_load(struct cpu *c, const struct vcpu *v)
 {
-    for (unsigned i = 0; i < LDT_PAGES; i++) {
-        uint64_t offset = GATE_LDT + i * PAGE_SIZE;
-        uint64_t *entry = &c->gate_l1[offset / PAGE_SIZE];
+    const struct arch_vcpu *a = v->arch;
 
-        if (*entry) {
-            pte_write(entry, 0);
-            invlpg(c->gate + offset);
-        }
-    }
-}
-
-static void load_ldt(struct cpu *c, const struct vcpu *v)
-{
-    if (!v->arch->ldt_entries) {
-        lldt(0);
-        return;
-    }
-    cpu_set_system_descriptor(c, SEL_LDT, SYSTEM_LDT, c->gate + GATE_LDT,
-                              v->arch->ldt_entries * 8 - 1);
-    lldt(SEL_LDT);
-}
-
-void desc_load(struct cpu *c, struct vcpu *v)
-{
-    map_gdt(c, v);
-    load_ldt(c, v);
+    show_tables(c, a->tables);
+    if (a->ldt_entries)
+        cpu_set_system_descriptor(c, SEL_LDT, SYSTEM_LDT, c->gate + GATE_LDT,
+                                  a->ldt_entries * 8 - 1);
+    lldt(a->ldt_entries ? SEL_LDT : 0);
 }
 
 void desc_unload(struct cpu *c)
 {
-    map_gdt(c, NULL);
-    unmap_ldt(c);
+    static struct frame *const nobodys[GUEST_TABLES];
+
+    lldt(0);
+    show_tables(c, nobodys);
 }
 
-bool desc_is_guest_table(uint64_t address)
+uint64_t desc_guest_address(const struct vcpu *v, uint64_t address)
 {
-    uint64_t gate = this_cpu()->gate;
+    uint64_t offset = address - this_cpu()->gate - GATE_LDT;
 
-    return address >= gate && address < gate + GATE_CODE;
-}
-
-bool desc_fault(struct vcpu *v, uint64_t address)
-{
-    struct cpu *c = this_cpu();
-    uint64_t page = (address - c->gate - GATE_LDT) / PAGE_SIZE;
-    struct arch_vcpu *a = v->arch;
-    void *from;
-    mfn_t frame;
-    int error;
-
-    if (page >= LDT_PAGES || page * DESCRIPTORS_PER_PAGE >= a->ldt_entries)
-        return false;
-    spin_lock(&v->domain->pt_lock);
-    from = guest_translate(v->kernel_root, a->ldt_base + page * PAGE_SIZE,
-                           WALK_READ);
-    frame = from ? arch_frame_of(from) : MFN_INVALID;
-    error = from ? get_table(v->domain, frame) : -EFAULT;
-    spin_unlock(&v->domain->pt_lock);
-    if (error)
-        return error == -ERESTART;
-    if (a->ldt_loaded >> page & 1)
-        put_tables(&a->ldt_frames[page], 1); /* since before it was unloaded */
-    a->ldt_loaded |= 1ull << page;
-    a->ldt_frames[page] = frame;
-    cpu_set_gate_page(c, GATE_LDT + page * PAGE_SIZE, frame, OWN_RO);
-    return true;
+    return offset < v->arch->ldt_entries * sizeof(uint64_t)
+               ? v->arch->ldt_base + offset
+               : address;
 }
 
 /* --- changes ------------------------------------------------------------- */
 
-static void release_ldt(struct vcpu *v)
+/* Makes `new`, which are referenced, the `count` tables of `v` from `first`. */
+static void replace(struct vcpu *v, unsigned first, unsigned count,
+                    struct frame *const *new)
 {
-    struct arch_vcpu *a = v->arch;
+    struct frame **tables = &v->arch->tables[first];
+    struct frame *old[GUEST_TABLES];
 
-    for (unsigned i = 0; i < LDT_PAGES; i++)
-        if (a->ldt_loaded >> i & 1)
-            put_tables(&a->ldt_frames[i], 1);
-    a->ldt_loaded = 0;
+    memcpy(old, tables, count * sizeof(*old));
+    memcpy(tables, new, count * sizeof(*old));
+    if (this_pcpu()->loaded == v)
+        desc_load(this_cpu(), v);
+    put_tables(old, count);
 }
 
 int arch_vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned entries)
 {
-    struct arch_vcpu *a = v->arch;
+    struct frame *new[LDT_PAGES] = {NULL};
 
-    if (entries > LDT_MAX_ENTRIES || (entries && va & (PAGE_SIZE - 1)) ||
-        (entries && !guest_va_is_usable(va)))
+    if (entries > LDT_MAX_ENTRIES ||
+        (entries && (va & (PAGE_SIZE - 1) || !guest_va_is_usable(va))))
         return refuse(-EINVAL, "LDT at %#lx with %u entries", va, entries);
-    unmap_ldt(this_cpu());
-    release_ldt(v);
-    a->ldt_base = va;
-    a->ldt_entries = entries;
-    load_ldt(this_cpu(), v);
+    for (unsigned i = 0; i * DESCRIPTORS_PER_PAGE < entries; i++) {
+        const void *page =
+            guest_translate(v->kernel_root, va + i * PAGE_SIZE, WALK_READ);
+
+        if (page &&
+            get_table(v->domain, arch_frame_of(page), &new[i]) == -ERESTART) {
+            put_tables(new, i);
+            return -ERESTART;
+        }
+    }
+    v->arch->ldt_base = va;
+    v->arch->ldt_entries = entries;
+    replace(v, LDT_FIRST, LDT_PAGES, new);
     return 0;
 }
 
 int desc_set_gdt(struct vcpu *v, const uint64_t *frames, unsigned entries)
 {
-    struct arch_vcpu *a = v->arch;
-    unsigned pages = gdt_pages(entries), old_pages = gdt_pages(a->gdt_entries);
-    mfn_t new[GUEST_GDT_FRAMES], old[GUEST_GDT_FRAMES];
-    unsigned taken = 0;
+    struct frame *new[GUEST_GDT_FRAMES] = {NULL};
     int error = 0;
 
     spin_lock(&v->domain->pt_lock);
-    for (; taken < pages && !error; taken += !error) {
-        new[taken] = MFN(frames[taken]);
-        error = get_table(v->domain, new[taken]);
-    }
-    if (error)
-        put_tables(new, taken);
+    for (unsigned i = 0; i < gdt_pages(entries) && !error; i++)
+        error = get_table(v->domain, MFN(frames[i]), &new[i]);
     spin_unlock(&v->domain->pt_lock);
-    if (error)
+    if (error) {
+        put_tables(new, GUEST_GDT_FRAMES);
         return error;
-    memcpy(old, a->gdt_frames, sizeof(old));
-    memcpy(a->gdt_frames, new, pages * sizeof(*new));
-    a->gdt_entries = entries;
-    if (this_pcpu()->loaded == v)
-        map_gdt(this_cpu(), v);
-    put_tables(old, old_pages);
+    }
+    v->arch->gdt_entries = entries;
+    replace(v, 0, GUEST_GDT_FRAMES, new);
     return 0;
 }
 
-/* Gives up all descriptor tables of `v`, which is loaded nowhere. */
-void desc_release(struct vcpu *v)
+void arch_vcpu_release_frames(struct vcpu *v)
 {
-    release_ldt(v);
-    if (desc_set_gdt(v, NULL, 0))
-        panic("an empty GDT was refused");
+    static struct frame *const none[GUEST_TABLES];
+
+    v->arch->gdt_entries = v->arch->ldt_entries = 0;
+    replace(v, 0, GUEST_TABLES, none);
 }
 
 void arch_vcpu_frame_refs(const struct vcpu *v,
                           void (*visit)(void *context, mfn_t mfn),
                           void *context)
 {
-    const struct arch_vcpu *a = v->arch;
-
-    for (unsigned i = 0; i < gdt_pages(a->gdt_entries); i++)
-        visit(context, a->gdt_frames[i]);
-    for (unsigned i = 0; i < LDT_PAGES; i++)
-        if (a->ldt_loaded >> i & 1)
-            visit(context, a->ldt_frames[i]);
+    for (unsigned i = 0; i < GUEST_TABLES; i++)
+        if (v->arch->tables[i])
+            visit(context, frame_mfn(v->arch->tables[i]));
 }
 
 /* set_gdt(frames, entries) */
@@ -286,9 +236,8 @@ static int write_descriptor(struct frame *f, uint64_t address, uint64_t value)
 {
     uint64_t *table = arch_frame_ptr(frame_mfn(f));
     bool is_table = frame_used_type(f) == FRAME_SEGDESC;
-    int error = is_table ? sanitise(&value) : frame_get_writable(f);
 
-    if (error)
+    if (is_table ? !sanitise(&value) : frame_get_writable(f))
         return refuse(-EINVAL, "no descriptor for frame %#lx of type %u",
                       frame_mfn(f).n, frame_type(f));
     pte_write(&table[address % PAGE_SIZE / 8], value);
@@ -301,16 +250,17 @@ static int write_descriptor(struct frame *f, uint64_t address, uint64_t value)
 long hc_update_descriptor(struct vcpu *v, const struct hc_args *args)
 {
     uint64_t address = args->a[0];
+    long error = -EINVAL;
     struct frame *f;
-    long error;
 
     if (address & 7)
         return -EINVAL;
     spin_lock(&v->domain->pt_lock);
     f = frame_get(MFN(address >> PAGE_SHIFT), v->domain);
-    error = f ? write_descriptor(f, address, args->a[1]) : -EINVAL;
-    if (f)
+    if (f) {
+        error = write_descriptor(f, address, args->a[1]);
         frame_put(f);
+    }
     spin_unlock(&v->domain->pt_lock);
     return error;
 }

@@ -11,18 +11,10 @@
 #include "x86/context.h"
 #include "x86/cpu_features.h"
 #include "x86/cpuid_policy.h"
-#include "x86/debug_regs.h"
-#include "x86/fpu.h"
-#include "x86/insn.h"
 #include "x86/ioport.h"
-#include "x86/msr.h"
-#include "x86/vcpu.h"
 
 /* A long string instruction leaves Mica in between, for interrupts. */
 #define STRING_STEPS 256u
-
-#define INT_OPCODE 0xcd
-#define SELECTOR_LDT 4
 
 /*
  * Moves past an instruction of `length` bytes that was carried out, with the
@@ -40,31 +32,22 @@ void emulate_advance(struct vcpu *v, struct regs *r, unsigned length)
 
 /*
  * Decodes the instruction at r->rip from guest memory; -EINVAL when it cannot
- * be read or is none that Mica carries out. No system has 64-bit code in an
- * LDT, and there the processor's look into it could fault.
+ * be read or is none that Mica carries out.
  */
-int emulate_fetch(const struct vcpu *v, struct regs *r, struct insn *out)
+int emulate_fetch(const struct vcpu *v, const struct regs *r, struct insn *out)
 {
-    bool is_long =
-        v->arch->in_kernel || (!(r->cs & SELECTOR_LDT) && is_long_code(r->cs));
     uint8_t bytes[INSN_MAX_LENGTH];
     size_t left = copy_in_root(vcpu_root(v), bytes, r->rip, sizeof(bytes));
 
-    return insn_decode(out, bytes, sizeof(bytes) - left,
-                       is_long ? INSN_MODE_64 : INSN_MODE_32, r);
+    return insn_decode(out, bytes, sizeof(bytes) - left);
 }
 
 /* --- registers ----------------------------------------------------------- */
 
-static uint64_t guest_cr0(const struct vcpu *v)
-{
-    return (read_cr0() & ~CR0_TS) | (v->arch->cr0_ts ? CR0_TS : 0);
-}
-
 static int read_cr(const struct vcpu *v, unsigned number, uint64_t *value)
 {
     if (number == 0)
-        *value = guest_cr0(v);
+        *value = read_cr0();
     else if (number == 2)
         *value = vcpu_info_of(v)->arch.cr2;
     else if (number == 4)
@@ -78,53 +61,14 @@ static int write_cr(struct vcpu *v, unsigned number, uint64_t value)
 {
     switch (number) {
     case 0:
-        if ((value ^ guest_cr0(v)) & ~CR0_TS)
+        if ((value ^ read_cr0()) & ~CR0_TS)
             return -EPERM;
         fpu_set_task_switched(v, value & CR0_TS);
-        return 0;
-    case 2:
-        vcpu_info_of(v)->arch.cr2 = value;
         return 0;
     case 4: /* but for one bit it stays as it always is */
         v->arch->cr4 =
             CR4_GUEST | (cpu_features()->xsave ? value & CR4_OSXSAVE : 0);
         return 0;
-    default:
-        return -EPERM;
-    }
-}
-
-/* What only guest kernels may do. */
-static int execute_privileged(struct vcpu *v, struct regs *r,
-                              const struct insn *i)
-{
-    uint64_t pair = (r->rdx & 0xffffffff) << 32 | (r->rax & 0xffffffff);
-    uint64_t *reg = insn_reg(r, i->rm), value;
-    int error;
-
-    switch (i->kind) {
-    case INSN_RDMSR:
-        error = msr_read(v, (uint32_t)r->rcx, &value);
-        if (error)
-            return error;
-        r->rax = value & 0xffffffff;
-        r->rdx = value >> 32;
-        return 0;
-    case INSN_WRMSR:
-        return msr_write(v, (uint32_t)r->rcx, pair);
-    case INSN_READ_CR:
-        return read_cr(v, i->reg, reg);
-    case INSN_WRITE_CR:
-        return write_cr(v, i->reg, *reg);
-    case INSN_CLTS:
-        fpu_set_task_switched(v, false);
-        return 0;
-    case INSN_WBINVD:
-        if (v->domain->is_privileged) /* its devices may need it */
-            wbinvd();
-        return 0;
-    case INSN_XSETBV:
-        return fpu_set_xcr0(v, (uint32_t)r->rcx, pair);
     default:
         return -EPERM;
     }
@@ -140,40 +84,38 @@ static int string_step(struct vcpu *v, struct regs *r, const struct insn *i)
 {
     bool is_in = i->kind == INSN_INS;
     enum walk_access access = is_in ? WALK_WRITE : WALK_READ;
-    uint64_t mask = insn_operand_mask(i->address_size);
-    uint64_t first = (is_in ? r->rdi : r->rsi) & mask, at = first;
+    uint64_t *at = is_in ? &r->rdi : &r->rsi, last = *at;
     mfn_t root = vcpu_root(v);
     uint16_t port = (uint16_t)r->rdx;
     uint32_t value = 0;
-    size_t left;
 
-    if (guest_translate(root, first, access))
-        at += i->size - 1u;
-    if (!guest_translate(root, at, access)) {
+    if (guest_translate(root, *at, access))
+        last += i->size - 1u;
+    if (!guest_translate(root, last, access)) {
         trap_inject_page_fault(
-            v, at,
+            v, last,
             (is_in ? PFEC_WRITE : 0) |
-                (guest_translate(root, at, WALK_READ) ? PFEC_PRESENT : 0));
+                (guest_translate(root, last, WALK_READ) ? PFEC_PRESENT : 0));
         return -ERESTART;
     }
-    if (is_in) {
-        value = ioport_read(v->domain, port, i->size);
-        left = copy_out_root(root, first, &value, i->size);
-    } else {
-        left = copy_in_root(root, &value, first, i->size);
-        ioport_write(v->domain, port, i->size, value);
-    }
-    if (left)
+    if (!is_in && copy_in_root(root, &value, *at, i->size))
         return -ERESTART; /* another vCPU took the page away meanwhile */
-    insn_string_advance(i, r);
+    if (!is_in)
+        ioport_write(v->domain, port, i->size, value);
+    else
+        value = ioport_read(v->domain, port, i->size);
+    if (is_in && copy_out_root(root, *at, &value, i->size))
+        return -ERESTART; /* likewise */
+    *at += r->rflags & RFLAGS_DF ? 0 - (uint64_t)i->size : i->size;
+    if (i->is_repeated)
+        r->rcx--;
     return 0;
 }
 
 /* INS and OUTS; -ERESTART when they are to go on, or after a page fault. */
 static int port_string(struct vcpu *v, struct regs *r, const struct insn *i)
 {
-    uint64_t count =
-        i->is_repeated ? r->rcx & insn_operand_mask(i->address_size) : 1;
+    uint64_t count = i->is_repeated ? r->rcx : 1;
 
     for (unsigned n = 0; n < count; n++)
         if (n == STRING_STEPS || string_step(v, r, i))
@@ -204,36 +146,60 @@ static int execute_io(struct vcpu *v, struct regs *r, const struct insn *i)
  */
 static int execute(struct vcpu *v, struct regs *r, const struct insn *i)
 {
-    switch (i->kind) {
-    case INSN_IN:
-    case INSN_OUT:
-    case INSN_INS:
-    case INSN_OUTS:
+    uint64_t pair = (r->rdx & 0xffffffff) << 32 | (r->rax & 0xffffffff);
+    uint64_t *reg = insn_reg(r, i->rm), value;
+    int error;
+
+    if (i->kind <= INSN_OUTS)
         return execute_io(v, r, i);
+    if (!v->arch->in_kernel && (i->kind > INSN_STI || v->arch->iopl < 3))
+        return -EPERM;
+    switch (i->kind) {
     case INSN_CLI: /* POPF could not undo it, so it must not do anything */
     case INSN_STI:
-        return v->arch->in_kernel || v->arch->iopl == 3 ? 0 : -EPERM;
+        return 0;
+    case INSN_RDMSR:
+        error = msr_read(v, (uint32_t)r->rcx, &value);
+        if (error)
+            return error;
+        r->rax = value & 0xffffffff;
+        r->rdx = value >> 32;
+        return 0;
+    case INSN_WRMSR:
+        return msr_write(v, (uint32_t)r->rcx, pair);
+    case INSN_READ_CR:
+        return read_cr(v, i->reg, reg);
+    case INSN_WRITE_CR:
+        return write_cr(v, i->reg, *reg);
+    case INSN_CLTS:
+        fpu_set_task_switched(v, false);
+        return 0;
+    case INSN_WBINVD:
+        if (v->domain->is_privileged) /* its devices may need it */
+            wbinvd();
+        return 0;
+    case INSN_XSETBV:
+        return fpu_set_xcr0(v, (uint32_t)r->rcx, pair);
     default:
-        return v->arch->in_kernel ? execute_privileged(v, r, i) : -EPERM;
+        return -EPERM;
     }
 }
 
 /* #GP with error code 0: carries out what the guest may do. */
-enum emulate_result emulate_privileged(struct vcpu *v, struct regs *r)
+bool emulate_privileged(struct vcpu *v, struct regs *r)
 {
     struct insn i;
-    int error;
+    int error = emulate_fetch(v, r, &i);
 
-    if (emulate_fetch(v, r, &i))
-        return EMULATE_REFLECT;
-    error = execute(v, r, &i);
+    if (!error)
+        error = execute(v, r, &i);
     if (!error)
         emulate_advance(v, r, i.length);
-    return error && error != -ERESTART ? EMULATE_REFLECT : EMULATE_DONE;
+    return !error || error == -ERESTART;
 }
 
 /* #UD: carries out CPUID where UD2 and "xen" say it is for the hypervisor. */
-enum emulate_result emulate_forced_cpuid(struct vcpu *v, struct regs *r)
+bool emulate_forced_cpuid(struct vcpu *v, struct regs *r)
 {
     static const uint8_t form[] = {0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2};
     uint8_t bytes[sizeof(form)];
@@ -241,41 +207,12 @@ enum emulate_result emulate_forced_cpuid(struct vcpu *v, struct regs *r)
 
     if (copy_in_root(vcpu_root(v), bytes, r->rip, sizeof(bytes)) ||
         memcmp(bytes, form, sizeof(form)))
-        return EMULATE_REFLECT;
+        return false;
     out = cpu_guest_leaf(v->arch->xcr0, (uint32_t)r->rax, (uint32_t)r->rcx);
     r->rax = out.eax;
     r->rbx = out.ebx;
     r->rcx = out.ecx;
     r->rdx = out.edx;
     emulate_advance(v, r, sizeof(form));
-    return EMULATE_DONE;
-}
-
-/*
- * Whether the instruction at r->rip is INT n, with its vector and length. The
- * error code of its #GP says so too, but emulators get that wrong.
- */
-bool emulate_is_soft_interrupt(const struct vcpu *v, const struct regs *r,
-                               uint8_t *vector, unsigned *length)
-{
-    uint8_t bytes[2];
-
-    if (copy_in_root(vcpu_root(v), bytes, r->rip, sizeof(bytes)) ||
-        bytes[0] != INT_OPCODE)
-        return false;
-    *vector = bytes[1];
-    *length = sizeof(bytes);
     return true;
-}
-
-/*
- * Gives the processor what of a vCPU's state belongs to the emulated
- * instructions: TSC_AUX and the ports it may use. To be called on the pCPU
- * that loads `v`.
- */
-void emulate_load(const struct vcpu *v)
-{
-    if (cpu_features()->rdtscp)
-        wrmsr(MSR_TSC_AUX, v->arch->tsc_aux);
-    ioport_load(v);
 }

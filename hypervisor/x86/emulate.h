@@ -17,27 +17,33 @@
 
 struct vcpu;
 
-enum emulate_result {
-    /*
-     * Go on with the guest at r->rip. The instruction was carried out; or it
-     * is to be executed again; or it raised another exception than the one
-     * that led here, which v->arch->trap then holds.
-     */
-    EMULATE_DONE,
-    /* Not carried out, nothing changed: the guest gets its exception. */
-    EMULATE_REFLECT,
-};
-
-enum emulate_result emulate_privileged(struct vcpu *v, struct regs *r);
-enum emulate_result emulate_forced_cpuid(struct vcpu *v, struct regs *r);
-enum emulate_result emulate_pte_write(struct vcpu *v, struct regs *r,
-                                      uint64_t va);
-bool emulate_is_soft_interrupt(const struct vcpu *v, const struct regs *r,
-                               uint8_t *vector, unsigned *length);
-
-void emulate_load(const struct vcpu *v);
+/*
+ * Each says whether the guest goes on at r->rip: the instruction was carried
+ * out; or it is to be executed again; or it raised another exception than the
+ * one that led here, which v->arch->trap then holds. If not, nothing changed,
+ * and the guest gets its exception.
+ */
+bool emulate_privileged(struct vcpu *v, struct regs *r);
+bool emulate_forced_cpuid(struct vcpu *v, struct regs *r);
+bool emulate_pte_write(struct vcpu *v, struct regs *r, uint64_t va);
 
 /* What the files of the emulator share. */
-must_check int emulate_fetch(const struct vcpu *v, struct regs *r,
+must_check int emulate_fetch(const struct vcpu *v, const struct regs *r,
                              struct insn *out);
 void emulate_advance(struct vcpu *v, struct regs *r, unsigned length);
+
+/* --- machine registers (msr.c) ------------------------------------------- */
+
+/*
+ * RDMSR and WRMSR by guest kernels. Nothing a guest writes reaches an MSR of
+ * the processor but the segment bases and TSC_AUX, which are its own.
+ *
+ * To be called for the vCPU that is loaded here, in kernel mode: then
+ * MSR_FS_BASE is its FS base, MSR_GS_BASE the base its kernel runs with and
+ * MSR_KERNEL_GS_BASE the one of its applications.
+ */
+/* The only memory type table there is: guests' page tables are built on it. */
+#define PAT_VALUE 0x0000050100070406ull
+
+must_check int msr_read(const struct vcpu *v, uint32_t msr, uint64_t *value);
+must_check int msr_write(struct vcpu *v, uint32_t msr, uint64_t value);

@@ -16,17 +16,18 @@
  * and the table's type as they are. -EAGAIN when the entry does not stay as
  * it is: processors set their bits in it.
  */
-static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i)
+static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i,
+                        uint64_t va)
 {
     const struct pt_context own = {v->domain, v->domain};
-    unsigned index = i->address / 8 % PT_ENTRIES;
+    unsigned index = va / 8 % PT_ENTRIES;
     struct pte_store s;
     uint64_t entry;
     struct frame *f;
     struct walk w;
     int error = 0;
 
-    guest_walk(v->kernel_root, i->address, &w);
+    guest_walk(v->kernel_root, va, &w);
     if (!(w.entry[w.level] & PTE_PRESENT) ||
         !(w.entry[4] & w.entry[3] & w.entry[2] & PTE_WRITE))
         return -EFAULT;
@@ -36,7 +37,7 @@ static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i)
     if (!f || frame_owner(f) != v->domain->id || frame_used_type(f) != FRAME_L1)
         return -EFAULT;
     entry = pte_read((uint64_t *)arch_frame_ptr(frame_mfn(f)) + index);
-    s = pte_store(i, r, entry, i->address & 7);
+    s = pte_store(i, r, entry, va & 7);
     if (s.entry != entry)
         error = pt_write_entry(&own, f, index, PT_EXCHANGE, entry, s.entry);
     if (!error)
@@ -47,24 +48,20 @@ static int store_locked(struct vcpu *v, struct regs *r, const struct insn *i)
 /*
  * #PF in guest kernel mode: a store to a present page without Write, at `va`.
  * If the page is a last-level table, carries the store out as an update of
- * its entry; otherwise, or if the new entry is refused, reflects.
+ * its entry; not if the new entry is refused.
  */
-enum emulate_result emulate_pte_write(struct vcpu *v, struct regs *r,
-                                      uint64_t va)
+bool emulate_pte_write(struct vcpu *v, struct regs *r, uint64_t va)
 {
     struct insn i;
     int error;
 
     if (!guest_va_is_usable(va) || emulate_fetch(v, r, &i) ||
-        !insn_writes_memory(&i) || i.address != va || (va & 7) + i.size > 8)
-        return EMULATE_REFLECT;
+        !insn_writes_memory(&i) || (va & 7) + i.size > 8)
+        return false;
     spin_lock(&v->domain->pt_lock);
-    error = store_locked(v, r, &i);
+    error = store_locked(v, r, &i, va);
     spin_unlock(&v->domain->pt_lock);
-    if (error == -EAGAIN || error == -ERESTART)
-        return EMULATE_DONE; /* executes again */
-    if (error)
-        return EMULATE_REFLECT;
-    emulate_advance(v, r, i.length);
-    return EMULATE_DONE;
+    if (!error)
+        emulate_advance(v, r, i.length);
+    return !error || error == -EAGAIN || error == -ERESTART; /* once more */
 }

@@ -6,7 +6,6 @@
  */
 #include "x86/asm.h"
 #include "x86/cpu.h"
-#include "x86/regs.h"
 #include "generated/asm_offsets.h"
 
         .section .text.hot, "ax"
@@ -15,58 +14,31 @@
 FUNC(entry_syscall)
         call    handle_syscall
         jmp     exit_to_guest
-END(entry_syscall)
-
-/* entry_sysenter: rdi = rsp = the guest's struct regs. */
-FUNC(entry_sysenter)
-        call    handle_sysenter
-        jmp     exit_to_guest
-END(entry_sysenter)
 
 /*
- * entry_trap: an exception or interrupt, of a guest or of Mica itself.
- *   in:   rdi = rsp = struct regs, on this pCPU's stack or an IST stack
+ * entry_ist: NMI, machine check, double fault, #DB in the gate.
+ *   in:   rdi = rsp = struct regs, on the exception stack; r12 =
+ *         gate_ist_return, rbx and r13 are its own
  */
-FUNC(entry_trap)
-        cmpl    $2, REGS_VECTOR(%rsp)
-        je      entry_ist
-        cmpl    $18, REGS_VECTOR(%rsp)
-        je      entry_ist
-        cmpl    $8, REGS_VECTOR(%rsp)
-        je      entry_ist
-        cmpl    $1, REGS_VECTOR(%rsp)
-        je      entry_debug
-        testb   $3, REGS_CS(%rsp)
-        jz      entry_own
-        call    handle_guest_trap
-        jmp     exit_to_guest
-END(entry_trap)
-
-/* entry_debug: #DB, a guest's or one in the gate. */
-LOCAL_FUNC(entry_debug)
-        testb   $3, REGS_CS(%rsp)
-        jz      entry_ist
-        call    handle_guest_trap
-        jmp     exit_to_guest
-END(entry_debug)
+FUNC(entry_ist)
+        call    handle_ist_trap
+        jump_unpredicted r12
 
 /* entry_own: Mica was interrupted; it goes on where it was, or is fixed up. */
 LOCAL_FUNC(entry_own)
         call    handle_own_trap
         pop_registers
         iretq
-END(entry_own)
 
 /*
- * entry_ist: NMI, machine check, double fault, #DB in the gate; on the
- * exception stack.
- *   in:   r12 = gate_ist_return, rbx and r13 are its own
+ * entry_trap: any other exception or interrupt, of a guest or of Mica itself;
+ * also SYSENTER, and SYSCALL in 32-bit code.
+ *   in:   rdi = rsp = struct regs, on this pCPU's stack
  */
-LOCAL_FUNC(entry_ist)
-        call    handle_ist_trap
-        mov     %r12, %rax
-        jmp     __x86_indirect_thunk_rax
-END(entry_ist)
+FUNC(entry_trap)
+        testb   $3, REGS_CS(%rsp)
+        jz      entry_own
+        call    handle_guest_trap
 
 /*
  * exit_to_guest: leaves for whatever context the top of this stack holds
@@ -82,20 +54,17 @@ FUNC(exit_to_guest)
 1:      test    %rax, %rax
         jnz     __x86_indirect_thunk_rax
         pop_registers
-FUNC(exit_iret)
-        iretq
-END(exit_to_guest)
+        guest_iret
 
 /*
  * exit_sysret: leaves for the instruction after a SYSCALL on the full side,
- * quicker than by exit_iret; prepare_exit saw that it comes to the same.
+ * quicker than by IRET; prepare_exit saw that it comes to the same.
  *   in:   rsp = the guest's struct regs: rcx = rip, r11 = rflags, ABI selectors
  */
 FUNC(exit_sysret)
         pop_registers
         mov     24(%rsp), %rsp                  # from here on no fault either
         sysretq
-END(exit_sysret)
 
 /*
  * exit_restart: abandons the C frames below and leaves by exit_to_guest.
@@ -105,80 +74,51 @@ FUNC(exit_restart)
         mov     %rdi, %rsp
         xor     %ebp, %ebp
         jmp     exit_to_guest
-END(exit_restart)
 
 /* int rdmsr_safe(uint32_t msr, uint64_t *value) */
 FUNC(rdmsr_safe)
         mov     %edi, %ecx
 1:      rdmsr
-        shl     $32, %rdx
+2:      shl     $32, %rdx
         or      %rdx, %rax
         mov     %rax, (%rsi)
         xor     %eax, %eax
         ret
-2:      mov     $-14, %eax
+3:      mov     $-14, %eax
         ret
-        FAULT_FIXUP(1b, 2b)
-END(rdmsr_safe)
+        FAULT(1b, 2b, 3b)
 
-/* int wrmsr_safe(uint32_t msr, uint64_t value) */
-FUNC(wrmsr_safe)
-        mov     %edi, %ecx
-        mov     %esi, %eax
-        mov     %rsi, %rdx
-        shr     $32, %rdx
-1:      wrmsr
-        xor     %eax, %eax
-        ret
-2:      mov     $-14, %eax
-        ret
-        FAULT_FIXUP(1b, 2b)
-END(wrmsr_safe)
-
-/* bool load_X(uint16_t selector): whether the processor accepted it. */
-.macro segment_loader name, register
+/*
+ * bool load_X(uint16_t selector): whether the processor accepted it.
+ * load_gs_user loads the inactive GS base.
+ */
+.macro segment_loader name, register, exchange=
 FUNC(\name)
+        \exchange
 1:      mov     %edi, %\register
-        mov     $1, %eax
+2:      mov     $1, %eax
+        \exchange
         ret
-2:      xor     %eax, %eax
+3:      xor     %eax, %eax
         mov     %eax, %\register
+        \exchange
         ret
-        FAULT_FIXUP(1b, 2b)
-END(\name)
+        FAULT(1b, 2b, 3b)
 .endm
 
 segment_loader load_ds, ds
 segment_loader load_es, es
 segment_loader load_fs, fs
 segment_loader load_gs, gs
+segment_loader load_gs_user, gs, swapgs
 
-/* bool load_gs_user(uint16_t selector): into the inactive GS base. */
-FUNC(load_gs_user)
-        swapgs
-1:      mov     %edi, %gs
-        mov     $1, %eax
-        swapgs
-        ret
-2:      xor     %eax, %eax
-        mov     %eax, %gs
-        swapgs
-        ret
-        FAULT_FIXUP(1b, 2b)
-END(load_gs_user)
-
-/* Retpolines: an indirect branch through the register, never predicted. */
+/* What compilers call for an indirect branch. */
 .macro retpoline register
         .globl  __x86_indirect_thunk_\register
         .globl  __llvm_retpoline_\register
 __x86_indirect_thunk_\register:
 __llvm_retpoline_\register:
-        call    2f
-1:      pause
-        lfence
-        jmp     1b
-2:      mov     %\register, (%rsp)
-        ret
+        jump_unpredicted \register
 .endm
 
         .irp    name, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15

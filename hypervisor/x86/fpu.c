@@ -5,14 +5,12 @@
  * restoring always covers all features that guests may enable, whatever XCR0 a
  * guest chose, so that no register survives from one vCPU to the next.
  */
-#include "x86/fpu.h"
+#include "x86/context.h"
 
 #include "core/hypercall.h"
 #include "core/log.h"
 
 #include "x86/cpu_features.h"
-#include "x86/insn.h"
-#include "x86/vcpu.h"
 
 #define CR0_EM (1ul << 2)
 #define FCW_INITIAL 0x37f
@@ -34,12 +32,6 @@ _Static_assert(offsetof(struct fpu_area, mxcsr) == 24 &&
 
 static bool must_scrub_pointers; /* const after boot */
 
-/* The features of XCR0 that a guest may enable on this machine. */
-uint64_t fpu_xcr0_allowed(void)
-{
-    return cpu_features()->xcr0 & XCR0_GUEST;
-}
-
 /*
  * Enables the floating-point unit of this pCPU, whose CR4 is set. To be called
  * once on each, the boot processor first.
@@ -52,7 +44,7 @@ void fpu_init_this_cpu(void)
     if (f->xsave) {
         uint32_t size;
 
-        xsetbv(0, fpu_xcr0_allowed());
+        xsetbv(0, f->xcr0);
         size = cpu_leaf(0xd, 0).ebx; /* for what XCR0 has, not for AMX */
         if (size > PAGE_SIZE)
             panic("XSAVE needs %u bytes", size);
@@ -69,7 +61,7 @@ void fpu_init_this_cpu(void)
 /* Initial state for a vCPU that is loaded nowhere. */
 void fpu_reset(struct vcpu *v)
 {
-    struct fpu_area *area = v->arch->fpu;
+    struct fpu_area *area = (struct fpu_area *)v->arch->fpu;
 
     memset(area, 0, PAGE_SIZE);
     area->fcw = FCW_INITIAL;
@@ -85,21 +77,11 @@ void fpu_reset(struct vcpu *v)
  */
 void fpu_set_image(struct vcpu *v, const void *fxsave_image)
 {
-    struct fpu_area *area = v->arch->fpu;
+    struct fpu_area *area = (struct fpu_area *)v->arch->fpu;
 
     memcpy(area, fxsave_image, FXSAVE_BYTES);
     area->mxcsr &= MXCSR_MASK;
     area->xstate_bv = XCR0_X87 | XCR0_SSE;
-}
-
-static bool xcr0_is_valid(uint64_t value)
-{
-    uint64_t avx512 = value & XCR0_AVX512;
-
-    return cpu_features()->xsave && value & XCR0_X87 &&
-           !(value & ~fpu_xcr0_allowed()) &&
-           (!(value & XCR0_AVX) || value & XCR0_SSE) &&
-           (!avx512 || (avx512 == XCR0_AVX512 && value & XCR0_AVX));
 }
 
 /* Writing XCR0 leaves a virtual machine, reading it does not. */
@@ -120,8 +102,8 @@ void fpu_save(struct vcpu *v)
         fxsave(v->arch->fpu, 0);
         return;
     }
-    use_xcr0(fpu_xcr0_allowed());
-    xsave(v->arch->fpu, fpu_xcr0_allowed());
+    use_xcr0(cpu_features()->xcr0);
+    xsave(v->arch->fpu, cpu_features()->xcr0);
 }
 
 /* Points the processor's last-instruction addresses at Mica's own data. */
@@ -141,8 +123,8 @@ void fpu_restore(struct vcpu *v)
     if (!cpu_features()->xsave) {
         fxrstor(v->arch->fpu, 0);
     } else {
-        use_xcr0(fpu_xcr0_allowed());
-        xrstor(v->arch->fpu, fpu_xcr0_allowed());
+        use_xcr0(cpu_features()->xcr0);
+        xrstor(v->arch->fpu, cpu_features()->xcr0);
         use_xcr0(v->arch->xcr0);
     }
     if (v->arch->cr0_ts)
@@ -155,11 +137,20 @@ void fpu_restore(struct vcpu *v)
  */
 int fpu_set_xcr0(struct vcpu *v, uint32_t index, uint64_t value)
 {
-    if (!(v->arch->cr4 & CR4_OSXSAVE) || index || !xcr0_is_valid(value))
+    if (!cpu_features()->xsave || !(v->arch->cr4 & CR4_OSXSAVE) || index ||
+        value & ~cpu_features()->xcr0)
         return -EINVAL;
-    v->arch->xcr0 = value;
-    xsetbv(0, value);
-    return 0;
+    switch (value) {
+    case XCR0_X87:
+    case XCR0_X87 | XCR0_SSE:
+    case XCR0_X87 | XCR0_SSE | XCR0_AVX:
+    case XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512:
+        v->arch->xcr0 = value;
+        xsetbv(0, value);
+        return 0;
+    default:
+        return -EINVAL;
+    }
 }
 
 /* Sets or clears the virtual CR0.TS of the loaded vCPU `v`. */
@@ -170,19 +161,6 @@ void fpu_set_task_switched(struct vcpu *v, bool is_set)
         write_cr0(read_cr0() | CR0_TS);
     else
         clts();
-}
-
-/*
- * #NM while the loaded vCPU `v` ran: clears TS. True when there is no more to
- * it and the instruction is to be executed again; false when the guest had
- * set TS and is to get the exception.
- */
-bool fpu_device_not_available(struct vcpu *v)
-{
-    bool was_set = v->arch->cr0_ts;
-
-    fpu_set_task_switched(v, false);
-    return !was_set;
 }
 
 /* fpu_taskswitch(set): sets or clears the caller's CR0.TS. */

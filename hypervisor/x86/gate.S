@@ -7,8 +7,7 @@
  *
  * On the light side the gate runs on the guest's tables: Mica's stack, text
  * and data are out of reach until `full_cr3` is loaded. Ring 0 reads and
- * writes guest memory only at the labels gate_guest_*; a fault there is
- * sorted out in sides.c.
+ * writes guest memory only where a FAULT follows that says what comes of it.
  *
  *     stack on arrival at entry.S     struct regs, from r15 (low) to ss
  */
@@ -34,21 +33,12 @@
  * rax and rbx may already lie elsewhere.
  */
 .macro push_registers rax=%rax, rbx=%rbx
-        push    %rdi
-        push    %rsi
-        push    %rdx
-        push    %rcx
-        push    \rax
-        push    %r8
-        push    %r9
-        push    %r10
-        push    %r11
-        push    \rbx
-        push    %rbp
-        push    %r12
-        push    %r13
-        push    %r14
-        push    %r15
+        .irp    from, %rdi, %rsi, %rdx, %rcx, \rax, %r8, %r9, %r10, %r11
+        push    \from
+        .endr
+        .irp    from, \rbx, %rbp, %r12, %r13, %r14, %r15
+        push    \from
+        .endr
 .endm
 
 /* Stores the frame of a SYSCALL from a context with code segment \cs. */
@@ -62,22 +52,20 @@
         movl    $ENTRY_SYSCALL, 4(%rsp)
 .endm
 
-/* No value of the guest's may steer speculation in Mica; rdi = struct regs. */
-.macro clear_registers
+/*
+ * Goes on at the address in constant \entry with rdi = rsp = struct regs. No
+ * value of the guest's may steer speculation there.
+ */
+.macro enter_c entry
+        mov     CONST(\entry), %rax
         mov     %rsp, %rdi
-        xor     %ebx, %ebx
-        xor     %ecx, %ecx
-        xor     %edx, %edx
-        xor     %esi, %esi
-        xor     %ebp, %ebp
-        xor     %r8d, %r8d
-        xor     %r9d, %r9d
-        xor     %r10d, %r10d
-        xor     %r11d, %r11d
-        xor     %r12d, %r12d
-        xor     %r13d, %r13d
-        xor     %r14d, %r14d
-        xor     %r15d, %r15d
+        .irp    name, ebx, ecx, edx, esi, ebp
+        xor     %\name, %\name
+        .endr
+        .irp    name, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
+        xor     %\name, %\name
+        .endr
+        jmp     gate_jump
 .endm
 
 /*
@@ -88,53 +76,14 @@
  */
 LOCAL_FUNC(gate_jump)
         cmpl    $0, CONST(CONST_REFILL_RETURNS)
-        je      gate_jump_now
+        je      2f
         mov     $RETURN_STACK / 2, %ecx
-1:      call    3f
-2:      pause
-        lfence
-        jmp     2b
-3:      call    5f
-4:      pause
-        lfence
-        jmp     4b
-5:      dec     %ecx
+1:      catch_speculation
+        catch_speculation
+        dec     %ecx
         jnz     1b
         add     $RETURN_STACK * 8, %rsp
-gate_jump_now:
-        call    2f
-1:      pause
-        lfence
-        jmp     1b
-2:      mov     %rax, (%rsp)
-        ret
-END(gate_jump)
-
-/*
- * From the gate's stack, or an IST stack, to Mica's stack and the full side;
- * goes on at the address in constant \entry, with a complete struct regs.
- *   in:   on the stack: rax, then the frame with vector and error code; in
- *         the registers all that is the guest's
- */
-.macro enter_full entry
-        push    %rbx
-        mov     %rsp, %rbx
-        cmpl    $0, CONST(CONST_IS_LIGHT)
-        je      1f
-        mov     CONST(CONST_FULL_CR3), %rax
-        mov     %rax, %cr3
-1:      mov     CONST(CONST_STACK), %rsp
-        push    56(%rbx)                        # ss
-        push    48(%rbx)                        # rsp
-        push    40(%rbx)                        # rflags
-        push    32(%rbx)                        # cs
-        push    24(%rbx)                        # rip
-        push    16(%rbx)                        # vector and error code
-        push_registers 8(%rbx), (%rbx)
-        mov     CONST(\entry), %rax
-        clear_registers
-        jmp     gate_jump
-.endm
+2:      jump_unpredicted rax
 
 /* --- SYSCALL -------------------------------------------------------------- */
 
@@ -153,10 +102,7 @@ FUNC(gate_syscall)
 gate_syscall_full:
         push_syscall_frame SEL_GUEST_CS
         push_registers
-        mov     CONST(CONST_ENTRY_SYSCALL), %rax
-        clear_registers
-        jmp     gate_jump
-END(gate_syscall)
+        enter_c CONST_ENTRY_SYSCALL
 
 /*
  * gate_flush_page: mmuext_op on the full side. A lone flush of one page on this
@@ -186,21 +132,19 @@ LOCAL_FUNC(gate_flush_page)
         cmp     %rbx, %rdi
         jb      gate_flush_not
         cmovb   %rbx, %rax
-FUNC(gate_guest_flush_start)
-        cmpl    $FLUSH_PAGE_HERE, MMUEXT_CMD(%rax)
+1:      cmpl    $FLUSH_PAGE_HERE, MMUEXT_CMD(%rax)
         jne     gate_flush_not
         mov     MMUEXT_LINEAR(%rax), %rax
         invlpg  (%rax)
-FUNC(gate_guest_flush_end)
+2:      FAULT(1b, 2b, gate_flush_not)
         xor     %eax, %eax
         pop     %rbx
         mov     SCRATCH(SCRATCH_GUEST_RSP), %rsp
         sysretq
-FUNC(gate_flush_not)
+gate_flush_not:
         mov     $NR_MMUEXT_OP, %eax
         pop     %rbx
         jmp     gate_syscall_full
-END(gate_flush_page)
 
 /*
  * gate_light_syscall: an application's call goes to its kernel in ring 1
@@ -223,15 +167,14 @@ LOCAL_FUNC(gate_light_syscall)
         mov     SCRATCH(SCRATCH_KERNEL_SP), %rax
         and     $~15, %rax
         mov     SCRATCH(SCRATCH_GUEST_RSP), %rbx
-FUNC(gate_guest_stack_start)
-        movq    $SEL_GUEST_SS, -8(%rax)
+1:      movq    $SEL_GUEST_SS, -8(%rax)
         mov     %rbx, -16(%rax)
         mov     %r11, -24(%rax)
         movq    $SEL_GUEST_CS, -32(%rax)
         mov     %rcx, -40(%rax)
         mov     %r11, -48(%rax)
         mov     %rcx, -56(%rax)
-FUNC(gate_guest_stack_end)
+2:      FAULT(1b, 2b, gate_light_fault)
         sub     $56, %rax
         mov     CONST(CONST_VCPU_INFO), %rbx
         movb    $1, INFO_MASK(%rbx)
@@ -244,9 +187,7 @@ FUNC(gate_guest_stack_end)
         mov     40(%rsp), %rbx
         mov     48(%rsp), %rax
         swapgs
-FUNC(gate_iret_to_kernel)
-        iretq
-END(gate_light_syscall)
+        guest_iret
 
 /* gate_light_hypercall: what a switch of tasks needs is done here. */
 LOCAL_FUNC(gate_light_hypercall)
@@ -256,20 +197,22 @@ LOCAL_FUNC(gate_light_hypercall)
         je      gate_light_stack_switch
         cmp     $NR_SET_SEGMENT_BASE, %eax
         je      gate_light_segment_base
-END(gate_light_hypercall)
 
-/* gate_light_to_full: the call needs Mica; rbx and rax are on the stack. */
+/*
+ * gate_light_fault: the guest gave a bad stack, and handle_own_trap has led
+ * here, on the full side; C is to find out the same and say so.
+ * gate_light_to_full: the call needs Mica; rbx and rax are on the stack.
+ */
+gate_light_fault:
+        mov     CONST(CONST_GATE_STACK), %rsp
+        sub     $2 * 8, %rsp
 LOCAL_FUNC(gate_light_to_full)
         mov     CONST(CONST_FULL_CR3), %rax
         mov     %rax, %cr3
-        mov     %rsp, %rbx
+        pop     %rbx
+        pop     %rax
         mov     CONST(CONST_STACK), %rsp
-        push_syscall_frame SEL_GUEST_CS
-        push_registers 8(%rbx), (%rbx)
-        mov     CONST(CONST_ENTRY_SYSCALL), %rax
-        clear_registers
-        jmp     gate_jump
-END(gate_light_to_full)
+        jmp     gate_syscall_full
 
 /*
  * gate_light_stack_switch: stack_switch(ss, sp) from ring 1. The selector is
@@ -277,7 +220,6 @@ END(gate_light_to_full)
  */
 LOCAL_FUNC(gate_light_stack_switch)
         mov     %rsi, SCRATCH(SCRATCH_KERNEL_SP)
-END(gate_light_stack_switch)
 
 /*
  * gate_light_done: a hypercall has succeeded; back to ring 1.
@@ -294,14 +236,12 @@ LOCAL_FUNC(gate_light_done)
         push    %rcx
         mov     40(%rsp), %rbx
         xor     %eax, %eax
-FUNC(gate_iret_to_caller)
-        iretq
-END(gate_light_done)
+        guest_iret
 
 /*
  * gate_light_segment_base: set_segment_base(which, base) from ring 1, for FS
- * and the application's GS. A selector that the processor refuses goes back
- * to where it came from, to be Mica's (sides.c); the rest is so at once.
+ * and the application's GS. A selector that the processor refuses, and the
+ * rest at once, is Mica's.
  */
 LOCAL_FUNC(gate_light_segment_base)
         mov     $FS_BASE_MSR, %eax
@@ -313,10 +253,13 @@ LOCAL_FUNC(gate_light_segment_base)
         cmp     $WHICH_GS_USER_SEL, %rdi
         jne     gate_light_to_full
         swapgs
-FUNC(gate_load_gs)
-        mov     %esi, %gs
+2:      mov     %esi, %gs
+3:      FAULT(2b, 3b, gate_gs_not)
         swapgs
         jmp     gate_light_done
+gate_gs_not:
+        swapgs
+        jmp     gate_light_to_full
 1:      mov     %rsi, %rbx
         shl     $16, %rbx
         sar     $16, %rbx
@@ -332,7 +275,6 @@ FUNC(gate_load_gs)
         pop     %rdx
         pop     %rcx
         jmp     gate_light_done
-END(gate_light_segment_base)
 
 /*
  * gate_light_iret: the iret hypercall from ring 1. Returns to an application
@@ -343,8 +285,7 @@ LOCAL_FUNC(gate_light_iret)
         cmpl    $0, CONST(CONST_FORCE_FULL)
         jne     gate_light_to_full
         mov     SCRATCH(SCRATCH_GUEST_RSP), %rbx
-FUNC(gate_guest_iret_start)
-        mov     IRET_CS(%rbx), %eax
+1:      mov     IRET_CS(%rbx), %eax
         and     $RPL_MASK, %eax
         cmp     $RPL_MASK, %eax
         jne     gate_light_to_full
@@ -369,13 +310,11 @@ FUNC(gate_guest_iret_start)
         mov     IRET_R11(%rbx), %r11
         mov     IRET_RCX(%rbx), %rcx
         mov     IRET_RAX(%rbx), %rax
-FUNC(gate_guest_iret_end)
+2:      FAULT(1b, 2b, gate_light_fault)
         movl    $0, SCRATCH(SCRATCH_IN_KERNEL)
         mov     40(%rsp), %rbx
         swapgs
-FUNC(gate_iret_to_application)
-        iretq
-END(gate_light_iret)
+        guest_iret
 
 /* gate_syscall32: SYSCALL in 32-bit code, on either side. */
 FUNC(gate_syscall32)
@@ -383,13 +322,12 @@ FUNC(gate_syscall32)
         mov     CONST(CONST_GATE_STACK), %rsp
         push_syscall_frame SEL_GUEST_CS32
         push    %rax
-        enter_full CONST_ENTRY_SYSCALL
-END(gate_syscall32)
+        jmp     gate_to_full
 
 /*
  * gate_sysenter: SYSENTER, on either side; the processor saved nothing.
  *   in:   rsp = CONST_GATE_STACK, from MSR_SYSENTER_ESP; IF=0
- *   out:  entry_sysenter; regs hold rip 0, cs 3, rsp 0 as the ABI wants
+ *   out:  gate_to_full; regs hold rip 0, cs 3, rsp 0 as the ABI wants
  */
 FUNC(gate_sysenter)
         push    $SEL_GUEST_SS
@@ -402,8 +340,7 @@ FUNC(gate_sysenter)
         push    $RFLAGS_FIXED                   # NT would fail iretq, TF trap
         popf
         push    %rax
-        enter_full CONST_ENTRY_SYSENTER
-END(gate_sysenter)
+        jmp     gate_to_full
 
 /* --- exceptions and interrupts ------------------------------------------- */
 
@@ -418,15 +355,30 @@ LOCAL_FUNC(gate_trap)
         lea     SCRATCH(0), %rax
         sub     %rsp, %rax
         cmp     $-4096, %rax                    # on the gate's stack?
-        ja      gate_trap_enter
+        ja      gate_to_full
         pop     %rax
         push_registers
-        mov     CONST(CONST_ENTRY_TRAP), %rax
-        clear_registers
-        jmp     gate_jump
-gate_trap_enter:
-        enter_full CONST_ENTRY_TRAP
-END(gate_trap)
+        enter_c CONST_ENTRY_TRAP
+
+/*
+ * gate_to_full: from the gate's stack, or an IST stack, to Mica's stack and
+ * the full side; goes on at entry_trap with a complete struct regs.
+ *   in:   on the stack: rax, then the frame with vector and error code; in
+ *         the registers all that is the guest's
+ */
+LOCAL_FUNC(gate_to_full)
+        push    %rbx
+        mov     %rsp, %rbx
+        cmpl    $0, CONST(CONST_IS_LIGHT)
+        je      1f
+        mov     CONST(CONST_FULL_CR3), %rax
+        mov     %rax, %cr3
+1:      mov     CONST(CONST_STACK), %rsp
+        .irp    at, 56, 48, 40, 32, 24, 16      # ss to rip, vector and error
+        push    \at(%rbx)
+        .endr
+        push_registers 8(%rbx), (%rbx)
+        enter_c CONST_ENTRY_TRAP
 
 /*
  * gate_debug: #DB, which can strike at the gate's first instruction, with
@@ -438,8 +390,7 @@ LOCAL_FUNC(gate_debug)
         testb   $RPL_MASK, 16(%rsp)             # cs
         jz      gate_ist_trap
         push    %rax
-        jmp     gate_trap_enter
-END(gate_debug)
+        jmp     gate_to_full
 
 /*
  * gate_ist_trap: NMI, machine check and double fault. They may strike on
@@ -473,11 +424,10 @@ LOCAL_FUNC(gate_ist_trap)
         mov     %rdx, %rsp                      # an NMI now goes below
         mov     $REGS_SIZE / 8, %ecx
         rep     movsq
-        mov     CONST(CONST_ENTRY_TRAP), %rax
+        mov     CONST(CONST_ENTRY_IST), %rax
         lea     gate_ist_return(%rip), %r12
         mov     %rsp, %rdi
         jmp     gate_jump
-END(gate_ist_trap)
 
 /*
  * gate_ist_return: back from entry.S.
@@ -491,9 +441,7 @@ LOCAL_FUNC(gate_ist_return)
         mov     %r13, %rsp
         mov     %rbx, %cr3
         pop_registers
-FUNC(gate_ist_iret)
-        iretq
-END(gate_ist_return)
+        guest_iret
 
 /* --- the way out to the light side --------------------------------------- */
 
@@ -505,11 +453,9 @@ END(gate_ist_return)
 FUNC(gate_exit_light)
         mov     %rsp, %rbx
         mov     CONST(CONST_GATE_STACK), %rsp
-        push    REGS_SS(%rbx)
-        push    REGS_RSP(%rbx)
-        push    REGS_RFLAGS(%rbx)
-        push    REGS_CS(%rbx)
-        push    REGS_RIP(%rbx)
+        .irp    at, 32, 24, 16, 8, 0            # ss to rip
+        push    REGS_RIP + \at(%rbx)
+        .endr
         push    REGS_RAX(%rbx)
         mov     %rbx, %rsp
         pop_registers
@@ -518,9 +464,7 @@ FUNC(gate_exit_light)
         mov     CONST(CONST_GATE_STACK), %rsp
         sub     $6 * 8, %rsp
         pop     %rax
-FUNC(gate_exit_iret)
-        iretq
-END(gate_exit_light)
+        guest_iret
 
 /* One stub for each vector. */
         .balign GATE_STUB_BYTES
@@ -541,5 +485,4 @@ FUNC(gate_stubs)
         .endif
         .set    vector, vector + 1
         .endr
-END(gate_stubs)
         .section .note.GNU-stack, "", @progbits

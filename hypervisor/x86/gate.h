@@ -43,8 +43,8 @@
 struct gate_const {
     uint64_t stack;         /* top of Mica's stack: end of struct regs */
     uint64_t entry_syscall; /* entry.S, by absolute address */
-    uint64_t entry_sysenter;
     uint64_t entry_trap;
+    uint64_t entry_ist;
     uint64_t exception_stack; /* top of the stack for NMI, #MC, #DF, #DB */
     uint64_t gate_stack;      /* top of the entry stack in the scratch page */
     uint64_t full_cr3;        /* the full side's tables */

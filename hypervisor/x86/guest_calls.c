@@ -19,7 +19,7 @@
 /* Installs one entry; the address was checked. */
 void trap_table_set(struct vcpu *v, const struct trap_info *t)
 {
-    v->arch->traps[t->vector] = (struct trap_gate){
+    v->arch->traps[t->vector] = (struct callback){
         .address = t->address,
         .cs = t->cs | 3,
         .dpl = t->flags & TRAP_INFO_DPL_MASK,
@@ -34,7 +34,7 @@ long hc_set_trap_table(struct vcpu *v, const struct hc_args *args)
     struct trap_info t;
 
     if (!next.va) {
-        memset(v->arch->traps, 0, TRAP_VECTORS * sizeof(*v->arch->traps));
+        memset(v->arch->traps, 0, sizeof(v->arch->traps));
         return 0;
     }
     for (unsigned i = 0; i < 2 * TRAP_VECTORS; i++) {
@@ -55,7 +55,8 @@ long hc_set_trap_table(struct vcpu *v, const struct hc_args *args)
 
 /* Kinds by number: the ABI has some no more, others can't be given up. */
 #define CALLBACKS_GONE (1u << CALLBACKTYPE_sysenter_deprecated | 1u << 6)
-#define CALLBACKS_TO_GIVE_UP (1u << CALLBACK_NMI | 1u << CALLBACK_SYSENTER)
+#define CALLBACKS_TO_GIVE_UP                                                   \
+    (1u << CALLBACKTYPE_nmi | 1u << CALLBACKTYPE_sysenter)
 
 static long set_callback(struct vcpu *v, unsigned kind, uint64_t address,
                          unsigned flags)
@@ -96,7 +97,8 @@ long hc_set_callbacks(struct vcpu *v, const struct hc_args *args)
         if (!va_is_canonical(args->a[i]))
             return -EINVAL;
     for (unsigned i = 0; i < 3; i++) /* kinds and arguments in one order */
-        to[i] = (struct callback){args->a[i], i == CALLBACK_EVENT};
+        to[i] = (struct callback){.address = args->a[i],
+                                  .masks_events = i == CALLBACKTYPE_event};
     return 0;
 }
 
@@ -112,7 +114,7 @@ long hc_nmi_op(struct vcpu *v, const struct hc_args *args)
         return -EINVAL;
     if (is_new && copy_in(&op, HC_ARG_VA(args, 1), sizeof(op)))
         return -EFAULT;
-    return set_callback(v, CALLBACK_NMI, op.handler_address, 0);
+    return set_callback(v, CALLBACKTYPE_nmi, op.handler_address, 0);
 }
 
 /* An NMI for `v`, which takes it when it next may. */

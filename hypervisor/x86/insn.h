@@ -18,6 +18,11 @@
 #define CR4_OSXSAVE (1ul << 18)
 #define CR4_SMEP (1ul << 20)
 
+#define XCR0_X87 (1ull << 0)
+#define XCR0_SSE (1ull << 1)
+#define XCR0_AVX (1ull << 2)
+#define XCR0_AVX512 (7ull << 5)
+
 #define MSR_APIC_BASE 0x1bu
 #define MSR_PRED_CMD 0x49u
 #define PRED_CMD_IBPB 1u
@@ -89,9 +94,8 @@ DEFINE_PAIR_READ(xgetbv, uint32_t index, "c"(index))
 DEFINE_PAIR_WRITE(wrmsr)
 DEFINE_PAIR_WRITE(xsetbv)
 
-/* As rdmsr and wrmsr for MSRs the processor may lack; -EFAULT if it does. */
+/* As rdmsr for an MSR the processor may lack; -EFAULT if it does. */
 must_check int rdmsr_safe(uint32_t msr, uint64_t *value);
-must_check int wrmsr_safe(uint32_t msr, uint64_t value);
 
 #define DEFINE_PORT_IO(suffix, type)                                           \
     static inline type in##suffix(uint16_t port)                               \
@@ -126,7 +130,7 @@ static inline void port_write(uint16_t port, unsigned size, uint32_t value)
         outl(port, value);
 }
 
-#define DEFINE_CONTROL_REGISTER(name)                                          \
+#define DEFINE_REGISTER(name)                                                  \
     static inline uint64_t read_##name(void)                                   \
     {                                                                          \
         uint64_t value;                                                        \
@@ -139,16 +143,16 @@ static inline void port_write(uint16_t port, unsigned size, uint32_t value)
         __asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");        \
     }
 
-DEFINE_CONTROL_REGISTER(cr0)
-DEFINE_CONTROL_REGISTER(cr2)
-DEFINE_CONTROL_REGISTER(cr3)
-DEFINE_CONTROL_REGISTER(cr4)
-DEFINE_CONTROL_REGISTER(dr0)
-DEFINE_CONTROL_REGISTER(dr1)
-DEFINE_CONTROL_REGISTER(dr2)
-DEFINE_CONTROL_REGISTER(dr3)
-DEFINE_CONTROL_REGISTER(dr6)
-DEFINE_CONTROL_REGISTER(dr7)
+DEFINE_REGISTER(cr0)
+DEFINE_REGISTER(cr2)
+DEFINE_REGISTER(cr3)
+DEFINE_REGISTER(cr4)
+DEFINE_REGISTER(dr0)
+DEFINE_REGISTER(dr1)
+DEFINE_REGISTER(dr2)
+DEFINE_REGISTER(dr3)
+DEFINE_REGISTER(dr6)
+DEFINE_REGISTER(dr7)
 
 static inline void invlpg(uint64_t va)
 {
@@ -211,29 +215,10 @@ DEFINE_STATE(fxrstor)
 DEFINE_STATE(xsave)
 DEFINE_STATE(xrstor)
 
-#define DEFINE_SEGMENT_READ(name)                                              \
-    static inline uint16_t read_##name(void)                                   \
-    {                                                                          \
-        uint32_t value;                                                        \
-                                                                               \
-        __asm__ volatile("mov %%" #name ", %0" : "=r"(value));                 \
-        return (uint16_t)value;                                                \
-    }
-
-DEFINE_SEGMENT_READ(ds)
-DEFINE_SEGMENT_READ(es)
-DEFINE_SEGMENT_READ(fs)
-DEFINE_SEGMENT_READ(gs)
-
-/* Whether `selector` of the GDT names 64-bit code. */
-static inline bool is_long_code(uint64_t selector)
-{
-    uint64_t rights = 0;
-
-    /* Not to be moved before what the caller asks first: it may fault. */
-    __asm__ volatile("lar %1, %0" : "+r"(rights) : "r"(selector) : "cc");
-    return rights >> 21 & 1;
-}
+DEFINE_REGISTER(ds)
+DEFINE_REGISTER(es)
+DEFINE_REGISTER(fs)
+DEFINE_REGISTER(gs)
 
 /*
  * Load a segment register; false, and a null selector, where the processor

@@ -7,12 +7,7 @@
  */
 #include "x86/insn_decode.h"
 
-enum {
-    REX_B = 1,
-    REX_X = 2,
-    REX_R = 4,
-    REX_W = 8,
-};
+enum { REX_B = 1, REX_R = 4, REX_W = 8 };
 
 /* The form of an instruction: its operands and what their size depends on. */
 enum {
@@ -66,11 +61,8 @@ static const struct encoding {
 struct decoder {
     uint8_t bytes[2 * INSN_MAX_LENGTH]; /* the second half is zeros */
     unsigned at;
-    struct insn *out;
-    struct regs *regs;
     uint8_t rex;
     bool operand_prefix; /* 66 */
-    bool is_rip_relative;
 };
 
 static uint8_t next_byte(struct decoder *d)
@@ -90,33 +82,20 @@ static uint64_t next_signed(struct decoder *d, unsigned size)
 }
 
 /* Eats all prefixes; the first byte of the opcode. */
-static uint8_t take_prefixes(struct decoder *d)
+static uint8_t take_prefixes(struct decoder *d, bool *is_repeated)
 {
-    for (;;) {
+    for (;; d->rex = 0) { /* which counts only right before the opcode */
         uint8_t byte = next_byte(d);
 
-        if (d->out->address_size == 8 && (byte & 0xf0) == 0x40) {
+        for (; (byte & 0xf0) == 0x40; byte = next_byte(d))
             d->rex = byte;
-            continue;
-        }
-        switch (byte) {
-        case 0x26: /* es, cs, ss, ds: flat */
-        case 0x2e:
-        case 0x36:
-        case 0x3e:
-        case 0xf0: /* lock: Mica's store is always as if locked */
-            break;
-        case 0x66:
+        if (byte == 0x66)
             d->operand_prefix = true;
-            break;
-        case 0xf2:
-        case 0xf3:
-            d->out->is_repeated = true;
-            break;
-        default:
+        else if (byte == 0xf2 || byte == 0xf3)
+            *is_repeated = true;
+        /* es, cs, ss, ds: flat; lock: Mica's store is always as if locked */
+        else if ((byte & 0xe7) != 0x26 && byte != 0xf0)
             return byte;
-        }
-        d->rex = 0; /* counts only right before the opcode */
     }
 }
 
@@ -148,79 +127,43 @@ static uint8_t operand_size(const struct decoder *d, uint32_t opcode,
     return d->operand_prefix ? 2 : 4;
 }
 
-/* A register's value, where `rex` is the bit that extends its number. */
-static uint64_t reg_value(struct decoder *d, unsigned number, unsigned rex)
-{
-    return *insn_reg(d->regs, (number & 7) | (d->rex & rex ? 8 : 0));
-}
-
-/* Where the memory operand of `modrm` is, but for what follows behind. */
-static uint64_t take_address(struct decoder *d, uint8_t modrm)
-{
-    unsigned mod = modrm >> 6, base = modrm & 7;
-    bool has_sib = base == 4;
-    uint64_t address = 0;
-
-    if (has_sib) {
-        uint8_t sib = next_byte(d);
-
-        base = sib & 7;
-        if ((sib >> 3 & 7) != 4 || d->rex & REX_X)
-            address = reg_value(d, sib >> 3, REX_X) << (sib >> 6);
-    }
-    if (base != 5 || mod)
-        address += reg_value(d, base, REX_B);
-    else
-        d->is_rip_relative = !has_sib;
-    if (mod == 1)
-        return address + next_signed(d, 1);
-    return mod || base == 5 ? address + next_signed(d, 4) : address;
-}
-
 /* The operands of a ModRM byte; -EINVAL for those that have no business here. */
-static int take_operands(struct decoder *d, unsigned form)
+static int take_operands(struct decoder *d, unsigned form, struct insn *out)
 {
     uint8_t modrm = next_byte(d);
-    struct insn *out = d->out;
+    unsigned mod = modrm >> 6, base = modrm & 7;
 
-    if (out->address_size != 8)
-        return -EINVAL;
     out->reg = (modrm >> 3 & 7) | (d->rex & REX_R ? 8 : 0);
     if (form & CONTROL) {
         out->rm = (modrm & 7) | (d->rex & REX_B ? 8 : 0);
         return 0;
     }
-    if (modrm >> 6 == 3)
+    if (mod == 3)
         return -EINVAL;
-    out->address = take_address(d, modrm);
+    if (base == 4) /* a SIB byte */
+        base = next_byte(d) & 7;
+    if (mod == 1)
+        d->at += 1;
+    else if (mod == 2 || base == 5)
+        d->at += 4;
     return 0;
 }
 
-/* A bit number in a register reaches beyond the operand it is based on. */
-static uint64_t bit_displacement(const struct insn *i, struct regs *r)
-{
-    unsigned spare = 64 - 8u * i->size;
-    int64_t number = (int64_t)(insn_operand_read(i, r) << spare) >> spare;
-
-    return (uint64_t)(number >> (3 + __builtin_ctz(i->size))) * i->size;
-}
-
 /*
- * Decodes the instruction at the start of `length` bytes, at which `r->rip`
- * points. 0; -EINVAL for one that is not among enum insn_kind, that is longer
- * than INSN_MAX_LENGTH, or that the bytes do not hold completely.
+ * Decodes the instruction at the start of `length` bytes. 0; -EINVAL for one
+ * that is not among enum insn_kind, that is longer than INSN_MAX_LENGTH, or
+ * that the bytes do not hold completely.
  */
-int insn_decode(struct insn *out, const uint8_t *bytes, size_t length,
-                enum insn_mode mode, struct regs *r)
+int insn_decode(struct insn *out, const uint8_t *bytes, size_t length)
 {
-    struct decoder d = {.out = out, .regs = r};
+    struct decoder d = {.at = 0};
     const struct encoding *e;
     uint32_t opcode;
 
     length = min_u64(length, INSN_MAX_LENGTH);
     memcpy(d.bytes, bytes, length);
-    *out = (struct insn){.address_size = mode == INSN_MODE_64 ? 8 : 4};
-    opcode = take_prefixes(&d);
+    memset(out, 0, sizeof(*out));
+    opcode = take_prefixes(&d, &out->is_repeated);
     while (opcode == 0x0f || opcode == 0x0f01)
         opcode = opcode << 8 | next_byte(&d);
     e = find_encoding(&d, opcode);
@@ -229,46 +172,26 @@ int insn_decode(struct insn *out, const uint8_t *bytes, size_t length,
     out->kind = e->kind;
     out->size = operand_size(&d, opcode, e->form);
     out->has_immediate = e->form & (BYTE | FULL);
-    if (e->form & (MEMORY | CONTROL) && take_operands(&d, e->form))
+    if (e->form & (MEMORY | CONTROL) && take_operands(&d, e->form, out))
         return -EINVAL;
     if (out->has_immediate)
         out->immediate = next_signed(
             &d, e->form & FULL ? (unsigned)min_u64(out->size, 4) : 1);
-    if (d.at > length)
-        return -EINVAL;
     if (out->size == 1 && !out->has_immediate && !d.rex && out->reg >= 4)
         return -EINVAL; /* ah, ch, dh or bh */
-    if ((out->kind == INSN_BTS || out->kind == INSN_BTR) && !out->has_immediate)
-        out->address += bit_displacement(out, r);
-    if (d.is_rip_relative)
-        out->address += r->rip + d.at;
     out->length = (uint8_t)d.at;
-    return 0;
-}
-
-/* Whether `i` stores to memory without being an input instruction. */
-bool insn_writes_memory(const struct insn *i)
-{
-    return i->kind >= INSN_MOV;
-}
-
-/* The bits of an operand of `size` bytes: 1, 2, 4 or 8. */
-uint64_t insn_operand_mask(unsigned size)
-{
-    return ~0ull >> (64 - 8 * size);
+    return d.at > length ? -EINVAL : 0;
 }
 
 /* General register `number`, as encodings number them. */
 uint64_t *insn_reg(struct regs *r, unsigned number)
 {
-#define AT(name) offsetof(struct regs, name)
-    static const uint8_t at[] = {
-        AT(rax), AT(rcx), AT(rdx), AT(rbx), AT(rsp), AT(rbp), AT(rsi), AT(rdi),
-        AT(r8),  AT(r9),  AT(r10), AT(r11), AT(r12), AT(r13), AT(r14), AT(r15),
+    uint64_t *const in_order[] = {
+        &r->rax, &r->rcx, &r->rdx, &r->rbx, &r->rsp, &r->rbp, &r->rsi, &r->rdi,
+        &r->r8,  &r->r9,  &r->r10, &r->r11, &r->r12, &r->r13, &r->r14, &r->r15,
     };
-#undef AT
 
-    return (uint64_t *)((char *)r + at[number & 15]);
+    return in_order[number & 15];
 }
 
 /*
@@ -288,22 +211,4 @@ uint64_t insn_operand_read(const struct insn *i, struct regs *r)
 {
     return (i->has_immediate ? i->immediate : *insn_reg(r, i->reg)) &
            insn_operand_mask(i->size);
-}
-
-/* Stores `value` in the register operand of `i`. */
-void insn_operand_write(const struct insn *i, struct regs *r, uint64_t value)
-{
-    insn_merge(insn_reg(r, i->reg), value, i->size);
-}
-
-/* Moves the pointers of a string instruction on by one step, and its count. */
-void insn_string_advance(const struct insn *i, struct regs *r)
-{
-    uint64_t step = r->rflags & RFLAGS_DF ? 0 - (uint64_t)i->size : i->size;
-
-    uint64_t *at = i->kind == INSN_OUTS ? &r->rsi : &r->rdi;
-
-    insn_merge(at, *at + step, i->address_size);
-    if (i->is_repeated)
-        insn_merge(&r->rcx, r->rcx - 1, i->address_size);
 }

@@ -5,8 +5,11 @@
  * reads at most INSN_MAX_LENGTH bytes that it is given, touches nothing else,
  * and knows no CPU: the same file serves the fuzzer on a developer's machine.
  *
- * Segments are taken to be flat. What guests have no need of here is refused:
- * FS and GS, another address size, ah, ch, dh and bh.
+ * Where an operand in memory is, the processor has said: it faulted there. So
+ * addressing modes are only skipped. Code is taken to be 64-bit; for the few
+ * instructions that applications have here, 32-bit code is the same. What
+ * guests have no need of is refused: FS and GS, another address size, ah, ch,
+ * dh and bh.
  *
  * Encodings are those of the Intel SDM, volume 2, chapter 2 and appendix A.
  */
@@ -18,15 +21,16 @@
 #define INSN_MAX_LENGTH 15u
 
 enum insn_kind {
-    /* privileged */
-    INSN_RDMSR,
-    INSN_WRMSR,
+    /* also for applications, with the rights to */
     INSN_IN,
     INSN_OUT,
     INSN_INS,
     INSN_OUTS,
     INSN_CLI,
     INSN_STI,
+    /* privileged */
+    INSN_RDMSR,
+    INSN_WRMSR,
     INSN_CLTS,
     INSN_WBINVD,
     INSN_XSETBV,
@@ -42,32 +46,32 @@ enum insn_kind {
     INSN_CMPXCHG,
 };
 
-enum insn_mode {
-    INSN_MODE_64,
-    INSN_MODE_32, /* compatibility mode: nothing with a memory operand */
-};
-
 struct insn {
     enum insn_kind kind;
-    uint8_t length;       /* in bytes, prefixes included */
-    uint8_t size;         /* of the operand: 1, 2, 4 or 8 */
-    uint8_t address_size; /* 4 or 8 */
-    bool is_repeated;     /* string instructions: counted by rcx */
-    bool has_immediate;   /* the source is `immediate`, not `reg` */
-    uint8_t reg;          /* register operand */
-    uint8_t rm;           /* second register of moves to and from crN */
-    uint64_t immediate;   /* sign-extended */
-    uint64_t address;     /* of the memory operand, but for strings */
+    uint8_t length;     /* in bytes, prefixes included */
+    uint8_t size;       /* of the operand: 1, 2, 4 or 8 */
+    bool is_repeated;   /* string instructions: counted by rcx */
+    bool has_immediate; /* the source is `immediate`, not `reg` */
+    uint8_t reg;        /* register operand */
+    uint8_t rm;         /* second register of moves to and from crN */
+    uint64_t immediate; /* sign-extended */
 };
 
 must_check int insn_decode(struct insn *out, const uint8_t *bytes,
-                           size_t length, enum insn_mode mode, struct regs *r);
+                           size_t length);
 
-bool insn_writes_memory(const struct insn *i);
-uint64_t insn_operand_mask(unsigned size);
+/* Whether `i` stores to memory without being an input instruction. */
+static inline bool insn_writes_memory(const struct insn *i)
+{
+    return i->kind >= INSN_MOV;
+}
+
+/* The bits of an operand of `size` bytes: 1, 2, 4 or 8. */
+static inline uint64_t insn_operand_mask(unsigned size)
+{
+    return ~0ull >> (64 - 8 * size);
+}
 
 uint64_t *insn_reg(struct regs *r, unsigned number);
 uint64_t insn_operand_read(const struct insn *i, struct regs *r);
-void insn_operand_write(const struct insn *i, struct regs *r, uint64_t value);
 void insn_merge(uint64_t *reg, uint64_t value, unsigned size);
-void insn_string_advance(const struct insn *i, struct regs *r);

@@ -6,7 +6,6 @@
 #include "x86/ioport.h"
 
 #include "core/guest_copy.h"
-#include "core/heap.h"
 
 #include "x86/cpu.h"
 #include "x86/gate.h"
@@ -17,7 +16,6 @@
 #include "x86/vcpu.h"
 
 #define IO_PORTS 65536u
-#define IO_BITMAP_ORDER 1
 
 enum {
     PORT_PCI_ADDRESS = 0xcf8,
@@ -45,50 +43,24 @@ static bool is_kept(unsigned port)
     return uart_port_is_owned((uint16_t)port);
 }
 
-/* The bitmap of `d`; a new one, which refuses all, if need be; or NULL. */
-static uint64_t *get_bitmap(struct domain *d)
-{
-    if (!d->arch->io_bitmap) {
-        d->arch->io_bitmap = frames_alloc(IO_BITMAP_ORDER);
-        if (d->arch->io_bitmap)
-            memset(d->arch->io_bitmap, 0xff, IO_BITMAP_BYTES);
-    }
-    return d->arch->io_bitmap;
-}
-
 /*
- * Gives a new privileged domain its ports; others have none. 0 or -ENOMEM.
- * The UARTs that are Mica's must be known already.
+ * Gives a privileged domain the ports that are not Mica's. The UARTs that are
+ * must be known already.
  */
-int ioport_domain_create(struct domain *d)
+void ioport_give_all(struct domain *d)
 {
-    uint64_t *map = d->is_privileged ? get_bitmap(d) : NULL;
-
-    for (unsigned p = 0; map && p < IO_PORTS; p++)
+    for (unsigned p = 0; p < IO_PORTS; p++)
         if (!is_kept(p))
-            bit_clear(map, p);
-    return d->is_privileged && !map ? -ENOMEM : 0;
-}
-
-/*
- * Frees the bitmap, if there is one, of a domain that ends. Its vCPUs are
- * loaded nowhere any more, so that no pCPU uses the bitmap before it has mapped
- * another domain's.
- */
-void ioport_domain_destroy(struct domain *d)
-{
-    frames_free(d->arch->io_bitmap, IO_BITMAP_ORDER);
+            bit_clear(d->arch->io_bitmap, p);
 }
 
 bool arch_domain_has_ports(const struct domain *d, unsigned first,
                            unsigned last)
 {
-    const uint64_t *map = d->arch->io_bitmap;
-
-    for (unsigned p = first; map && p <= last; p++)
-        if (bit_test(map, p))
+    for (unsigned p = first; p <= last; p++)
+        if (bit_test(d->arch->io_bitmap, p))
             return false;
-    return map;
+    return true;
 }
 
 int arch_domain_give_ports(struct domain *d, unsigned first, unsigned last)
@@ -96,8 +68,6 @@ int arch_domain_give_ports(struct domain *d, unsigned first, unsigned last)
     for (unsigned p = first; p <= last; p++)
         if (is_kept(p))
             return -EPERM;
-    if (!get_bitmap(d))
-        return -ENOMEM;
     for (unsigned p = first; p <= last; p++)
         bit_clear(d->arch->io_bitmap, p);
     return 0;
@@ -105,10 +75,8 @@ int arch_domain_give_ports(struct domain *d, unsigned first, unsigned last)
 
 void arch_domain_take_ports(struct domain *d, unsigned first, unsigned last)
 {
-    uint64_t *map = d->arch->io_bitmap;
-
-    for (unsigned p = first; map && p <= last; p++)
-        bit_set(map, p);
+    for (unsigned p = first; p <= last; p++)
+        bit_set(d->arch->io_bitmap, p);
 }
 
 /*
@@ -130,18 +98,17 @@ bool ioport_may_access(const struct vcpu *v, uint16_t port, unsigned size)
            !(refused >> first & ((1u << size) - 1));
 }
 
-/* Opens the TSS's bitmap to this pCPU's guest if it may have it and has one. */
-static void set_open(const struct vcpu *v, bool may_access)
+/* Opens the bitmap behind the TSS to this pCPU's guest, or closes it. */
+static void set_open(bool is_open)
 {
-    this_cpu()->tss->io_bitmap_offset = may_access && v->domain->arch->io_bitmap
-                                            ? offsetof(struct tss, io_bitmap)
-                                            : sizeof(struct tss);
+    this_cpu()->tss->io_bitmap_offset =
+        is_open ? offsetof(struct tss, io_bitmap) : sizeof(struct tss);
 }
 
 /* To be called on the pCPU that has `v` loaded, when its mode changed. */
 hot_path void ioport_mode_changed(const struct vcpu *v)
 {
-    set_open(v, v->arch->in_kernel || v->arch->iopl == 3);
+    set_open(v->arch->in_kernel || v->arch->iopl == 3);
 }
 
 /*
@@ -150,7 +117,7 @@ hot_path void ioport_mode_changed(const struct vcpu *v)
  */
 hot_path void ioport_leave_light(const struct vcpu *v)
 {
-    set_open(v, v->arch->iopl == 3);
+    set_open(v->arch->iopl == 3);
 }
 
 /* To be called on the pCPU that loads `v`: maps the bitmap behind the TSS. */
@@ -161,7 +128,7 @@ void ioport_load(const struct vcpu *v)
 
     for (unsigned at = 0; at < IO_BITMAP_BYTES; at += PAGE_SIZE) {
         unsigned page = (GATE_TSS + at) / PAGE_SIZE + 1;
-        uint64_t entry = map ? pte_make(arch_frame_of(map + at), OWN_RO) : 0;
+        uint64_t entry = pte_make(arch_frame_of(map + at), OWN_RO);
 
         if (c->gate_l1[page] == entry)
             continue;

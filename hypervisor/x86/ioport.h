@@ -11,7 +11,7 @@
  * arch_domain_give_ports). Since a guest's kernel and its applications may
  * share a ring, what is native for the one must not be for the other:
  *
- * - whoever loads a vCPU calls ioport_load (emulate_load does it);
+ * - whoever loads a vCPU calls ioport_load;
  * - whoever changes a loaded vCPU between kernel and application, or changes
  *   its IOPL, calls ioport_mode_changed. It moves tss->io_bitmap_offset to
  *   the bitmap or beyond the TSS's limit; then the processor refuses every
@@ -27,8 +27,7 @@
 struct domain;
 struct vcpu;
 
-must_check int ioport_domain_create(struct domain *d);
-void ioport_domain_destroy(struct domain *d);
+void ioport_give_all(struct domain *d);
 
 void ioport_load(const struct vcpu *v);
 void ioport_mode_changed(const struct vcpu *v);

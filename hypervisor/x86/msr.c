@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * MSRs fall in three classes: a few with a meaning, handled one by one; a
- * table of those that read as a constant and swallow writes, because kernels
- * use them without expecting a fault; and all others, which fault.
+ * table of those that read as a constant, because kernels use them without
+ * expecting a fault; and all others, which fault.
  */
-#include "x86/msr.h"
+#include "x86/emulate.h"
 
 #include "core/guest_copy.h"
 
@@ -25,15 +25,18 @@
 static const struct constant_msr {
     uint32_t first, last;
     uint64_t value;
+    bool swallows; /* what is written, whatever it is */
 } constants[] = {
-    {0x179, 0x17b, 0}, /* MCG_CAP: no banks; STATUS; CTL */
-    {0x400, 0x47f, 0}, /* banks of machine checks */
-    {0xce, 0xce, 0},   /* PLATFORM_INFO */
-    {0x140, 0x140, 0}, /* MISC_FEATURES_ENABLES */
-    {MSR_MISC_ENABLE, MSR_MISC_ENABLE, MISC_ENABLE_VALUE},
-    {0xc0010015, 0xc0010015, 0}, /* HWCR */
-    {0xc0010055, 0xc0010055, 0}, /* INT_PENDING */
-    {0xc0011029, 0xc0011029, 0}, /* DE_CFG */
+    {MSR_EFER, MSR_EFER, EFER_SHOWN, false},
+    {MSR_PAT, MSR_PAT, PAT_VALUE, false},
+    {0x179, 0x17b, 0, true}, /* MCG_CAP: no banks; STATUS; CTL */
+    {0x400, 0x47f, 0, true}, /* banks of machine checks */
+    {0xce, 0xce, 0, true},   /* PLATFORM_INFO */
+    {0x140, 0x140, 0, true}, /* MISC_FEATURES_ENABLES */
+    {MSR_MISC_ENABLE, MSR_MISC_ENABLE, MISC_ENABLE_VALUE, true},
+    {0xc0010015, 0xc0010015, 0, true}, /* HWCR */
+    {0xc0010055, 0xc0010055, 0, true}, /* INT_PENDING */
+    {0xc0011029, 0xc0011029, 0, true}, /* DE_CFG */
 };
 
 static const struct constant_msr *find_constant(uint32_t msr)
@@ -53,10 +56,8 @@ int msr_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
     case MSR_FS_BASE:
     case MSR_GS_BASE:
     case MSR_KERNEL_GS_BASE:
-        *value = rdmsr(msr);
-        return 0;
     case MSR_TSC:
-        *value = rdtsc();
+        *value = rdmsr(msr);
         return 0;
     case MSR_TSC_AUX:
         *value = v->arch->tsc_aux;
@@ -65,14 +66,8 @@ int msr_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
         if (rdmsr_safe(MSR_MICROCODE_REVISION, value))
             *value = 0;
         return 0;
-    case MSR_EFER:
-        *value = rdmsr(MSR_EFER) & EFER_SHOWN;
-        return 0;
     case MSR_APIC_BASE:
         *value = APIC_BASE_ENABLED | (v->id ? 0 : APIC_BASE_BOOT_CPU);
-        return 0;
-    case MSR_PAT:
-        *value = PAT_VALUE;
         return 0;
     }
     c = find_constant(msr);
@@ -86,6 +81,7 @@ int msr_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
  */
 int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
+    const struct constant_msr *c = find_constant(msr);
     uint64_t present;
 
     switch (msr) {
@@ -96,8 +92,6 @@ int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
             return -EPERM;
         wrmsr(msr, value);
         return 0;
-    case MSR_TSC:
-        return -EPERM;
     case MSR_TSC_AUX:
         if (!cpu_features()->rdtscp || value >> 32)
             return -EPERM;
@@ -107,7 +101,7 @@ int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
     case MSR_MICROCODE_REVISION:
         return value ? -EPERM : 0; /* asks for the revision to be shown */
     }
-    if (find_constant(msr))
+    if (c && c->swallows)
         return 0;
     return msr_read(v, msr, &present) || value != present ? -EPERM : 0;
 }

@@ -68,7 +68,7 @@ void pte_store_commit(const struct insn *i, struct regs *r,
 {
     r->rflags = s->rflags;
     if (i->kind == INSN_XCHG)
-        insn_operand_write(i, r, s->loaded);
+        insn_merge(insn_reg(r, i->reg), s->loaded, i->size);
     else if (i->kind == INSN_CMPXCHG && !(s->rflags & FLAG_ZF))
         insn_merge(&r->rax, s->loaded, i->size);
 }

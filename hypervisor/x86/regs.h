@@ -18,8 +18,6 @@
 #define RFLAGS_RF 0x10000
 #define RFLAGS_VM 0x20000
 #define RFLAGS_AC 0x40000
-#define RFLAGS_VIF 0x80000
-#define RFLAGS_VIP 0x100000
 #define RFLAGS_ID 0x200000
 
 /* What a guest may choose in the flags that iret gives it. */
@@ -48,12 +46,10 @@ struct regs {
 _Static_assert(sizeof(struct regs) == 21 * 8, "entry.S counts on it");
 
 enum exception {
-    EXC_DE = 0,
     EXC_DB = 1,
     EXC_NMI = 2,
     EXC_BP = 3,
     EXC_OF = 4,
-    EXC_BR = 5,
     EXC_UD = 6,
     EXC_NM = 7,
     EXC_DF = 8,
@@ -62,10 +58,8 @@ enum exception {
     EXC_SS = 12,
     EXC_GP = 13,
     EXC_PF = 14,
-    EXC_MF = 16,
     EXC_AC = 17,
     EXC_MC = 18,
-    EXC_XM = 19,
     EXC_CP = 21,
 };
 #endif

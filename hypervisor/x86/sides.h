@@ -15,6 +15,7 @@
 #include "core/types.h"
 #include "x86/cpu.h"
 #include "x86/regs.h"
+#include "x86/selectors.h"
 #include "x86/vcpu.h"
 
 enum sides {
@@ -25,7 +26,6 @@ enum sides {
 
 /* Chooses for the machine; before any domain runs. */
 void sides_init(enum sides chosen);
-const char *sides_name(void);
 
 /* Gives pCPU `c` its root page and window. */
 void sides_init_cpu(struct cpu *c);
@@ -42,12 +42,17 @@ static inline void sides_entered(struct regs *r)
         sides_entered_light(c, r);
 }
 
-/*
- * A fault in the gate's own code at `r`: the guest gave it a bad stack, a bad
- * context or a bad pointer. Does not return if it was one of the first two;
- * whether it was the last, and *r is where the gate goes on.
- */
-bool sides_gate_fault(struct regs *r);
+/* Makes a kernel in ring 1 look as on the full side. */
+static inline void sides_hide_ring1(struct regs *r)
+{
+    if ((r->cs & 3) != 1)
+        return;
+    r->cs = SEL_GUEST_CS;
+    r->ss = SEL_GUEST_SS;
+}
+
+/* Where the instruction at `rip` was linked: the gate's run at an alias. */
+uint64_t gate_linked_address(uint64_t rip);
 
 /*
  * A guest kernel that pushed its live %cs in ring 1 may execute IRETQ in ring
@@ -63,9 +68,6 @@ bool sides_finish_iret(struct vcpu *v, struct regs *r);
  * of the domain; does not return if so.
  */
 void sides_debug_fault(const struct regs *r);
-
-/* Clears the gate's interrupt stacks, on which an NMI has left Mica's words. */
-void sides_wipe_stacks(struct cpu *c);
 
 /* Whether the loaded vCPU leaves for the light side: the way, or 0. */
 uint64_t sides_leave_light(struct vcpu *v, struct regs *r);

@@ -148,8 +148,7 @@ static void build_dom0(void)
         panic("No dom0 kernel: add a module2 line with a kernel after the "
               "multiboot2 line of the GRUB entry");
     dom0_build(&o);
-    if (ioport_domain_create(dom0))
-        panic("No memory for dom0's I/O bitmap");
+    ioport_give_all(dom0);
     arch_domain_publish_clock(dom0);
 }
 

@@ -8,7 +8,6 @@
 #include "x86/regs.h"
 
 void handle_syscall(struct regs *r);
-void handle_sysenter(struct regs *r);
 void handle_guest_trap(struct regs *r);
 void handle_own_trap(struct regs *r);
 void handle_ist_trap(struct regs *r);

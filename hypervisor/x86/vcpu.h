@@ -11,55 +11,46 @@
 #include "core/types.h"
 #include "core/vcpu.h"
 #include "hypercall_abi/callback.h"
+#include "x86/gate.h"
 #include "x86/insn.h"
 #include "x86/regs.h"
 
 #define TRAP_VECTORS 256
 #define GUEST_GDT_FRAMES 14
 #define GUEST_GDT_ENTRIES 7168
+#define LDT_MAX_ENTRIES 8192u
+#define GUEST_TABLES (GATE_CODE / PAGE_SIZE) /* pages of GDT and LDT */
 
 /* What a guest finds set in CR4 and can't clear. */
 #define CR4_GUEST (CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 
-struct trap_gate {
-    uint64_t address; /* 0: not installed */
-    uint16_t cs;
-    uint8_t dpl;       /* least privileged ring that may `int n` */
-    bool masks_events; /* sets the upcall mask on entry */
-};
-
+/* Where a guest kernel is entered: a trap gate or a callback. */
 struct callback {
-    uint64_t address; /* 0: not registered */
-    bool masks_events;
+    uint64_t address;  /* 0: none */
+    bool masks_events; /* sets the upcall mask on entry */
+    uint8_t dpl;       /* of a gate: least privileged ring that may `int n` */
+    uint16_t cs;       /* of a gate: only shown to whoever asks */
 };
 
-enum callback_kind {
-    CALLBACK_EVENT = CALLBACKTYPE_event,
-    CALLBACK_FAILSAFE = CALLBACKTYPE_failsafe,
-    CALLBACK_SYSCALL = CALLBACKTYPE_syscall,
-    CALLBACK_NMI = CALLBACKTYPE_nmi,
-    CALLBACK_SYSENTER = CALLBACKTYPE_sysenter,
-    CALLBACK_SYSCALL32 = CALLBACKTYPE_syscall32,
-    CALLBACK_KINDS,
-};
+#define CALLBACK_KINDS (CALLBACKTYPE_syscall32 + 1)
 
 /* An exception to deliver when the vCPU next enters its guest. */
 struct pending_trap {
     bool is_pending;
-    bool has_error;
     uint8_t vector;
     uint32_t error_code;
     uint64_t cr2; /* meaning for EXC_PF only */
 };
 
 struct arch_vcpu {
-    struct regs regs; /* while the vCPU is not loaded */
-    bool in_kernel;   /* guest kernel or guest application */
+    uint8_t fpu[PAGE_SIZE]; /* XSAVE or FXSAVE area; as aligned as the record */
+    struct regs regs;       /* while the vCPU is not loaded */
+    bool in_kernel;         /* guest kernel or guest application */
     struct pending_trap trap;
     bool nmi_pending; /* atomic */
     bool nmi_masked;  /* until the next iret hypercall */
 
-    struct trap_gate *traps; /* TRAP_VECTORS */
+    struct callback traps[TRAP_VECTORS];
     struct callback callbacks[CALLBACK_KINDS];
     uint64_t kernel_sp;
     uint16_t kernel_ss;
@@ -77,19 +68,16 @@ struct arch_vcpu {
     uint64_t dr[8];
     uint64_t xcr0;
     uint32_t tsc_aux;
-    void *fpu; /* XSAVE or FXSAVE area, 64-byte aligned */
 
-    mfn_t gdt_frames[GUEST_GDT_FRAMES];
+    struct frame *tables[GUEST_TABLES]; /* as in the gate; NULL: none */
     unsigned gdt_entries;
-    uint64_t ldt_base; /* guest address, page aligned */
     unsigned ldt_entries;
-    uint64_t ldt_loaded;  /* bit n: page n has a reference */
-    mfn_t ldt_frames[16]; /* valid where ldt_loaded says so */
+    uint64_t ldt_base; /* guest address, page aligned */
 };
 
 struct arch_domain {
-    uint64_t *io_bitmap; /* 65536 bits, 1 = refused; NULL: all refused */
-    uint32_t pci_cf8;    /* last dword written to port 0xcf8 */
+    uint64_t io_bitmap[IO_BITMAP_BYTES / 8]; /* 1 = refused; whole frames */
+    uint32_t pci_cf8;                        /* last dword written there */
 };
 
 /*

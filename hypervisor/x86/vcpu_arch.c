@@ -1,61 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine's part of vCPUs and domains: birth, contexts, kicks. */
 #include "core/arch.h"
-#include "core/domain.h"
+#include "core/frame.h"
 #include "core/guest_copy.h"
 #include "core/heap.h"
 #include "core/hypercall.h"
 #include "core/log.h"
-#include "core/pcpu.h"
 #include "core/pt_validate.h"
-#include "core/vcpu.h"
 #include "x86/apic.h"
 #include "x86/context.h"
-#include "x86/cpu.h"
-#include "x86/debug_regs.h"
-#include "x86/desc.h"
-#include "x86/fpu.h"
-#include "x86/insn.h"
 #include "x86/ioport.h"
 
-#define TRAP_TABLE_BYTES (TRAP_VECTORS * sizeof(struct trap_gate))
 #define SYSCALL_BYTES 2
 
 int arch_domain_create(struct domain *d)
 {
     d->arch = heap_zalloc(sizeof(*d->arch));
-    return d->arch ? 0 : -ENOMEM;
+    if (!d->arch)
+        return -ENOMEM;
+    memset(d->arch->io_bitmap, 0xff, sizeof(d->arch->io_bitmap));
+    return 0;
 }
 
+/* Its vCPUs are loaded nowhere any more, so no pCPU uses its I/O bitmap. */
 void arch_domain_destroy(struct domain *d)
 {
-    ioport_domain_destroy(d);
     heap_zfree(d->arch, sizeof(*d->arch));
     d->arch = NULL;
 }
 
-static void free_vcpu(struct arch_vcpu *a)
-{
-    frames_free(a->fpu, 0);
-    heap_zfree(a->traps, TRAP_TABLE_BYTES);
-    heap_zfree(a, sizeof(*a));
-}
-
 int arch_vcpu_create(struct vcpu *v)
 {
-    struct arch_vcpu *a = heap_zalloc(sizeof(*a));
-
-    if (!a)
+    v->arch = heap_zalloc(sizeof(*v->arch));
+    if (!v->arch)
         return -ENOMEM;
-    a->traps = heap_zalloc(TRAP_TABLE_BYTES);
-    a->fpu = frames_alloc(0);
-    if (!a->traps || !a->fpu) {
-        free_vcpu(a);
-        return -ENOMEM;
-    }
-    v->arch = a;
-    a->cr4 = CR4_GUEST;
-    a->in_kernel = true;
+    v->arch->cr4 = CR4_GUEST;
+    v->arch->in_kernel = true;
     fpu_reset(v);
     debug_regs_reset(v);
     return 0;
@@ -63,14 +43,9 @@ int arch_vcpu_create(struct vcpu *v)
 
 void arch_vcpu_destroy(struct vcpu *v)
 {
-    desc_release(v);
-    free_vcpu(v->arch);
+    arch_vcpu_release_frames(v);
+    heap_zfree(v->arch, sizeof(*v->arch));
     v->arch = NULL;
-}
-
-void arch_vcpu_release_frames(struct vcpu *v)
-{
-    desc_release(v);
 }
 
 /* --- contexts ------------------------------------------------------------ */
@@ -83,7 +58,7 @@ static int check_context(const struct vcpu_guest_context *c)
         c->gs_base_kernel,       c->gs_base_user,
     };
 
-    if (c->gdt_ents > GUEST_GDT_ENTRIES || c->ldt_ents > 8192 ||
+    if (c->gdt_ents > GUEST_GDT_ENTRIES || c->ldt_ents > LDT_MAX_ENTRIES ||
         c->ldt_base & (PAGE_SIZE - 1))
         return refuse(-EINVAL, "context: bad descriptor tables");
     for (unsigned i = 0; i < ARRAY_LEN(addresses); i++)
@@ -99,21 +74,15 @@ static int check_context(const struct vcpu_guest_context *c)
 
 /*
  * Makes the L4 table at machine address `cr3`, or for 0 none, the root in
- * *slot, which is one of `v`'s. -ERESTART when there is more to do: then all
- * that was done stays done.
+ * *slot, which is one of `v`'s. Needs the page-table lock. -ERESTART when there
+ * is more to do: then all that was done stays done.
  */
 static int set_root(struct vcpu *v, mfn_t *slot, uint64_t cr3)
 {
-    struct domain *d = v->domain;
-    int error;
+    mfn_t mfn = cr3 ? MFN(cr3 >> PAGE_SHIFT) : MFN_INVALID;
+    int error = vcpu_change_root(v, slot, mfn);
 
-    spin_lock(&d->pt_lock);
-    error =
-        vcpu_change_root(v, slot, cr3 ? MFN(cr3 >> PAGE_SHIFT) : MFN_INVALID);
-    if (!error)
-        error = pt_drain(d);
-    spin_unlock(&d->pt_lock);
-    return error;
+    return error ? error : pt_drain(v->domain);
 }
 
 static void set_registers(struct arch_vcpu *a, const struct cpu_user_regs *u)
@@ -143,11 +112,14 @@ static void set_handlers(struct vcpu *v, const struct vcpu_guest_context *c)
     struct callback *to = v->arch->callbacks;
 
     memset(to, 0, sizeof(v->arch->callbacks));
-    to[CALLBACK_EVENT] = (struct callback){c->event_callback_eip, true};
-    to[CALLBACK_FAILSAFE] = (struct callback){
-        c->failsafe_callback_eip, c->flags & VGCF_failsafe_disables_events};
-    to[CALLBACK_SYSCALL] = (struct callback){
-        c->syscall_callback_eip, c->flags & VGCF_syscall_disables_events};
+    to[CALLBACKTYPE_event].address = c->event_callback_eip;
+    to[CALLBACKTYPE_event].masks_events = true;
+    to[CALLBACKTYPE_failsafe].address = c->failsafe_callback_eip;
+    to[CALLBACKTYPE_failsafe].masks_events =
+        c->flags & VGCF_failsafe_disables_events;
+    to[CALLBACKTYPE_syscall].address = c->syscall_callback_eip;
+    to[CALLBACKTYPE_syscall].masks_events =
+        c->flags & VGCF_syscall_disables_events;
     for (unsigned i = 0; i < TRAP_VECTORS; i++) {
         struct trap_info t = c->trap_ctxt[i];
 
@@ -161,10 +133,15 @@ int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     struct arch_vcpu *a = v->arch;
     int error = check_context(c);
 
-    if (!error)
-        error = set_root(v, &v->kernel_root, c->ctrlreg[3]);
+    if (error)
+        return error;
+    spin_lock(&v->domain->pt_lock);
+    error = set_root(v, &v->kernel_root, c->ctrlreg[3]);
     if (!error)
         error = set_root(v, &v->user_root, c->ctrlreg[1]);
+    if (!error)
+        error = arch_vcpu_set_ldt(v, c->ldt_base, (unsigned)c->ldt_ents);
+    spin_unlock(&v->domain->pt_lock);
     if (!error)
         error = desc_set_gdt(v, c->gdt_frames, (unsigned)c->gdt_ents);
     if (error)
@@ -173,8 +150,6 @@ int arch_vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
     set_handlers(v, c);
     a->in_kernel = c->flags & VGCF_in_kernel;
     a->trap.is_pending = a->nmi_masked = false;
-    a->ldt_base = c->ldt_base;
-    a->ldt_entries = (unsigned)c->ldt_ents;
     a->kernel_ss = (uint16_t)(c->kernel_ss | 3);
     a->kernel_sp = c->kernel_sp;
     a->fs_base = c->fs_base;
@@ -206,7 +181,7 @@ static void get_registers(const struct vcpu *v, struct cpu_user_regs *u)
 static void get_traps(const struct arch_vcpu *a, struct vcpu_guest_context *c)
 {
     for (unsigned i = 0; i < TRAP_VECTORS; i++) {
-        const struct trap_gate *g = &a->traps[i];
+        const struct callback *g = &a->traps[i];
 
         c->trap_ctxt[i] = (struct trap_info){
             .vector = (uint8_t)i,
@@ -221,12 +196,12 @@ static void get_traps(const struct arch_vcpu *a, struct vcpu_guest_context *c)
 static void get_callbacks(const struct arch_vcpu *a,
                           struct vcpu_guest_context *c)
 {
-    c->event_callback_eip = a->callbacks[CALLBACK_EVENT].address;
-    c->failsafe_callback_eip = a->callbacks[CALLBACK_FAILSAFE].address;
-    c->syscall_callback_eip = a->callbacks[CALLBACK_SYSCALL].address;
-    if (a->callbacks[CALLBACK_FAILSAFE].masks_events)
+    c->event_callback_eip = a->callbacks[CALLBACKTYPE_event].address;
+    c->failsafe_callback_eip = a->callbacks[CALLBACKTYPE_failsafe].address;
+    c->syscall_callback_eip = a->callbacks[CALLBACKTYPE_syscall].address;
+    if (a->callbacks[CALLBACKTYPE_failsafe].masks_events)
         c->flags |= VGCF_failsafe_disables_events;
-    if (a->callbacks[CALLBACK_SYSCALL].masks_events)
+    if (a->callbacks[CALLBACKTYPE_syscall].masks_events)
         c->flags |= VGCF_syscall_disables_events;
 }
 
@@ -248,7 +223,7 @@ void arch_vcpu_get_context(const struct vcpu *v, struct vcpu_guest_context *c)
     c->ldt_ents = a->ldt_entries;
     c->gdt_ents = a->gdt_entries;
     for (unsigned i = 0; i * 512 < a->gdt_entries; i++)
-        c->gdt_frames[i] = a->gdt_frames[i].n;
+        c->gdt_frames[i] = frame_mfn(a->tables[i]).n;
     c->kernel_ss = a->kernel_ss;
     c->kernel_sp = a->kernel_sp;
     c->ctrlreg[0] = (read_cr0() & ~CR0_TS) | (a->cr0_ts ? CR0_TS : 0);
@@ -295,23 +270,25 @@ void arch_vcpu_kick(struct vcpu *v)
 
 /* --- the hypercall page -------------------------------------------------- */
 
-#define STUB_BYTES 32
-#define STUBS 128
-
-static const uint8_t stub[] = {0x51, 0x41, 0x53, 0xb8, 0,    0,    0,
+/*
+ * push rcx; push r11; mov $number, eax; syscall; pop r11; pop rcx; ret. The
+ * prefix before mov says nothing: iret, which doesn't return, pushes rax there.
+ */
+static const uint8_t stub[] = {0x51, 0x41, 0x53, 0x3e, 0xb8, 0,    0,   0,
                                0,    0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3};
-static const uint8_t iret_stub[] = {0x51, 0x41, 0x53, 0x50, 0xb8, 0,
-                                    0,    0,    0,    0x0f, 0x05};
+#define STUB_RAX 3
+#define STUB_NUMBER 5
+#define PUSH_RAX 0x50
 
 void arch_hypercall_page_fill(void *page)
 {
-    uint8_t *stubs = page;
+    uint8_t *to = memset(page, 0xcc, PAGE_SIZE);
 
-    memset(stubs, 0xcc, PAGE_SIZE);
-    for (unsigned i = 0; i < STUBS; i++) {
-        memcpy(stubs + i * STUB_BYTES, stub, sizeof(stub));
-        stubs[i * STUB_BYTES + 4] = (uint8_t)i;
+    for (unsigned i = 0; i < HYPERCALL_PAGE_STUBS; i++) {
+        memcpy(to, stub, sizeof(stub));
+        to[STUB_NUMBER] = (uint8_t)i;
+        if (i == HC_iret)
+            to[STUB_RAX] = PUSH_RAX;
+        to += HYPERCALL_PAGE_STRIDE;
     }
-    memcpy(stubs + HC_iret * STUB_BYTES, iret_stub, sizeof(iret_stub));
-    stubs[HC_iret * STUB_BYTES + 5] = HC_iret;
 }
