@@ -172,33 +172,32 @@ static void audit(void)
 static void show_help(void);
 
 static const struct {
-    char key;
-    const char *help;
+    const char *key, *help;
     void (*act)(void); /* or NULL; then walk */
     void (*of_domain)(struct domain *d);
     void (*of_vcpu)(struct vcpu *v);
 } keys[] = {
-    {'h', "this list", show_help, NULL, NULL},
-    {'q', "domains and vCPUs", NULL, show_domain, show_vcpu},
-    {'d', "registers of vCPUs", NULL, NULL, show_registers},
-    {'e', "event channels", NULL, show_events, NULL},
-    {'m', "memory of Mica and of domains", show_heap, show_memory, NULL},
-    {'F', "audit the frame table", audit, NULL, NULL},
-    {'R', "reset the machine", arch_reboot, NULL, NULL},
+    {"h", "this list", show_help, NULL, NULL},
+    {"q", "domains and vCPUs", NULL, show_domain, show_vcpu},
+    {"d", "registers of vCPUs", NULL, NULL, show_registers},
+    {"e", "event channels", NULL, show_events, NULL},
+    {"m", "memory of Mica and of domains", show_heap, show_memory, NULL},
+    {"F", "audit the frame table", audit, NULL, NULL},
+    {"R", "reset the machine", arch_reboot, NULL, NULL},
 };
 
 static void show_help(void)
 {
     log_info("Debug keys:");
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        log_info("  %c  %s", keys[i].key, keys[i].help);
+        log_info("  %s  %s", keys[i].key, keys[i].help);
 }
 
 /* Runs the actions of `key`; others have none. */
 void machine_press_key(char key)
 {
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        if (keys[i].key != key)
+        if (*keys[i].key != key)
             continue;
         if (keys[i].act)
             keys[i].act();
