@@ -95,10 +95,10 @@ struct machine_msi {
 must_check int machine_msi_map(const struct machine_msi *msi, unsigned *pirq);
 
 /* Ends machine_msi_map. -EINVAL for what is no message's pirq. */
-must_check int machine_msi_unmap(unsigned pirq);
+int machine_msi_unmap(unsigned pirq);
 
-/* Writes the messages of a device again, after it lost power. -ENODEV */
-must_check int machine_msi_restore(uint16_t device);
+/* Writes the messages of a device again, after it lost power. */
+void machine_msi_restore(uint16_t device);
 
 /* The virtual IOPL, 0 to 3, of the running vCPU `v`. */
 void machine_set_iopl(struct vcpu *v, unsigned iopl);

@@ -19,11 +19,10 @@
 
 static int map_gsi(struct physdev_map_pirq_args *op)
 {
-    if (op->index < 0 || (unsigned)op->index >= machine_gsi_count())
-        return refuse(-EINVAL, "GSI %d: there are %u", op->index,
-                      machine_gsi_count());
-    if (op->pirq >= 0 && op->pirq != op->index)
-        return refuse(-EINVAL, "GSI %d can't be pirq %d", op->index, op->pirq);
+    if ((unsigned)op->index >= machine_gsi_count() ||
+        (op->pirq >= 0 && op->pirq != op->index))
+        return refuse(-EINVAL, "GSI %d can't be pirq %d of %u", op->index,
+                      op->pirq, machine_gsi_count());
     op->pirq = op->index;
     return 0;
 }
@@ -39,11 +38,10 @@ static int map_msi(struct physdev_map_pirq_args *op)
     unsigned pirq;
     int error;
 
-    if (op->entry_nr < 0 || op->entry_nr > 0xffff || op->devfn < 0 ||
-        op->devfn > 0xff || op->bus < 0 || op->bus > 0xff)
-        return refuse(-EINVAL, "a message of device %x:%x", op->bus, op->devfn);
-    if (op->pirq >= 0)
-        return refuse(-EINVAL, "the pirq of a message can't be chosen");
+    if ((unsigned)op->entry_nr > 0xffff || (unsigned)op->devfn > 0xff ||
+        (unsigned)op->bus > 0xff || op->pirq >= 0)
+        return refuse(-EINVAL, "message %d of device %x:%x can't be pirq %d",
+                      op->entry_nr, op->bus, op->devfn, op->pirq);
     error = machine_msi_map(&msi, &pirq);
     if (!error)
         op->pirq = (int32_t)pirq;
@@ -64,12 +62,10 @@ static long physdevop_map_pirq(struct sub_call *c, void *arg)
         error = map_msi(op);
     else
         error = refuse(-EINVAL, "map_pirq of type %d", op->type);
-    if (!error && sub_op_answer(c)) {
-        if (op->type != MAP_PIRQ_TYPE_GSI)
-            error = machine_msi_unmap((unsigned)op->pirq);
-        error = -EFAULT;
-    }
-    return error;
+    if (error || !sub_op_answer(c))
+        return error;
+    machine_msi_unmap((unsigned)op->pirq); /* changes nothing for a GSI */
+    return -EFAULT;
 }
 
 static long physdevop_unmap_pirq(struct sub_call *c, void *arg)
@@ -168,7 +164,8 @@ static long physdevop_restore_msi_ext(struct sub_call *c, void *arg)
     (void)c;
     if (op->seg)
         return -ENODEV;
-    return machine_msi_restore((uint16_t)(op->bus << 8 | op->devfn));
+    machine_msi_restore((uint16_t)(op->bus << 8 | op->devfn));
+    return 0;
 }
 
 /* What Xen keeps a list of and Mica needn't know: devices, windows to them. */

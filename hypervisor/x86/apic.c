@@ -12,6 +12,7 @@
 #include "x86/cpu_features.h"
 #include "x86/insn.h"
 #include "x86/machine_early.h"
+#include "x86/start.h"
 
 /* Register numbers: address / 16 for memory, added to 0x800 for MSRs. */
 enum apic_reg {
@@ -19,7 +20,6 @@ enum apic_reg {
     REG_TPR = 0x08,
     REG_EOI = 0x0b,
     REG_SPURIOUS = 0x0f,
-    REG_ERROR_STATUS = 0x28,
     REG_ICR = 0x30,
     REG_ICR_HIGH = 0x31,
     REG_LVT_TIMER = 0x32,
@@ -113,8 +113,8 @@ void apic_init(void)
 }
 
 /*
- * Sets up the calling processor's APIC: its timer and the PIC masked, NMI and
- * errors open, every priority accepted. Other local sources are the firmware's.
+ * Sets up the calling processor's APIC: its timer, errors and the PIC masked,
+ * NMI open, every priority accepted. Other local sources are the firmware's.
  */
 void apic_init_cpu(void)
 {
@@ -129,8 +129,7 @@ void apic_init_cpu(void)
     reg_write(REG_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
     reg_write(REG_LVT_LINT0, LVT_MASKED);
     reg_write(REG_LVT_LINT1, DELIVER_NMI);
-    reg_write(REG_LVT_ERROR, VECTOR_ERROR);
-    reg_write(REG_ERROR_STATUS, 0);
+    reg_write(REG_LVT_ERROR, LVT_MASKED);
     reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
     apic_eoi();
     reg_write(REG_TPR, 0);
@@ -229,12 +228,4 @@ void apic_timer_set(uint64_t value)
 uint32_t apic_timer_count(void)
 {
     return reg_read(REG_TIMER_CURRENT);
-}
-
-/* Serves VECTOR_ERROR: logs what the APIC reports. The caller sends the EOI. */
-void apic_error_report(void)
-{
-    reg_write(REG_ERROR_STATUS, 0);
-    log_warning("Local APIC %u reports errors 0x%x", this_cpu()->apic_id,
-                reg_read(REG_ERROR_STATUS));
 }

@@ -17,10 +17,8 @@
 #define VECTOR_KICK 0xfb     /* IPI: pass the scheduling point */
 #define VECTOR_FLUSH 0xfc    /* IPI: a flush request waits */
 #define VECTOR_TIMER 0xfd    /* the local timer came to its deadline */
-#define VECTOR_ERROR 0xfe    /* the local APIC complains */
 #define VECTOR_SPURIOUS 0xff /* withdrawn interrupt; wants no EOI */
 
-void apic_init(void);
 void apic_init_cpu(void);
 void apic_eoi(void);
 
@@ -35,5 +33,3 @@ void apic_stop_others(void);
 void apic_timer_setup(void);
 void apic_timer_set(uint64_t value);
 uint32_t apic_timer_count(void);
-
-void apic_error_report(void);

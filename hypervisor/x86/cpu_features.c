@@ -7,7 +7,7 @@
 
 #include "core/log.h"
 
-#include "x86/insn.h"
+#include "x86/start.h"
 
 #define ARCH_CAP_RDCL_NO (1ul << 0)
 #define ARCH_CAP_MDS_NO (1ul << 5)

@@ -22,6 +22,5 @@ struct cpu_features {
     bool clear_buffers; /* VERW before a guest: MDS, TAA, MMIO stale data */
 };
 
-void cpu_features_detect(void);
 struct cpuid_leaf cpu_leaf(uint32_t leaf, uint32_t subleaf);
 const struct cpu_features *cpu_features(void);

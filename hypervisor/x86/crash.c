@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reports of what died, Mica or a guest, and where. */
-#include "x86/crash.h"
+#include "x86/traps.h"
 
 #include "core/arch.h"
 #include "core/domain.h"

@@ -7,15 +7,13 @@
  * number; higher ones are messages (MSI).
  *
  * A level-triggered line of dom0 is masked from its delivery until dom0 says
- * it has served it. A lock guards all pirqs; it is not held while an event is
- * raised.
+ * it has served it. A lock guards all pirqs and the IO-APICs' registers; it is
+ * not held while an event is raised.
  */
 #pragma once
 
 #include "core/types.h"
 
-void irq_init(void);
 void irq_dispatch(unsigned vector);
-
 must_check int irq_isa_start(unsigned irq, void (*handler)(void *context),
                              void *context);

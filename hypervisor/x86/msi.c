@@ -93,12 +93,6 @@ int msi_find(const struct machine_msi *wanted, struct msi *m)
     return m->entry ? 0 : -EINVAL;
 }
 
-/* Whether they are one message of one device. */
-bool msi_is_same(const struct msi *a, const struct msi *b)
-{
-    return a->device == b->device && a->entry == b->entry;
-}
-
 /* Lets the message go or holds it back, as far as the device can. */
 void msi_set_masked(const struct msi *m, bool is_masked)
 {

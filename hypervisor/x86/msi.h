@@ -18,6 +18,5 @@ struct msi {
 };
 
 must_check int msi_find(const struct machine_msi *wanted, struct msi *m);
-bool msi_is_same(const struct msi *a, const struct msi *b);
 void msi_write(const struct msi *m, uint8_t vector);
 void msi_set_masked(const struct msi *m, bool is_masked);

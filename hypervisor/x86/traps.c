@@ -18,7 +18,6 @@
 #include "x86/apic.h"
 #include "x86/context.h"
 #include "x86/cpu.h"
-#include "x86/crash.h"
 #include "x86/debug_regs.h"
 #include "x86/desc.h"
 #include "x86/emulate.h"
@@ -107,10 +106,6 @@ static void handle_interrupt(unsigned vector)
     case VECTOR_FLUSH:
         apic_eoi();
         flush_serve();
-        break;
-    case VECTOR_ERROR:
-        apic_error_report();
-        apic_eoi();
         break;
     case VECTOR_SPURIOUS:
         break;

@@ -6,6 +6,7 @@
 
 #include "x86/insn.h"
 #include "x86/irq.h"
+#include "x86/start.h"
 
 #define UART_CLOCK 115200u
 #define UART_PORTS 8u
@@ -44,32 +45,21 @@
 #define INPUT_BURST 4096u
 
 static struct uart {
-    uint16_t port;
-    uint8_t irq;  /* 0: none */
-    uint8_t fifo; /* characters an empty transmitter takes */
-    uint8_t room; /* and what of that is left for sure */
-    bool is_on;
+    const struct cmdline_serial *settings; /* NULL: the port is off */
+    uint8_t fifo;  /* characters an empty transmitter takes */
+    uint8_t room;  /* and what of that is left for sure */
     bool is_stuck; /* timed out: no more waiting until it recovers */
     void (*receive)(char c);
 } uarts[UART_COUNT];
 
 static uint8_t reg_read(const struct uart *u, unsigned reg)
 {
-    return inb((uint16_t)(u->port + reg));
+    return inb((uint16_t)(u->settings->port + reg));
 }
 
-static void reg_write(const struct uart *u, unsigned reg, unsigned value)
+static void reg_write(const struct uart *u, unsigned reg, uint64_t value)
 {
-    outb((uint16_t)(u->port + reg), (uint8_t)value);
-}
-
-static unsigned line_control(const struct cmdline_serial *s)
-{
-    static const char parities[] = "oems";
-    const char *parity = strchr(parities, s->parity);
-
-    return (s->data_bits - 5u) | (s->stop_bits == 2 ? LCR_TWO_STOP_BITS : 0) |
-           (parity ? LCR_PARITY(parity - parities) : 0);
+    outb((uint16_t)(u->settings->port + reg), (uint8_t)value);
 }
 
 /* Bits that keep their value, or their zero, only where there is a UART. */
@@ -83,30 +73,34 @@ static bool is_present(const struct uart *u)
 
 /*
  * Sets a port up for output, or off (NULL). Where there is no UART the port
- * stays off. The settings are good ones, as cmdline.h makes sure.
+ * stays off. The settings are good ones, as cmdline.h makes sure, and stay.
  */
 void uart_init(unsigned id, const struct cmdline_serial *settings)
 {
+    static const char parities[] = "oems";
     struct uart *u = &uarts[id];
-    uint32_t divisor;
+    const char *parity;
+    uint64_t divisor;
 
-    u->is_on = false;
-    if (!settings)
+    *u = (struct uart){.settings = settings};
+    if (settings && !is_present(u))
+        u->settings = NULL;
+    if (!u->settings)
         return;
-    *u = (struct uart){.port = settings->port, .irq = settings->irq};
-    divisor = settings->baud ? UART_CLOCK / settings->baud : 0;
-    if (!is_present(u))
-        return;
-    if (divisor) { /* else as the firmware left it */
+    if (settings->baud) { /* else as the firmware left it */
+        divisor = min_u64(UART_CLOCK / settings->baud, 0xffff);
         reg_write(u, REG_LCR, LCR_DLAB);
         reg_write(u, REG_DATA, divisor & 0xff);
-        reg_write(u, REG_IER, min_u64(divisor, 0xffff) >> 8);
+        reg_write(u, REG_IER, divisor >> 8);
     }
-    reg_write(u, REG_LCR, line_control(settings));
+    parity = memchr(parities, settings->format[1], sizeof(parities) - 1);
+    reg_write(u, REG_LCR,
+              (settings->format[0] - '5') |
+                  (parity ? LCR_PARITY(parity - parities) : 0) |
+                  (settings->format[2] == '2' ? LCR_TWO_STOP_BITS : 0));
     reg_write(u, REG_FCR, FCR_ENABLE_CLEAR | FCR_TRIGGER_8);
     u->fifo = (reg_read(u, REG_IIR) & IIR_FIFO) == IIR_FIFO ? FIFO_SIZE : 1;
     reg_write(u, REG_MCR, MCR_DTR_RTS);
-    u->is_on = true;
 }
 
 /* Waits, with a bound, for an empty transmitter when its FIFO may be full. */
@@ -134,7 +128,7 @@ void uart_write(unsigned id, const char *text, size_t length)
 {
     struct uart *u = &uarts[id];
 
-    for (size_t i = 0; u->is_on && i < length; i++) {
+    for (size_t i = 0; u->settings && i < length; i++) {
         if (text[i] == '\n')
             send(u, '\r');
         send(u, text[i]);
@@ -166,10 +160,10 @@ int uart_input_start(unsigned id, void (*receive)(char c))
     struct uart *u = &uarts[id];
     int error;
 
-    if (!u->is_on || !u->irq)
+    if (!u->settings || !u->settings->irq)
         return 0;
     u->receive = receive;
-    error = irq_isa_start(u->irq, take_input, u);
+    error = irq_isa_start((unsigned)u->settings->irq, take_input, u);
     if (error)
         return error;
     reg_write(u, REG_MCR, MCR_DTR_RTS | MCR_OUT2);
@@ -182,7 +176,7 @@ int uart_input_start(unsigned id, void (*receive)(char c))
 bool uart_port_is_owned(uint16_t port)
 {
     for (unsigned i = 0; i < UART_COUNT; i++)
-        if (uarts[i].is_on && (uint16_t)(port - uarts[i].port) < UART_PORTS)
+        if (uarts[i].settings && port - uarts[i].settings->port < UART_PORTS)
             return true;
     return false;
 }

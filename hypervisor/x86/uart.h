@@ -13,8 +13,6 @@
 #include "core/cmdline.h"
 #include "core/types.h"
 
-#define UART_COUNT 2u
-
 void uart_init(unsigned id, const struct cmdline_serial *settings);
 void uart_write(unsigned id, const char *text, size_t length);
 must_check int uart_input_start(unsigned id, void (*receive)(char c));

@@ -40,10 +40,9 @@ WEAK int machine_msi_unmap(unsigned pirq)
     return -EINVAL;
 }
 
-WEAK int machine_msi_restore(uint16_t device)
+WEAK void machine_msi_restore(uint16_t device)
 {
     (void)device;
-    return -ENODEV;
 }
 
 WEAK int machine_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)
