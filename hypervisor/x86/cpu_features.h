@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/types.h"
+#include "core/machine.h"
 
 #include "x86/insn.h"
 
@@ -22,5 +22,10 @@ struct cpu_features {
     bool clear_buffers; /* VERW before a guest: MDS, TAA, MMIO stale data */
 };
 
-struct cpuid_leaf cpu_leaf(uint32_t leaf, uint32_t subleaf);
+typedef struct cpuid_leaf cpuid_fn(uint32_t leaf, uint32_t subleaf);
+
+cpuid_fn cpu_leaf;
 const struct cpu_features *cpu_features(void);
+
+/* topology.c */
+struct machine_place topology_place(cpuid_fn *host, uint32_t apic_id);
