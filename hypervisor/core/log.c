@@ -8,7 +8,6 @@
 
 #include "core/domain.h"
 #include "core/pcpu.h"
-#include "core/spinlock.h"
 #include "core/vcpu.h"
 
 #define RING_SIZE (CONFIG_LOG_RING_KIB * 1024ull)

@@ -10,7 +10,6 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/sub_op.h"
-#include "core/vcpu.h"
 #include "hypercall_abi/physdev.h"
 
 #define IO_PORTS 65536u

@@ -7,7 +7,6 @@
 #include "core/machine.h"
 #include "core/pcpu.h"
 #include "core/vcpu.h"
-#include "hypercall_abi/platform.h"
 
 #define UNKNOWN_ID (~0u)
 

@@ -10,7 +10,6 @@
 #include "x86/acpi.h"
 #include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/insn.h"
 #include "x86/machine_early.h"
 #include "x86/start.h"
 
@@ -83,13 +82,6 @@ static bool wants_x2apic(void)
     return is_wanted && cpu_features()->x2apic;
 }
 
-static uint32_t read_id(void)
-{
-    uint32_t id = reg_read(REG_ID);
-
-    return use_x2apic ? id : id >> 24;
-}
-
 /*
  * Finds the APIC of the boot processor and decides for xAPIC or x2APIC. Needs
  * cpu_features_detect, acpi_init and map_device. Silences the PICs and sets up
@@ -107,7 +99,7 @@ void apic_init(void)
     if (!use_x2apic)
         registers = map_device(APIC_ADDRESS, PAGE_SIZE);
     apic_init_cpu();
-    this_cpu()->apic_id = read_id();
+    this_cpu()->apic_id = reg_read(REG_ID) >> (use_x2apic ? 0 : 24);
     log_info("Local APIC: %s, boot processor has id %u",
              use_x2apic ? "x2APIC" : "xAPIC", apic_id_of_cpu(0));
 }

@@ -11,8 +11,6 @@
 #include "core/evtchn.h"
 #include "core/log.h"
 #include "core/machine.h"
-#include "core/spinlock.h"
-#include "hypercall_abi/event_channel.h"
 
 #include "x86/machine_early.h"
 #include "x86/start.h"

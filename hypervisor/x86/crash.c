@@ -3,13 +3,10 @@
 #include "x86/traps.h"
 
 #include "core/arch.h"
-#include "core/domain.h"
 #include "core/guest_copy.h"
 #include "core/log.h"
-#include "core/pcpu.h"
 #include "x86/apic.h"
 #include "x86/cpu.h"
-#include "x86/insn.h"
 #include "x86/vcpu.h"
 
 #define BACKTRACE_DEPTH 24

@@ -5,9 +5,7 @@
  * in a hypercall with no lock held, prints by the log and takes bounded time.
  */
 #include "core/arch.h"
-#include "core/domain.h"
 #include "core/evtchn.h"
-#include "core/frame.h"
 #include "core/frame_audit.h"
 #include "core/heap.h"
 #include "core/log.h"
@@ -129,36 +127,29 @@ static void show_heap(void)
 
 /* --- the auditor --------------------------------------------------------- */
 
-static nsec_t stop_deadline; /* of the one audit under way */
-static bool all_stopped;
+static bool all_stopped; /* of the one audit under way */
+
+static void look_at_vcpu(struct vcpu *v)
+{
+    unsigned on = __atomic_load_n(&v->loaded_on, __ATOMIC_ACQUIRE);
+
+    all_stopped &= on == NO_PCPU || on == this_pcpu()->id;
+}
 
 /*
  * Waits with a limit: a vCPU that itself waits for this pCPU, which will not
  * pass its scheduling point before the audit is over, never stops.
  */
-static void wait_for_vcpu(struct vcpu *v)
-{
-    unsigned on;
-
-    for (;;) {
-        on = __atomic_load_n(&v->loaded_on, __ATOMIC_ACQUIRE);
-        if (on == NO_PCPU || on == this_pcpu()->id)
-            return;
-        if (arch_now() >= stop_deadline)
-            break;
-        arch_spin_wait();
-    }
-    all_stopped = false;
-}
-
 static void audit(void)
 {
     nsec_t start = arch_now();
 
-    stop_deadline = start + STOP_LIMIT;
-    all_stopped = true;
     walk(NULL, sched_pause);
-    walk(NULL, wait_for_vcpu);
+    do {
+        arch_spin_wait();
+        all_stopped = true;
+        walk(NULL, look_at_vcpu);
+    } while (!all_stopped && arch_now() - start < STOP_LIMIT);
     if (!all_stopped)
         log_info("audit: a vCPU does not stop; try again");
     else if (!frame_audit())

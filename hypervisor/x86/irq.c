@@ -12,7 +12,6 @@
 #include "core/evtchn.h"
 #include "core/log.h"
 #include "core/machine.h"
-#include "core/spinlock.h"
 
 #include "x86/acpi.h"
 #include "x86/apic.h"

@@ -6,20 +6,13 @@
 #include "core/machine.h"
 
 #include "core/arch.h"
-#include "core/domain.h"
 #include "core/log.h"
-#include "core/pcpu.h"
-#include "core/pte.h"
-#include "core/vcpu.h"
 
 #include "x86/acpi.h"
 #include "x86/apic.h"
-#include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/insn.h"
 #include "x86/ioport.h"
 #include "x86/machine_early.h"
-#include "x86/memory_layout.h"
 #include "x86/start.h"
 #include "x86/vcpu.h"
 

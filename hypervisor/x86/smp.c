@@ -7,13 +7,11 @@
  * so the trampoline and what else start-up shares need no lock.
  */
 #include "core/log.h"
-#include "core/pcpu.h"
 
 #include "x86/acpi.h"
 #include "x86/apic.h"
 #include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/insn.h"
 #include "x86/machine_early.h"
 #include "x86/paging.h"
 #include "x86/start.h"

@@ -11,12 +11,10 @@
 #include "core/domain.h"
 #include "core/log.h"
 #include "core/machine.h"
-#include "core/vcpu.h"
 
 #include "x86/apic.h"
 #include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/insn.h"
 #include "x86/start.h"
 
 #define SYNC_ROUNDS 32u
