@@ -32,8 +32,8 @@ extern const char *machine_command_line; /* const after boot */
 void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time);
 
 /*
- * Sleep state S3 or S5 through the PM1 control registers, with these values.
- * S5 doesn't return unless the machine stays on.
+ * Sleep state S5 through the PM1 control registers, with these values. Does
+ * not return unless the machine stays on; -EINVAL for other states.
  */
 must_check int machine_acpi_sleep(unsigned state, uint16_t pm1a_control,
                                   uint16_t pm1b_control);

@@ -37,13 +37,6 @@ static struct {
     unsigned presses;  /* of SWITCH_KEY in a row */
 } input;               /* input_lock */
 
-/* Starts output to the serial ports of a set, and ends it to others. */
-void console_init_serial(unsigned consoles, const struct cmdline_serial *ports)
-{
-    for (unsigned id = 0; id < UART_COUNT; id++)
-        uart_init(id, consoles & 1u << id ? &ports[id] : NULL);
-}
-
 /* Starts output to the screen, which must be in a text mode of 80 by 25. */
 void console_take_screen(void)
 {
@@ -67,8 +60,7 @@ static void put_on_screen(char c)
 /* Writes to every console that is on; called with the log's lock held. */
 void arch_console_write(const char *text, size_t length)
 {
-    for (unsigned id = 0; id < UART_COUNT; id++)
-        uart_write(id, text, length);
+    uart_write(text, length);
     for (size_t i = 0; screen && i < length; i++)
         put_on_screen(text[i]);
 }
@@ -79,8 +71,8 @@ static void announce_side(bool for_dom0)
               for_dom0 ? "dom0" : "Mica, h for help");
 }
 
-/* A character came in; interrupt context. */
-static void receive(char c)
+/* A character came in; interrupts are off, no lock is held. */
+void console_receive(char c)
 {
     bool has_switched, for_dom0;
 
@@ -102,17 +94,6 @@ static void receive(char c)
         evtchn_raise_global_virq(dom0, VIRQ_CONSOLE);
     else if (c != SWITCH_KEY)
         machine_press_key(c);
-}
-
-/*
- * Starts taking input by interrupt; needs irq_init and debug keys. Typing goes
- * to Mica at first.
- */
-void console_input_start(void)
-{
-    for (unsigned id = 0; id < UART_COUNT; id++)
-        if (uart_input_start(id, receive))
-            log_warning("No input from com%u: its interrupt is taken", id + 1);
 }
 
 /* dom0 is about to run: it gets the input and the screen. */

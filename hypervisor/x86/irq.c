@@ -18,6 +18,7 @@
 #include "x86/machine_early.h"
 #include "x86/msi.h"
 #include "x86/start.h"
+#include "x86/uart.h"
 
 #define VECTORS 256u
 
@@ -38,16 +39,13 @@ _Static_assert(MAX_GSIS < MAX_PIRQS, "messages have numbers too");
 /* A line of an IO-APIC, a message, or neither: a free number. */
 struct pirq {
     uint8_t vector;     /* lock; 0: not routed */
+    bool is_own;        /* a line of Mica's serial ports; only ever set */
     bool is_open;       /* lock: interrupts are wanted */
     bool is_in_service; /* lock: level, delivered, waits for its EOI */
     unsigned entry;     /* of a line: its register; const after boot */
     uint32_t wiring;    /* of a line: LINE_ACTIVE_LOW, LINE_LEVEL; lock */
     volatile uint32_t *ioapic; /* of a line: its window; const after boot */
     struct msi msi; /* lock: where a message is; its capability 0: no message */
-
-    /* A line that Mica itself uses; const from then on. */
-    void (*handler)(void *context);
-    void *context;
 };
 
 static struct spinlock lock = SPINLOCK_INIT;
@@ -172,24 +170,21 @@ static int take_vector(struct pirq *p)
 /* --- service ------------------------------------------------------------- */
 
 /*
- * Takes a legacy line, wired as ACPI says, for Mica itself, before dom0 runs.
- * `handler` finds interrupts off and no lock held; `context` lives for good.
- * -EINVAL when there is no such line, or it is taken.
+ * Takes a legacy line, wired as ACPI says, for a serial port of Mica's, before
+ * dom0 runs. -EINVAL when there is no such line, -ENOSPC.
  */
-int irq_isa_start(unsigned irq, void (*handler)(void *context), void *context)
+int irq_take_isa(unsigned irq)
 {
     unsigned gsi = irq < ACPI_ISA_IRQS ? acpi_info()->isa[irq].gsi : gsi_count;
     struct pirq *p = &pirqs[index_clamp(gsi, gsi_count)];
     int error;
 
-    if (gsi >= gsi_count || !p->ioapic || p->handler)
+    if (gsi >= gsi_count || !p->ioapic)
         return -EINVAL;
     spin_lock(&lock);
     error = take_vector(p);
     if (!error) {
-        p->handler = handler;
-        p->context = context;
-        p->is_open = true;
+        p->is_own = p->is_open = true;
         update_source(p);
     }
     spin_unlock(&lock);
@@ -226,8 +221,8 @@ void irq_dispatch(unsigned vector)
     if (vector < VECTOR_DEVICE_FIRST)
         return; /* a PIC's spurious interrupt knows no EOI */
     p = __atomic_load_n(&vectors[vector], __ATOMIC_ACQUIRE);
-    if (p && p->handler)
-        p->handler(p->context);
+    if (p && p->is_own)
+        uart_interrupt();
     else if (p)
         serve_pirq(p);
     apic_eoi();
@@ -249,7 +244,7 @@ int arch_gsi_setup(unsigned gsi, bool level, bool active_low)
 
     if (gsi >= gsi_count || !p->ioapic)
         return -EINVAL;
-    if (p->handler)
+    if (p->is_own)
         return -EEXIST;
     spin_lock(&lock);
     error = take_vector(p);
@@ -268,7 +263,7 @@ static void set_open(unsigned pirq, bool is_open)
     struct pirq *p = &pirqs[index_clamp(pirq, MAX_PIRQS)];
 
     spin_lock(&lock);
-    if ((p->ioapic || p->msi.capability) && !p->handler) {
+    if ((p->ioapic || p->msi.capability) && !p->is_own) {
         p->is_open = is_open;
         p->is_in_service = false;
         if (is_open && take_vector(p))

@@ -160,18 +160,18 @@ void start(uint32_t information)
     pcpu_count = 1;
     cpu_init_record(0, 0, boot_cpu_stack);
     /* With the usual settings, for bad news. */
-    console_init_serial(options.consoles, options.serial);
+    uart_init(options.consoles, options.serial);
     cpu_features_detect();
     read_information(information);
     cmdline_parse(boot.command_line, option_table, ARRAY_LEN(option_table));
     log_set_levels(levels_of(options.log), levels_of(options.guest_log));
-    console_init_serial(options.consoles, options.serial);
+    uart_init(options.consoles, options.serial);
     log_info("Mica, a paravirtualization hypervisor, " MICA_VERSION);
     log_info("command line: %s", boot.command_line);
     start_machine();
     /* The unpackers read a stack protector's canary at %fs:0x28. */
     wrmsr(MSR_FS_BASE, (uint64_t)&boot);
-    console_input_start();
+    uart_input_start(); /* typing goes to Mica at first */
     build_dom0();
     for (unsigned i = 0; i < BOOT_MODULES; i++)
         paging_release(busy[i].start, busy[i].end);

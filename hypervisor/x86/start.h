@@ -19,7 +19,7 @@ enum power_way {
     POWER_TRIPLE_FAULT,
 };
 
-void console_init_serial(unsigned consoles, const struct cmdline_serial *ports);
+void uart_init(unsigned set, const struct cmdline_serial *settings);
 void cpu_features_detect(void);
 void console_take_screen(void);
 void apic_init(void);
@@ -28,5 +28,5 @@ void time_init(void);
 void power_init(enum power_way way, bool no_reboot);
 void machine_describe(struct boot_info *boot);
 void smp_start(const struct memory_map *map, unsigned max_cpus);
-void console_input_start(void);
+void uart_input_start(void);
 void console_give_to_dom0(void);

@@ -4,6 +4,8 @@
  */
 #include "x86/uart.h"
 
+#include "core/log.h"
+
 #include "x86/insn.h"
 #include "x86/irq.h"
 #include "x86/start.h"
@@ -49,7 +51,6 @@ static struct uart {
     uint8_t fifo;  /* characters an empty transmitter takes */
     uint8_t room;  /* and what of that is left for sure */
     bool is_stuck; /* timed out: no more waiting until it recovers */
-    void (*receive)(char c);
 } uarts[UART_COUNT];
 
 static uint8_t reg_read(const struct uart *u, unsigned reg)
@@ -71,22 +72,18 @@ static bool is_present(const struct uart *u)
            reg_read(u, REG_SCRATCH) == 0x5a;
 }
 
-/*
- * Sets a port up for output, or off (NULL). Where there is no UART the port
- * stays off. The settings are good ones, as cmdline.h makes sure, and stay.
- */
-void uart_init(unsigned id, const struct cmdline_serial *settings)
+/* Sets a port up for output. Where there is no UART it stays off. */
+static void init(struct uart *u, const struct cmdline_serial *settings)
 {
     static const char parities[] = "oems";
-    struct uart *u = &uarts[id];
     const char *parity;
     uint64_t divisor;
 
     *u = (struct uart){.settings = settings};
-    if (settings && !is_present(u))
+    if (!is_present(u)) {
         u->settings = NULL;
-    if (!u->settings)
         return;
+    }
     if (settings->baud) { /* else as the firmware left it */
         divisor = min_u64(UART_CLOCK / settings->baud, 0xffff);
         reg_write(u, REG_LCR, LCR_DLAB);
@@ -101,6 +98,19 @@ void uart_init(unsigned id, const struct cmdline_serial *settings)
     reg_write(u, REG_FCR, FCR_ENABLE_CLEAR | FCR_TRIGGER_8);
     u->fifo = (reg_read(u, REG_IIR) & IIR_FIFO) == IIR_FIFO ? FIFO_SIZE : 1;
     reg_write(u, REG_MCR, MCR_DTR_RTS);
+}
+
+/*
+ * Starts output to the ports whose bits are in `set`, and ends it to others.
+ * The settings are good ones, as cmdline.h makes sure, and stay.
+ */
+void uart_init(unsigned set, const struct cmdline_serial *settings)
+{
+    for (unsigned i = 0; i < UART_COUNT; i++) {
+        uarts[i].settings = NULL;
+        if (set & 1u << i)
+            init(&uarts[i], &settings[i]);
+    }
 }
 
 /* Waits, with a bound, for an empty transmitter when its FIFO may be full. */
@@ -121,55 +131,51 @@ static void send(struct uart *u, char c)
 }
 
 /*
- * Sends text with a carriage return before each line feed. What a stuck line
- * does not take is dropped.
+ * Sends text to all ports, with a carriage return before each line feed. What
+ * a stuck line does not take is dropped.
  */
-void uart_write(unsigned id, const char *text, size_t length)
+void uart_write(const char *text, size_t length)
 {
-    struct uart *u = &uarts[id];
-
-    for (size_t i = 0; u->settings && i < length; i++) {
-        if (text[i] == '\n')
-            send(u, '\r');
-        send(u, text[i]);
-    }
+    for (struct uart *u = uarts; u < uarts + UART_COUNT; u++)
+        for (size_t i = 0; u->settings && i < length; i++) {
+            if (text[i] == '\n')
+                send(u, '\r');
+            send(u, text[i]);
+        }
 }
 
 /*
- * An edge line stays silent unless the port is found empty when the handler
- * leaves.
+ * Takes what has come in at any port, with interrupts off and no lock held. An
+ * edge line stays silent unless its port is found empty in the end.
  */
-static void take_input(void *context)
+void uart_interrupt(void)
 {
-    const struct uart *u = context;
-
-    for (unsigned i = 0; i < INPUT_BURST; i++) {
-        if (!(reg_read(u, REG_LSR) & LSR_READY))
-            return;
-        u->receive((char)reg_read(u, REG_DATA));
-    }
+    for (const struct uart *u = uarts; u < uarts + UART_COUNT; u++)
+        for (unsigned i = 0;
+             i < INPUT_BURST && u->settings && u->settings->irq &&
+             reg_read(u, REG_LSR) & LSR_READY;
+             i++)
+            console_receive((char)reg_read(u, REG_DATA));
 }
 
 /*
- * From now on each character received goes to `receive`, in interrupt
- * context; none does from a port that is off or has no interrupt. The
- * interrupt controllers must be set up. 0, or the error of routing its line.
+ * From now on each character received goes to console_receive; none does from
+ * a port that is off or has no interrupt. After irq_init.
  */
-int uart_input_start(unsigned id, void (*receive)(char c))
+void uart_input_start(void)
 {
-    struct uart *u = &uarts[id];
-    int error;
-
-    if (!u->settings || !u->settings->irq)
-        return 0;
-    u->receive = receive;
-    error = irq_isa_start((unsigned)u->settings->irq, take_input, u);
-    if (error)
-        return error;
-    reg_write(u, REG_MCR, MCR_DTR_RTS | MCR_OUT2);
-    reg_write(u, REG_IER, IER_RECEIVE);
-    take_input(u);
-    return 0;
+    for (const struct uart *u = uarts; u < uarts + UART_COUNT; u++) {
+        if (!u->settings || !u->settings->irq)
+            continue;
+        if (irq_take_isa((unsigned)u->settings->irq)) {
+            log_warning("No input from com%u: no interrupt is free",
+                        (unsigned)(u - uarts) + 1);
+            continue;
+        }
+        reg_write(u, REG_MCR, MCR_DTR_RTS | MCR_OUT2);
+        reg_write(u, REG_IER, IER_RECEIVE);
+    }
+    uart_interrupt();
 }
 
 /* Whether the I/O port belongs to a UART that Mica uses. */
