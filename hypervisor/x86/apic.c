@@ -38,8 +38,6 @@ enum apic_reg {
 #define LVT_MASKED (1u << 16)
 #define LVT_TSC_DEADLINE (2u << 17)
 #define DELIVER_NMI (4u << 8)
-#define DELIVER_INIT (5u << 8)
-#define DELIVER_STARTUP (6u << 8)
 #define ICR_BUSY (1u << 12)
 #define ICR_ASSERT (1u << 14)
 #define ICR_TO_OTHERS (3u << 18)
@@ -172,23 +170,17 @@ void apic_send_ipi(unsigned cpu, unsigned vector)
     icr_write(apic_id_of_cpu(cpu), ICR_ASSERT | vector);
 }
 
-/* Resets a processor; it then waits for apic_send_startup. */
-void apic_send_init(uint32_t apic_id)
+/* Sends APIC_INIT or APIC_STARTUP to the processor with this id. */
+void apic_send_command(uint32_t apic_id, uint32_t command)
 {
-    icr_write(apic_id, ICR_ASSERT | DELIVER_INIT);
-}
-
-/* Starts a processor in real mode at the first byte of frame `page` < 256. */
-void apic_send_startup(uint32_t apic_id, unsigned page)
-{
-    icr_write(apic_id, ICR_ASSERT | DELIVER_STARTUP | (page & 0xff));
+    icr_write(apic_id, ICR_ASSERT | command);
 }
 
 /* Stops every other processor for good; for panics and power-off. */
 void apic_stop_others(void)
 {
     if (use_x2apic || registers)
-        icr_write(0, ICR_TO_OTHERS | ICR_ASSERT | DELIVER_INIT);
+        icr_write(0, ICR_TO_OTHERS | ICR_ASSERT | APIC_INIT);
 }
 
 /* Unmasks the calling processor's timer, stopped. */

@@ -19,6 +19,10 @@
 #define VECTOR_TIMER 0xfd    /* the local timer came to its deadline */
 #define VECTOR_SPURIOUS 0xff /* withdrawn interrupt; wants no EOI */
 
+/* Reset, to wait for: start in real mode at the first byte of a frame < 256 */
+#define APIC_INIT (5u << 8)
+#define APIC_STARTUP(frame) (6u << 8 | (frame))
+
 void apic_init_cpu(void);
 void apic_eoi(void);
 
@@ -26,8 +30,7 @@ uint32_t apic_id_of_cpu(unsigned cpu);
 bool apic_is_reachable(uint32_t apic_id);
 
 void apic_send_ipi(unsigned cpu, unsigned vector);
-void apic_send_init(uint32_t apic_id);
-void apic_send_startup(uint32_t apic_id, unsigned page);
+void apic_send_command(uint32_t apic_id, uint32_t command);
 void apic_stop_others(void);
 
 void apic_timer_setup(void);

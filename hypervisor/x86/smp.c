@@ -47,12 +47,12 @@ static _Noreturn void ap_main(void)
 /* Virtual processors need no time to reset; the first ones took 10 ms. */
 static void send_start(uint32_t apic_id, uint32_t page)
 {
-    apic_send_init(apic_id);
+    apic_send_command(apic_id, APIC_INIT);
     if (!cpu_features()->hypervisor)
         time_delay(INIT_DELAY);
-    apic_send_startup(apic_id, page >> PAGE_SHIFT);
+    apic_send_command(apic_id, APIC_STARTUP(page >> PAGE_SHIFT));
     time_delay(STARTUP_DELAY);
-    apic_send_startup(apic_id, page >> PAGE_SHIFT);
+    apic_send_command(apic_id, APIC_STARTUP(page >> PAGE_SHIFT));
 }
 
 /* Compares clocks when the other processor wants to; false: it is late. */
@@ -90,7 +90,7 @@ static bool start_cpu(unsigned cpu, uint32_t apic_id, uint32_t page)
         send_start(apic_id, page);
         if (wait_until_up())
             return true;
-        apic_send_init(apic_id);
+        apic_send_command(apic_id, APIC_INIT);
         why = "does not start";
     }
     log_warning("The processor with APIC id %u %s", apic_id, why);
