@@ -14,6 +14,7 @@
 #include "core/types.h"
 #include "hypercall_abi/abi.h"
 #include "hypercall_abi/memory.h"
+#include "hypercall_abi/physdev.h"
 #include "hypercall_abi/platform.h"
 
 struct vcpu;
@@ -80,19 +81,13 @@ must_check int machine_ioapic_read(uint64_t physbase, uint32_t reg,
 unsigned machine_gsi_count(void);
 bool machine_pirq_needs_eoi(unsigned pirq);
 
-struct machine_msi {
-    uint16_t device; /* bus << 8 | device << 3 | function, of segment 0 */
-    bool is_msix;
-    uint16_t entry;      /* MSI-X: entry in the table */
-    uint64_t table_base; /* MSI-X: address of the BAR that dom0 found */
-};
-
 /*
- * Writes a device's message, masked, and gives it a pirq. -ENODEV: no such
- * device or capability, -EEXIST: it has one, -ENOSPC: no vectors left, -ENXIO:
- * an MSI-X table while the device's memory is off, -EINVAL.
+ * Writes the message of a device of segment 0 that *op asks for, masked, and
+ * puts its pirq there. -ENODEV: no such device or capability, -EEXIST: it has
+ * one, -ENOSPC: no vectors left, -ENXIO: an MSI-X table while the device's
+ * memory is off, -EINVAL.
  */
-must_check int machine_msi_map(const struct machine_msi *msi, unsigned *pirq);
+must_check int machine_msi_map(struct physdev_map_pirq_args *op);
 
 /* Ends machine_msi_map. -EINVAL for what is no message's pirq. */
 int machine_msi_unmap(unsigned pirq);

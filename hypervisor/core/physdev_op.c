@@ -10,7 +10,6 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/sub_op.h"
-#include "hypercall_abi/physdev.h"
 
 #define IO_PORTS 65536u
 
@@ -28,23 +27,11 @@ static int map_gsi(struct physdev_map_pirq_args *op)
 
 static int map_msi(struct physdev_map_pirq_args *op)
 {
-    struct machine_msi msi = {
-        .device = (uint16_t)((uint32_t)op->bus << 8 | (uint8_t)op->devfn),
-        .is_msix = op->table_base != 0,
-        .entry = (uint16_t)op->entry_nr,
-        .table_base = op->table_base,
-    };
-    unsigned pirq;
-    int error;
-
     if ((unsigned)op->entry_nr > 0xffff || (unsigned)op->devfn > 0xff ||
         (unsigned)op->bus > 0xff || op->pirq >= 0)
         return refuse(-EINVAL, "message %d of device %x:%x can't be pirq %d",
                       op->entry_nr, op->bus, op->devfn, op->pirq);
-    error = machine_msi_map(&msi, &pirq);
-    if (!error)
-        op->pirq = (int32_t)pirq;
-    return error;
+    return machine_msi_map(op);
 }
 
 /* The machine interrupts dom0 alone, so pirqs are nobody else's. */

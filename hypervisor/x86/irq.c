@@ -319,14 +319,14 @@ static int find_place(const struct msi *m, struct pirq **out)
     return *out ? 0 : -ENOSPC;
 }
 
-int machine_msi_map(const struct machine_msi *wanted, unsigned *pirq)
+int machine_msi_map(struct physdev_map_pirq_args *op)
 {
     struct pirq *p;
     struct msi m;
     int error;
 
     spin_lock(&lock);
-    error = msi_find(wanted, &m);
+    error = msi_find(op, &m);
     if (!error)
         error = find_place(&m, &p);
     if (!error)
@@ -335,7 +335,7 @@ int machine_msi_map(const struct machine_msi *wanted, unsigned *pirq)
         p->msi = m;
         msi_write(&m, p->vector);
         update_source(p);
-        *pirq = (unsigned)(p - pirqs);
+        op->pirq = (int32_t)(p - pirqs);
     }
     spin_unlock(&lock);
     return error;

@@ -70,26 +70,25 @@ static volatile uint32_t *map_entry(uint64_t address)
  * Finds the message that dom0 wants. -ENODEV: no such device or capability;
  * -ENXIO: an MSI-X table while the device's memory is off; -EINVAL.
  */
-int msi_find(const struct machine_msi *wanted, struct msi *m)
+int msi_find(const struct physdev_map_pirq_args *wanted, struct msi *m)
 {
-    uint16_t device = wanted->device;
-    uint8_t at = pci_find_capability(
-        device, wanted->is_msix ? PCI_CAPABILITY_MSIX : PCI_CAPABILITY_MSI);
-    uint64_t table;
+    uint16_t device = (uint16_t)(wanted->bus << 8 | wanted->devfn);
+    uint64_t entry = (uint64_t)wanted->entry_nr, table = wanted->table_base;
+    uint8_t at = pci_find_capability(device, table ? PCI_CAPABILITY_MSIX
+                                                   : PCI_CAPABILITY_MSI);
 
     *m = (struct msi){.device = device, .capability = at};
     if (!at)
         return -ENODEV;
-    if (!wanted->is_msix)
+    if (!table)
         return 0;
     if (!(pci_read(device, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY))
         return -ENXIO;
-    if (wanted->entry >
+    if (entry >
         (pci_read(device, at + MSIX_CONTROL, 2) & MSIX_CONTROL_LAST_ENTRY))
         return -EINVAL;
-    table = wanted->table_base +
-            (pci_read(device, at + MSIX_TABLE, 4) & ~MSIX_TABLE_BAR);
-    m->entry = map_entry(table + wanted->entry * MSIX_ENTRY_SIZE);
+    table += pci_read(device, at + MSIX_TABLE, 4) & ~MSIX_TABLE_BAR;
+    m->entry = map_entry(table + entry * MSIX_ENTRY_SIZE);
     return m->entry ? 0 : -EINVAL;
 }
 

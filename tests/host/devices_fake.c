@@ -27,10 +27,9 @@ WEAK bool machine_pirq_needs_eoi(unsigned pirq)
     return pirq < FAKE_GSIS;
 }
 
-WEAK int machine_msi_map(const struct machine_msi *msi, unsigned *pirq)
+WEAK int machine_msi_map(struct physdev_map_pirq_args *op)
 {
-    (void)msi;
-    *pirq = FAKE_GSIS;
+    op->pirq = FAKE_GSIS;
     return 0;
 }
 
