@@ -41,6 +41,8 @@ void *memmove(void *dst, const void *src, size_t n)
     char *to = dst;
 
     if ((uintptr_t)dst - (uintptr_t)src >= n) {
+        if ((uintptr_t)src - (uintptr_t)dst >= n)
+            return memcpy(dst, src, n);
         for (; n >= WORD; n -= WORD, to += WORD, from += WORD)
             *(word *)to = *(const word *)from;
         while (n-- > 0)

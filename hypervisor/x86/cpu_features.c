@@ -106,7 +106,6 @@ static void detect_flaws(void)
         rdmsr_safe(MSR_ARCH_CAPABILITIES, &capabilities))
         capabilities = 0;
     features.meltdown = features.is_intel && !(capabilities & ARCH_CAP_RDCL_NO);
-    features.l1tf = features.meltdown;
     features.clear_buffers =
         (has_md_clear && (!(capabilities & ARCH_CAP_MDS_NO) ||
                           (has_rtm && !(capabilities & ARCH_CAP_TAA_NO)))) ||

@@ -17,8 +17,11 @@ struct cpu_features {
     bool x2apic, tsc_deadline, invariant_tsc, rdtscp, smep, ibpb, xsave;
     uint64_t xcr0; /* features XSAVE may keep; x87 and SSE at least */
 
-    bool meltdown;      /* user code may read what is mapped supervisor */
-    bool l1tf;          /* not-present entries may leak the L1 cache */
+    /*
+     * Also L1TF: user code may read what is mapped supervisor, and, by entries
+     * that are not present, the L1 cache.
+     */
+    bool meltdown;
     bool clear_buffers; /* VERW before a guest: MDS, TAA, MMIO stale data */
 };
 
