@@ -257,16 +257,18 @@ int arch_gsi_setup(unsigned gsi, bool level, bool active_low)
     return error;
 }
 
-/* Opens or closes a pirq, below MAX_PIRQS, that dom0 may have. */
-static void set_open(unsigned pirq, bool is_open)
+enum change { PIRQ_OPEN, PIRQ_CLOSE, PIRQ_SERVED };
+
+/* Of a pirq, below MAX_PIRQS, that dom0 may have. */
+static void change(unsigned pirq, enum change what)
 {
     struct pirq *p = &pirqs[index_clamp(pirq, MAX_PIRQS)];
 
     spin_lock(&lock);
     if ((p->ioapic || p->msi.capability) && !p->is_own) {
-        p->is_open = is_open;
+        p->is_open = what == PIRQ_SERVED ? p->is_open : what == PIRQ_OPEN;
         p->is_in_service = false;
-        if (is_open && take_vector(p))
+        if (what == PIRQ_OPEN && take_vector(p))
             log_warning("GSI %u cannot be routed", pirq);
         update_source(p);
     }
@@ -276,33 +278,25 @@ static void set_open(unsigned pirq, bool is_open)
 /* Lets the interrupt through to dom0. Free numbers are ignored. */
 void arch_pirq_unmask(unsigned pirq)
 {
-    set_open(pirq, true);
+    change(pirq, PIRQ_OPEN);
 }
 
 /* Holds the interrupt back. Free numbers are ignored. */
 void arch_pirq_mask(unsigned pirq)
 {
-    set_open(pirq, false);
+    change(pirq, PIRQ_CLOSE);
 }
 
 /* dom0 has served the interrupt: a level line may come again. */
 void arch_pirq_eoi(unsigned pirq)
 {
-    struct pirq *p = &pirqs[index_clamp(pirq, MAX_PIRQS)];
-
-    spin_lock(&lock);
-    if (p->is_in_service) {
-        p->is_in_service = false;
-        update_source(p);
-    }
-    spin_unlock(&lock);
+    change(pirq, PIRQ_SERVED);
 }
 
 /* Whether dom0 must end each service of the pirq with an EOI. */
 bool machine_pirq_needs_eoi(unsigned pirq)
 {
-    return pirq < gsi_count &&
-           pirqs[index_clamp(pirq, gsi_count)].wiring & LINE_LEVEL;
+    return pirqs[index_clamp(pirq, MAX_PIRQS)].wiring & LINE_LEVEL;
 }
 
 /* --- messages ------------------------------------------------------------ */
