@@ -52,7 +52,6 @@ enum apic_reg {
 
 static bool use_x2apic;              /* const after apic_init */
 static volatile uint32_t *registers; /* const after apic_init; xAPIC only */
-static bool use_deadline;            /* const after apic_timer_setup */
 
 static uint32_t reg_read(enum apic_reg reg)
 {
@@ -183,29 +182,25 @@ void apic_stop_others(void)
         icr_write(0, ICR_TO_OTHERS | ICR_ASSERT | APIC_INIT);
 }
 
-/* Unmasks the calling processor's timer, stopped. */
+/*
+ * Unmasks the calling processor's timer, stopped. It interrupts at the TSC's
+ * value in MSR_TSC_DEADLINE where there is one, else by apic_timer_set.
+ */
 void apic_timer_setup(void)
 {
-    use_deadline = cpu_features()->tsc_deadline;
     reg_write(REG_TIMER_INITIAL, 0);
     reg_write(REG_LVT_TIMER,
-              (use_deadline ? LVT_TSC_DEADLINE : 0) | VECTOR_TIMER);
+              (cpu_features()->tsc_deadline ? LVT_TSC_DEADLINE : 0) |
+                  VECTOR_TIMER);
     /* The mode has to be in place before the first deadline is written. */
     mfence();
     lfence();
 }
 
-/*
- * Has the timer interrupt when the TSC reaches `value`, on processors with
- * TSC deadlines once they are set up, else after `value` of its own ticks at
- * the latest; never when 0.
- */
-void apic_timer_set(uint64_t value)
+/* Has the timer interrupt after so many ticks of its own, or never when 0. */
+void apic_timer_set(uint32_t ticks)
 {
-    if (use_deadline)
-        wrmsr(MSR_TSC_DEADLINE, value);
-    else
-        reg_write(REG_TIMER_INITIAL, (uint32_t)min_u64(value, UINT32_MAX));
+    reg_write(REG_TIMER_INITIAL, ticks);
 }
 
 /* The timer's own ticks that are left. */

@@ -34,5 +34,5 @@ void apic_send_command(uint32_t apic_id, uint32_t command);
 void apic_stop_others(void);
 
 void apic_timer_setup(void);
-void apic_timer_set(uint64_t value);
+void apic_timer_set(uint32_t ticks);
 uint32_t apic_timer_count(void);

@@ -33,7 +33,6 @@ struct time_scale {
 static struct time_scale tsc_to_ns;   /* const after time_init; 0 before */
 static struct time_scale ns_to_timer; /* const after time_init */
 static uint64_t tsc_hz;               /* const after time_init */
-static bool has_deadline;             /* const after time_init */
 
 static uint64_t tsc_at_start[MAX_PCPUS]; /* per pCPU: its TSC at time 0 */
 static bool tscs_differ;                 /* atomic; only ever set */
@@ -136,12 +135,13 @@ void arch_timer_arm(nsec_t deadline)
 {
     nsec_t now = arch_now();
     nsec_t ahead = deadline > now ? min_u64(deadline - now, MAX_AHEAD) : 0;
+    uint64_t ticks = convert(ns_to_timer, ahead) + 1;
+    bool is_never = deadline == NSEC_NEVER;
 
-    if (deadline == NSEC_NEVER)
-        apic_timer_set(0);
+    if (cpu_features()->tsc_deadline)
+        wrmsr(MSR_TSC_DEADLINE, is_never ? 0 : rdtsc() + ticks);
     else
-        apic_timer_set(convert(ns_to_timer, ahead) + 1 +
-                       (has_deadline ? rdtsc() : 0));
+        apic_timer_set(is_never ? 0 : (uint32_t)min_u64(ticks, UINT32_MAX));
 }
 
 /* Busy waiting; after time_init. */
@@ -299,8 +299,7 @@ void time_init(void)
     uint64_t apic_hz, timer_hz, start;
     const char *source = clock_source_measure(&tsc_hz, &apic_hz);
 
-    has_deadline = cpu_features()->tsc_deadline;
-    timer_hz = has_deadline ? tsc_hz : apic_hz;
+    timer_hz = cpu_features()->tsc_deadline ? tsc_hz : apic_hz;
     if (!timer_hz)
         panic("The local APIC's timer does not count");
     ns_to_timer = make_scale(NSEC_PER_SEC, timer_hz);
@@ -313,5 +312,6 @@ void time_init(void)
     log_info("Time: TSC at %u.%03u MHz by %s%s, timer %s",
              (unsigned)(tsc_hz / 1000000), (unsigned)(tsc_hz / 1000 % 1000),
              source, cpu_features()->invariant_tsc ? ", invariant" : "",
-             has_deadline ? "by TSC deadline" : "of the local APIC");
+             cpu_features()->tsc_deadline ? "by TSC deadline"
+                                          : "of the local APIC");
 }
