@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The parser of the command line: words and names first, then the values.
- * Every parser works on a terminated copy of one word and moves a pointer
- * along it; a value is stored only when all of it made sense.
+ * Every parser works on a terminated copy of one word, moves a pointer along
+ * it, and fills a copy of the target, which is taken when all made sense.
  */
 #include "core/cmdline.h"
 
@@ -58,27 +58,6 @@ static bool take_number(const char **at, uint64_t *number)
     return true;
 }
 
-/*
- * Moves past one of the words that slashes part in `words`, or its beginning,
- * up to a comma, slash or end.
- */
-static bool take_choice(const char **at, const char *words, unsigned *index)
-{
-    size_t length = 0;
-
-    while ((*at)[length] && !find(",/", (*at)[length]))
-        length++;
-    for (*index = 0; length && words; ++*index) {
-        if (!strncmp(words, *at, length)) {
-            *at += length;
-            return true;
-        }
-        words = strchr(words, '/');
-        words += words != NULL;
-    }
-    return false;
-}
-
 /* --- words --------------------------------------------------------------- */
 
 /* The value if `word` names this option: what follows its =; else NULL. */
@@ -96,12 +75,19 @@ static const char *get_value(const char *word, const char *name)
 static void parse_word(const char *word, const struct cmdline_option *options,
                        size_t count)
 {
+    _Alignas(uint64_t) char parsed[sizeof(struct cmdline_memory)];
+
     for (const struct cmdline_option *o = options; o < options + count; o++) {
         const char *value = get_value(word, o->name);
 
         if (!value)
             continue;
-        if (o->parse && !o->parse(o, value))
+        if (!o->parse)
+            return;
+        memcpy(parsed, o->target, o->size);
+        if (o->parse(&value, o->form, parsed) && !*value)
+            memcpy(o->target, parsed, o->size);
+        else
             log_warning("command line: %s: the value is not of the form %s",
                         word, o->form);
         return;
@@ -138,43 +124,53 @@ void cmdline_parse(const char *line, const struct cmdline_option *options,
 
 /* --- values -------------------------------------------------------------- */
 
+/*
+ * Into an unsigned: which of the words that slashes part in `form` the value
+ * is, or begins. It ends with a comma, slash or the word.
+ */
+bool cmdline_parse_choice(const char **at, const char *form, void *out)
+{
+    unsigned *index = out;
+    size_t length = 0;
+
+    while ((*at)[length] && !find(",/", (*at)[length]))
+        length++;
+    for (*index = 0; length && form; ++*index) {
+        if (!strncmp(form, *at, length)) {
+            *at += length;
+            return true;
+        }
+        form = strchr(form, '/');
+        form += form != NULL;
+    }
+    return false;
+}
+
+/* Into an unsigned: a bit for each word of `form` that is in the list. */
+bool cmdline_parse_set(const char **at, const char *form, void *out)
+{
+    unsigned *set = out, found;
+
+    *set = 0;
+    do {
+        if (!cmdline_parse_choice(at, form, &found))
+            return false;
+        *set |= 1u << found;
+    } while (take_text(at, ",") || take_text(at, "/"));
+    return true;
+}
+
 /* Into a bool: name, or name=1|0|on|off|true|false|... */
-bool cmdline_parse_bool(const struct cmdline_option *o, const char *value)
+bool cmdline_parse_bool(const char **at, const char *form, void *out)
 {
     static const char no_then_yes[] =
         "0/off/false/no/disable/1/on/true/yes/enable";
-    bool *target = o->target;
-    unsigned found = UINT_MAX;
+    unsigned found = 5;
+    bool is_good = !**at || cmdline_parse_choice(at, no_then_yes, &found);
 
-    if (*value && (!take_choice(&value, no_then_yes, &found) || *value))
-        return false;
-    *target = found >= 5;
-    return true;
-}
-
-/* Into an unsigned: which word of o->form the value is, which may be short. */
-bool cmdline_parse_choice(const struct cmdline_option *o, const char *value)
-{
-    unsigned *target = o->target, found;
-
-    if (!take_choice(&value, o->form, &found) || *value)
-        return false;
-    *target = found;
-    return true;
-}
-
-/* Into an unsigned: a bit for each word of o->form that is in the list. */
-bool cmdline_parse_set(const struct cmdline_option *o, const char *value)
-{
-    unsigned *target = o->target, set = 0, found;
-
-    do {
-        if (!take_choice(&value, o->form, &found))
-            return false;
-        set |= 1u << found;
-    } while (take_text(&value, ",") || take_text(&value, "/"));
-    *target = set;
-    return true;
+    (void)form;
+    *(bool *)out = found >= 5;
+    return is_good;
 }
 
 /*
@@ -213,19 +209,18 @@ static bool take_amount(const char **at, struct cmdline_amount *amount)
 }
 
 /* dom0_mem=<amount>[,min:<amount>][,max:<amount>], into a cmdline_memory. */
-bool cmdline_parse_memory(const struct cmdline_option *o, const char *value)
+bool cmdline_parse_memory(const char **at, const char *form, void *out)
 {
-    struct cmdline_memory *target = o->target, m = {0};
+    struct cmdline_memory *m = out;
 
+    (void)form;
+    *m = (struct cmdline_memory){0};
     do {
-        if (!take_amount(&value, take_text(&value, "min:")   ? &m.min
-                                 : take_text(&value, "max:") ? &m.max
-                                                             : &m.want))
+        if (!take_amount(at, take_text(at, "min:")   ? &m->min
+                             : take_text(at, "max:") ? &m->max
+                                                     : &m->want))
             return false;
-    } while (take_text(&value, ","));
-    if (*value)
-        return false;
-    *target = m;
+    } while (take_text(at, ","));
     return true;
 }
 
@@ -258,38 +253,34 @@ static bool take_line_format(const char **at, char format[3])
  * com1=<baud>|auto[,<format>[,<port>[,<irq>]]], into a cmdline_serial. Empty
  * fields keep what the target has.
  */
-bool cmdline_parse_serial(const struct cmdline_option *o, const char *value)
+bool cmdline_parse_serial(const char **at, const char *form, void *out)
 {
-    struct cmdline_serial *target = o->target, s = *target;
+    struct cmdline_serial *s = out;
 
-    if (take_text(&value, "auto"))
-        s.baud = 0;
-    if (!take_field(&value, MAX_BAUD, &s.baud) ||
-        !take_line_format(&value, s.format) ||
-        !take_field(&value, LAST_PORT, &s.port) ||
-        !take_field(&value, UINT8_MAX, &s.irq) || *value)
-        return false;
-    *target = s;
-    return true;
+    (void)form;
+    if (take_text(at, "auto"))
+        s->baud = 0;
+    return take_field(at, MAX_BAUD, &s->baud) &&
+           take_line_format(at, s->format) &&
+           take_field(at, LAST_PORT, &s->port) &&
+           take_field(at, UINT8_MAX, &s->irq);
 }
 
 /*
  * dom0_max_vcpus=<n>, <min>-<max>, <min>- or -<max>, into a cmdline_range. A
  * bound left out is 1 or UINT32_MAX.
  */
-bool cmdline_parse_range(const struct cmdline_option *o, const char *value)
+bool cmdline_parse_range(const char **at, const char *form, void *out)
 {
-    struct cmdline_range *range = o->target;
     uint64_t min = 1, max = UINT32_MAX;
-    const char *at = value;
+    bool has_min = take_number(at, &min), is_range = take_text(at, "-");
 
-    take_number(&at, &min);
-    if (take_text(&at, "-"))
-        take_number(&at, &max);
+    (void)form;
+    if (is_range)
+        take_number(at, &max);
     else
         max = min;
-    if (at == value || *at || min < 1 || max < min || max > UINT32_MAX)
-        return false;
-    *range = (struct cmdline_range){(uint32_t)min, (uint32_t)max};
-    return true;
+    *(struct cmdline_range *)out =
+        (struct cmdline_range){(uint32_t)min, (uint32_t)max};
+    return (has_min || is_range) && min >= 1 && min <= max && max <= UINT32_MAX;
 }

@@ -16,21 +16,24 @@
 /* Longer words are reported and left out. */
 #define CMDLINE_WORD_MAX 256u
 
-struct cmdline_option;
-
 /*
- * Parse a value into *o->target. "" stands for a missing value. False, with
- * the target unchanged, when the value makes no sense.
+ * Moves past the value at *at, whose end is its word's, and puts it into *out,
+ * which has the old one. False when it makes no sense.
  */
-typedef bool cmdline_parse_fn(const struct cmdline_option *o,
-                              const char *value);
+typedef bool cmdline_parse_fn(const char **at, const char *form, void *out);
 
 struct cmdline_option {
     const char *name;
     cmdline_parse_fn *parse; /* NULL: whatever its value, it is ignored */
     void *target;            /* what `parse` says it is */
+    size_t size;             /* of that; at most a cmdline_memory's */
     const char *form; /* a/b/c: the words to choose from; or an example */
 };
+
+#define CMDLINE_OPTION(name, kind, target, form)                               \
+    {                                                                          \
+        name, cmdline_parse_##kind, &(target), sizeof(target), form            \
+    }
 
 /* An amount of memory, or all but that. */
 struct cmdline_amount {

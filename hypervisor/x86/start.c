@@ -47,19 +47,19 @@ static struct options {
 
 /* Words to choose from stand in the order of the enumeration they mean. */
 static const struct cmdline_option option_table[] = {
-    {"dom0_mem", cmdline_parse_memory, &options.dom0_mem,
-     "1G, -256M or 25%, then ,min:512M or ,max:2G"},
-    {"dom0_max_vcpus", cmdline_parse_range, &options.dom0_vcpus,
-     "4, 2-4, 2- or -4"},
-    {"maxcpus", cmdline_parse_range, &options.max_cpus, "4"},
-    {"com1", cmdline_parse_serial, &options.serial[0], "115200,8n1,0x3f8,4"},
-    {"com2", cmdline_parse_serial, &options.serial[1], "115200,8n1,0x2f8,3"},
-    {"console", cmdline_parse_set, &options.consoles, "com1/com2/vga/none"},
-    {"loglvl", cmdline_parse_set, &options.log, LOG_LEVEL_WORDS},
-    {"guest_loglvl", cmdline_parse_set, &options.guest_log, LOG_LEVEL_WORDS},
-    {"sides", cmdline_parse_choice, &options.sides, "lazy/isolated/classic"},
-    {"reboot", cmdline_parse_choice, &options.reboot, "acpi/kbd/pci/triple"},
-    {"noreboot", cmdline_parse_bool, &options.noreboot, "yes/no"},
+    CMDLINE_OPTION("dom0_mem", memory, options.dom0_mem,
+                   "1G, -256M or 25%, then ,min:512M or ,max:2G"),
+    CMDLINE_OPTION("dom0_max_vcpus", range, options.dom0_vcpus,
+                   "4, 2-4, 2- or -4"),
+    CMDLINE_OPTION("maxcpus", range, options.max_cpus, "4"),
+    CMDLINE_OPTION("com1", serial, options.serial[0], "115200,8n1,0x3f8,4"),
+    CMDLINE_OPTION("com2", serial, options.serial[1], "115200,8n1,0x2f8,3"),
+    CMDLINE_OPTION("console", set, options.consoles, "com1/com2/vga/none"),
+    CMDLINE_OPTION("loglvl", set, options.log, LOG_LEVEL_WORDS),
+    CMDLINE_OPTION("guest_loglvl", set, options.guest_log, LOG_LEVEL_WORDS),
+    CMDLINE_OPTION("sides", choice, options.sides, "lazy/isolated/classic"),
+    CMDLINE_OPTION("reboot", choice, options.reboot, "acpi/kbd/pci/triple"),
+    CMDLINE_OPTION("noreboot", bool, options.noreboot, "yes/no"),
     /* What distributions' entries have for the name of Mica's file. */
     {.name = "placeholder"},
     /* Xen's words about BIOS calls, in every distribution's UEFI entry. */

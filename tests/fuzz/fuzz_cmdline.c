@@ -23,13 +23,13 @@ static struct {
 } got;
 
 static const struct cmdline_option options[] = {
-    {"flag", cmdline_parse_bool, &got.flag, "yes/no"},
+    CMDLINE_OPTION("flag", bool, got.flag, "yes/no"),
     {.name = "ignored"},
-    {"sides", cmdline_parse_choice, &got.sides, "lazy/isolated/classic"},
-    {"console", cmdline_parse_set, &got.consoles, "com1/com2/vga/none"},
-    {"dom0_mem", cmdline_parse_memory, &got.memory, "1G"},
-    {"com1", cmdline_parse_serial, &got.com1, "115200,8n1,0x3f8,4"},
-    {"dom0_max_vcpus", cmdline_parse_range, &got.vcpus, "4"},
+    CMDLINE_OPTION("sides", choice, got.sides, "lazy/isolated/classic"),
+    CMDLINE_OPTION("console", set, got.consoles, "com1/com2/vga/none"),
+    CMDLINE_OPTION("dom0_mem", memory, got.memory, "1G"),
+    CMDLINE_OPTION("com1", serial, got.com1, "115200,8n1,0x3f8,4"),
+    CMDLINE_OPTION("dom0_max_vcpus", range, got.vcpus, "4"),
 };
 
 static const char *const fragments[] = {

@@ -16,26 +16,28 @@ static struct {
     struct cmdline_range vcpus, number;
 } got;
 
-static bool parse_text(const struct cmdline_option *o, const char *value)
+static bool cmdline_parse_text(const char **at, const char *form, void *out)
 {
-    if (strlen(value) >= sizeof(got.text))
-        return false;
-    strcpy(o->target, value);
-    return true;
+    size_t length = strlen(*at);
+
+    (void)form;
+    strncpy(out, *at, sizeof(got.text));
+    *at += length;
+    return length < sizeof(got.text);
 }
 
 static const struct cmdline_option options[] = {
-    {"noreboot", cmdline_parse_bool, &got.noreboot, "yes/no"},
-    {"sync_console", cmdline_parse_bool, &got.sync, "yes/no"},
-    {"number", cmdline_parse_range, &got.number, "4"},
-    {"text", parse_text, got.text, "any"},
+    CMDLINE_OPTION("noreboot", bool, got.noreboot, "yes/no"),
+    CMDLINE_OPTION("sync_console", bool, got.sync, "yes/no"),
+    CMDLINE_OPTION("number", range, got.number, "4"),
+    CMDLINE_OPTION("text", text, got.text, "any"),
     {.name = "edd"},
-    {"sides", cmdline_parse_choice, &got.sides, "lazy/isolated/classic"},
-    {"reboot", cmdline_parse_choice, &got.reboot, "acpi/kbd/triple"},
-    {"console", cmdline_parse_set, &got.consoles, "com1/com2/vga/none"},
-    {"dom0_mem", cmdline_parse_memory, &got.memory, "1G"},
-    {"com1", cmdline_parse_serial, &got.com1, "115200,8n1,0x3f8,4"},
-    {"dom0_max_vcpus", cmdline_parse_range, &got.vcpus, "4"},
+    CMDLINE_OPTION("sides", choice, got.sides, "lazy/isolated/classic"),
+    CMDLINE_OPTION("reboot", choice, got.reboot, "acpi/kbd/triple"),
+    CMDLINE_OPTION("console", set, got.consoles, "com1/com2/vga/none"),
+    CMDLINE_OPTION("dom0_mem", memory, got.memory, "1G"),
+    CMDLINE_OPTION("com1", serial, got.com1, "115200,8n1,0x3f8,4"),
+    CMDLINE_OPTION("dom0_max_vcpus", range, got.vcpus, "4"),
 };
 
 /* What the log says of the words that were not understood, each with a `;`. */
