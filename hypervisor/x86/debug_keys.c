@@ -22,15 +22,13 @@ static void walk(void (*of_domain)(struct domain *d),
                  void (*of_vcpu)(struct vcpu *v))
 {
     struct domain *d;
-    domid_t next = 0;
 
-    while ((d = domain_next_get(next))) {
-        next = (domid_t)(d->id + 1);
+    for (unsigned id = 0; (d = domain_next_get((domid_t)id)); domain_put(d)) {
         if (of_domain)
             of_domain(d);
         if (of_vcpu)
             domain_for_each_vcpu(d, of_vcpu);
-        domain_put(d);
+        id = d->id + 1u;
     }
 }
 
@@ -120,9 +118,8 @@ static void show_memory(struct domain *d)
 
 static void show_heap(void)
 {
-    uint64_t free = heap_free_frames();
-
-    log_info("heap: %lu frames free, %lu MiB", free, free >> (20 - PAGE_SHIFT));
+    log_info("heap: %lu frames free, %lu MiB", heap_free_frames(),
+             heap_free_frames() >> (20 - PAGE_SHIFT));
 }
 
 /* --- the auditor --------------------------------------------------------- */

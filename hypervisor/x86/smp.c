@@ -55,20 +55,6 @@ static void send_start(uint32_t apic_id, uint32_t page)
     apic_send_command(apic_id, APIC_STARTUP(page >> PAGE_SHIFT));
 }
 
-/* Compares clocks when the other processor wants to; false: it is late. */
-static bool wait_until_up(void)
-{
-    nsec_t start = arch_now();
-
-    while (!__atomic_load_n(&is_up, __ATOMIC_ACQUIRE)) {
-        if (arch_now() - start > START_TIMEOUT)
-            return false;
-        time_sync_answer();
-        pause();
-    }
-    return true;
-}
-
 /*
  * Starts one processor as pCPU `cpu`. One that does not answer is stopped
  * again; its stack is not used for anything else, in case it wakes up late.
@@ -77,6 +63,7 @@ static bool start_cpu(unsigned cpu, uint32_t apic_id, uint32_t page)
 {
     const char *why = "needs an x2APIC";
     uint8_t *stack = NULL;
+    nsec_t start;
 
     if (apic_is_reachable(apic_id)) {
         why = "finds no memory";
@@ -88,8 +75,11 @@ static bool start_cpu(unsigned cpu, uint32_t apic_id, uint32_t page)
         start_entry = (uint64_t)ap_main;
         __atomic_store_n(&is_up, false, __ATOMIC_RELEASE);
         send_start(apic_id, page);
-        if (wait_until_up())
-            return true;
+        for (start = arch_now(); arch_now() - start < START_TIMEOUT; pause()) {
+            if (__atomic_load_n(&is_up, __ATOMIC_ACQUIRE))
+                return true;
+            time_sync_answer();
+        }
         apic_send_command(apic_id, APIC_INIT);
         why = "does not start";
     }
