@@ -141,7 +141,8 @@ bool cmdline_parse_choice(const char **at, const char *form, void *out)
             return true;
         }
         form = strchr(form, '/');
-        form += form != NULL;
+        if (form)
+            form++;
     }
     return false;
 }
