@@ -62,7 +62,7 @@ static long physdevop_unmap_pirq(struct sub_call *c, void *arg)
     (void)c;
     if (pirq >= machine_gsi_count())
         return machine_msi_unmap(pirq);
-    arch_pirq_mask(pirq);
+    arch_pirq_change(pirq, PIRQ_CLOSE);
     return 0;
 }
 
@@ -85,7 +85,7 @@ static long physdevop_eoi(struct sub_call *c, void *arg)
     if (op->irq >= MAX_PIRQS)
         return -EINVAL;
     if (c->d->is_privileged)
-        arch_pirq_eoi(op->irq);
+        arch_pirq_change(op->irq, PIRQ_SERVED);
     return 0;
 }
 

@@ -231,7 +231,7 @@ void irq_dispatch(unsigned vector)
 /* --- what dom0 asks for -------------------------------------------------- */
 
 /*
- * Wires line `gsi` for dom0, masked until arch_pirq_unmask. -EEXIST for a
+ * Wires line `gsi` for dom0, masked until it is opened. -EEXIST for a
  * line that is Mica's own, -EINVAL for one that does not exist, -ENOSPC when
  * vectors are used up. Setting up again the same way changes nothing, but for
  * a line that was opened when vectors were used up: it opens now.
@@ -257,10 +257,11 @@ int arch_gsi_setup(unsigned gsi, bool level, bool active_low)
     return error;
 }
 
-enum change { PIRQ_OPEN, PIRQ_CLOSE, PIRQ_SERVED };
-
-/* Of a pirq, below MAX_PIRQS, that dom0 may have. */
-static void change(unsigned pirq, enum change what)
+/*
+ * Lets the interrupt through to dom0, holds it back, or lets a level line come
+ * again. Numbers that are free, or Mica's own, are ignored.
+ */
+void arch_pirq_change(unsigned pirq, enum pirq_change what)
 {
     struct pirq *p = &pirqs[index_clamp(pirq, MAX_PIRQS)];
 
@@ -273,24 +274,6 @@ static void change(unsigned pirq, enum change what)
         update_source(p);
     }
     spin_unlock(&lock);
-}
-
-/* Lets the interrupt through to dom0. Free numbers are ignored. */
-void arch_pirq_unmask(unsigned pirq)
-{
-    change(pirq, PIRQ_OPEN);
-}
-
-/* Holds the interrupt back. Free numbers are ignored. */
-void arch_pirq_mask(unsigned pirq)
-{
-    change(pirq, PIRQ_CLOSE);
-}
-
-/* dom0 has served the interrupt: a level line may come again. */
-void arch_pirq_eoi(unsigned pirq)
-{
-    change(pirq, PIRQ_SERVED);
 }
 
 /* Whether dom0 must end each service of the pirq with an EOI. */
