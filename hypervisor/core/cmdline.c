@@ -11,11 +11,6 @@
 #define MAX_BAUD 115200u
 #define LAST_PORT 0xfff8u /* of the first of eight */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 static char to_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -102,14 +97,15 @@ static void parse_word(const char *word, const struct cmdline_option *options,
 void cmdline_parse(const char *line, const struct cmdline_option *options,
                    size_t count)
 {
+    static const char blanks[] = " \t\n\r";
     char word[CMDLINE_WORD_MAX];
 
     for (bool is_first = true;; is_first = false) {
         size_t length = 0;
 
-        while (is_blank(*line))
+        while (find(blanks, *line))
             line++;
-        for (; *line && !is_blank(*line); line++)
+        for (; *line && !find(blanks, *line); line++)
             if (length < CMDLINE_WORD_MAX - 1)
                 word[length++] = *line;
         word[length] = '\0';

@@ -15,23 +15,27 @@
 
 /* --- mapping ------------------------------------------------------------- */
 
-static int map_gsi(struct physdev_map_pirq_args *op)
+static int map(struct physdev_map_pirq_args *op)
 {
-    if ((unsigned)op->index >= machine_gsi_count() ||
-        (op->pirq >= 0 && op->pirq != op->index))
-        return refuse(-EINVAL, "GSI %d can't be pirq %d of %u", op->index,
-                      op->pirq, machine_gsi_count());
-    op->pirq = op->index;
-    return 0;
-}
-
-static int map_msi(struct physdev_map_pirq_args *op)
-{
-    if ((unsigned)op->entry_nr > 0xffff || (unsigned)op->devfn > 0xff ||
-        (unsigned)op->bus > 0xff || op->pirq >= 0)
-        return refuse(-EINVAL, "message %d of device %x:%x can't be pirq %d",
-                      op->entry_nr, op->bus, op->devfn, op->pirq);
-    return machine_msi_map(op);
+    switch (op->type) {
+    case MAP_PIRQ_TYPE_GSI:
+        if ((unsigned)op->index >= machine_gsi_count() ||
+            (op->pirq >= 0 && op->pirq != op->index))
+            break;
+        op->pirq = op->index;
+        return 0;
+    case MAP_PIRQ_TYPE_MSI:
+    case MAP_PIRQ_TYPE_MSI_SEG:
+        if ((unsigned)op->entry_nr > 0xffff || (unsigned)op->devfn > 0xff ||
+            (unsigned)op->bus > 0xff || op->pirq >= 0)
+            break;
+        return machine_msi_map(op);
+    }
+    return refuse(-EINVAL,
+                  "map_pirq of type %d: GSI %d or message %d of "
+                  "device %x:%x as pirq %d",
+                  op->type, op->index, op->entry_nr, op->bus, op->devfn,
+                  op->pirq);
 }
 
 /* The machine interrupts dom0 alone, so pirqs are nobody else's. */
@@ -42,12 +46,7 @@ static long physdevop_map_pirq(struct sub_call *c, void *arg)
 
     if (c->d != c->v->domain)
         return refuse(-EOPNOTSUPP, "interrupts of devices are dom0's");
-    if (op->type == MAP_PIRQ_TYPE_GSI)
-        error = map_gsi(op);
-    else if (op->type == MAP_PIRQ_TYPE_MSI || op->type == MAP_PIRQ_TYPE_MSI_SEG)
-        error = map_msi(op);
-    else
-        error = refuse(-EINVAL, "map_pirq of type %d", op->type);
+    error = map(op);
     if (error || !sub_op_answer(c))
         return error;
     machine_msi_unmap((unsigned)op->pirq); /* changes nothing for a GSI */

@@ -40,19 +40,15 @@ void *memmove(void *dst, const void *src, size_t n)
     const char *from = src;
     char *to = dst;
 
-    if ((uintptr_t)dst - (uintptr_t)src >= n) {
-        if ((uintptr_t)src - (uintptr_t)dst >= n)
-            return memcpy(dst, src, n);
-        for (; n >= WORD; n -= WORD, to += WORD, from += WORD)
-            *(word *)to = *(const word *)from;
+    if ((uintptr_t)dst - (uintptr_t)src >= n &&
+        (uintptr_t)src - (uintptr_t)dst >= n)
+        return memcpy(dst, src, n);
+    if (to < from)
         while (n-- > 0)
             *to++ = *from++;
-        return dst;
-    }
-    for (; n >= WORD; n -= WORD)
-        *(word *)(to + n - WORD) = *(const word *)(from + n - WORD);
-    while (n-- > 0)
-        to[n] = from[n];
+    else
+        while (n-- > 0)
+            to[n] = from[n];
     return dst;
 }
 
