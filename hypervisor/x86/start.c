@@ -25,6 +25,7 @@ _Noreturn void start(uint32_t information);
 static struct boot_info boot;
 static struct memory_range ram[MEMORY_MAP_RANGES];
 static unsigned ram_count;
+static uint64_t ram_kib;
 /* What the loader put into RAM: modules, and its information, which stays. */
 static struct memory_range busy[BOOT_MODULES + 1];
 
@@ -82,10 +83,14 @@ static void read_information(uint32_t information)
 
     if (error)
         panic("%s", error);
-    for (unsigned i = 0; i < boot.map.count; i++)
-        if (boot.map.ranges[i].type == MEMORY_RAM)
-            ram[ram_count++] = (struct memory_range){boot.map.ranges[i].start,
-                                                     boot.map.ranges[i].end};
+    for (unsigned i = 0; i < boot.map.count; i++) {
+        const struct memory_map_range *r = &boot.map.ranges[i];
+
+        if (r->type == MEMORY_RAM) {
+            ram[ram_count++] = (struct memory_range){r->start, r->end};
+            ram_kib += (r->end - r->start) >> 10;
+        }
+    }
     memcpy(busy, boot.modules, sizeof(boot.modules));
     busy[BOOT_MODULES].start = information;
     busy[BOOT_MODULES].end = information + multiboot2_size(block);
@@ -120,22 +125,13 @@ static void build_dom0(void)
 
 /* --- the order of things ------------------------------------------------- */
 
-static uint64_t ram_kib(void)
-{
-    uint64_t all = 0;
-
-    for (unsigned i = 0; i < ram_count; i++)
-        all += ram[i].end - ram[i].start;
-    return all >> 10;
-}
-
 static void start_machine(void)
 {
     paging_init(ram, ram_count, busy, ARRAY_LEN(busy));
     if (options.consoles & CONSOLE_VGA && !boot.efi_system_table &&
         boot.screen.video_type == XEN_VGATYPE_TEXT_MODE_3)
         console_take_screen();
-    log_info("memory: %lu MiB of RAM, %lu MiB free", ram_kib() >> 10,
+    log_info("memory: %lu MiB of RAM, %lu MiB free", ram_kib >> 10,
              heap_free_frames() >> (20 - PAGE_SHIFT));
     acpi_init(boot.rsdp);
     apic_init();
@@ -178,7 +174,7 @@ void start(uint32_t information)
     paging_release_init();
     /* What Mica keeps for itself: all RAM that is neither dom0's nor free. */
     log_info("memory: kept %lu KiB",
-             ram_kib() - ((heap_free_frames() + dom0->page_count) << 2));
+             ram_kib - ((heap_free_frames() + dom0->page_count) << 2));
     console_give_to_dom0();
     idle_loop();
 }
