@@ -422,7 +422,7 @@ HOST_LIBS := $(TOOL_LIBS)
 
 # What of x86 is portable.
 PORTABLE_X86 := acpi cpuid_policy insn_decode memory_map msi \
-	multiboot2 pte_store time_scale topology
+	multiboot2 pte_store topology
 
 # core's string.c would hide the sanitizers' own versions of its functions.
 HOST_SRC := $(filter-out %/core/string.c,$(CORE_SRC)) \

@@ -191,9 +191,10 @@ size_t arch_console_read(char *out, size_t size);
 
 /* Physical interrupt lines; `gsi` is an ACPI global system interrupt. */
 must_check int arch_gsi_setup(unsigned gsi, bool level, bool active_low);
-void arch_pirq_unmask(unsigned pirq);
-void arch_pirq_mask(unsigned pirq);
-void arch_pirq_eoi(unsigned pirq);
+
+/* A pirq, below MAX_PIRQS, may come, or may not, or dom0 has served it. */
+enum pirq_change { PIRQ_OPEN, PIRQ_CLOSE, PIRQ_SERVED };
+void arch_pirq_change(unsigned pirq, enum pirq_change what);
 
 /* Stops the machine. */
 _Noreturn void arch_panic(const char *text);

@@ -279,7 +279,7 @@ static void bind_locked(struct domain *d, evtchn_port_t number,
         raise_port(d, number);
     }
     if (what->state == PORT_PIRQ && d->is_privileged)
-        arch_pirq_unmask(what->irq); /* the machine interrupts nobody else */
+        arch_pirq_change(what->irq, PIRQ_OPEN); /* nobody else has any */
 }
 
 /*
@@ -322,7 +322,7 @@ static void close_locked(struct domain *d, evtchn_port_t number)
         there->peer = NULL;
     }
     if (port->state == PORT_PIRQ && d->is_privileged)
-        arch_pirq_mask(port->irq);
+        arch_pirq_change(port->irq, PIRQ_CLOSE);
     if (binding)
         __atomic_store_n(binding, 0, __ATOMIC_RELEASE);
     *port = (struct port_info){.state = PORT_FREE};

@@ -5,18 +5,21 @@
  */
 #include "core/log.h"
 
+#define WIDTH_MAX 4096 /* bounds padding */
+
 struct sink {
     char *out;
     size_t size;
     size_t length; /* of the whole text, whether it fits or not */
 };
 
-struct conversion {
-    bool zeros, alternate, is_long;
-    size_t width;
+/* What a conversion makes: a sign or 0x, and the rest. */
+struct field {
+    bool zeros; /* pads between the two, else blanks before */
+    size_t width, length;
+    const char *prefix, *text;
+    char digits[20];
 };
-
-#define FIELD_MAX 4096 /* bounds padding */
 
 static void put(struct sink *s, char c)
 {
@@ -25,115 +28,99 @@ static void put(struct sink *s, char c)
     s->length++;
 }
 
-/* One field: blanks, prefix, zeros, text, as the conversion wants them. */
-static void put_field(struct sink *s, const struct conversion *c,
-                      const char *prefix, const char *text, size_t length)
+static void put_field(struct sink *s, const struct field *f)
 {
-    size_t used = strlen(prefix) + length;
+    size_t used = strlen(f->prefix) + f->length;
 
-    for (; !c->zeros && used < c->width; used++)
+    for (; !f->zeros && used < f->width; used++)
         put(s, ' ');
-    while (*prefix)
-        put(s, *prefix++);
-    for (; used < c->width; used++)
+    for (const char *p = f->prefix; *p; p++)
+        put(s, *p);
+    for (; used < f->width; used++)
         put(s, '0');
-    while (length-- > 0)
-        put(s, *text++);
+    for (size_t i = 0; i < f->length; i++)
+        put(s, f->text[i]);
 }
 
-static void put_number(struct sink *s, const struct conversion *c,
-                       uint64_t value, unsigned base, const char *prefix)
+static void set_number(struct field *f, uint64_t value, unsigned base)
 {
-    char text[20], *end = text + sizeof(text), *at = end;
+    char *end = f->digits + sizeof(f->digits), *at = end;
 
     do
         *--at = "0123456789abcdef"[value % base];
     while (value /= base);
-    put_field(s, c, prefix, at, (size_t)(end - at));
+    f->text = at;
+    f->length = (size_t)(end - at);
 }
 
-/* What stands between a % and its letter; its end. */
-static const char *parse(const char *fmt, struct conversion *c)
+/* Makes what the conversion behind a % says; its letter. */
+static const char *convert(struct field *f, const char *fmt, va_list *args)
 {
-    for (; *fmt == '0' || *fmt == '#'; fmt++)
-        *(*fmt == '0' ? &c->zeros : &c->alternate) = true;
-    for (; *fmt >= '0' && *fmt <= '9'; fmt++)
-        if (c->width < FIELD_MAX)
-            c->width = c->width * 10 + (size_t)(*fmt - '0');
-    for (; *fmt == 'l' || *fmt == 'z'; fmt++)
-        c->is_long = true;
-    return fmt;
-}
-
-static void convert(struct sink *s, const struct conversion *c, char letter,
-                    va_list *args)
-{
-    const char *text;
+    bool is_alternate = false, is_long = false;
     uint64_t value;
     int64_t number;
 
-    switch (letter) {
+    for (; *fmt == '0' || *fmt == '#'; fmt++)
+        *(*fmt == '0' ? &f->zeros : &is_alternate) = true;
+    for (; *fmt >= '0' && *fmt <= '9'; fmt++)
+        f->width = min_u64(f->width * 10 + (size_t)(*fmt - '0'), WIDTH_MAX);
+    for (; *fmt == 'l'; fmt++)
+        is_long = true;
+    switch (*fmt) {
     case 's':
-        text = va_arg(*args, const char *);
-        put_field(s, c, "", text, strlen(text));
-        break;
-    case 'c':
-        put(s, (char)va_arg(*args, int));
+        f->text = va_arg(*args, const char *);
+        f->length = strlen(f->text);
         break;
     case 'd':
-        number = c->is_long ? va_arg(*args, int64_t) : va_arg(*args, int);
-        value = number < 0 ? -(uint64_t)number : (uint64_t)number;
-        put_number(s, c, value, 10, number < 0 ? "-" : "");
-        break;
-    case 'p':
-        put_number(s, c, (uintptr_t)va_arg(*args, void *), 16, "0x");
+        number = is_long ? va_arg(*args, int64_t) : va_arg(*args, int);
+        f->prefix = number < 0 ? "-" : "";
+        set_number(f, number < 0 ? -(uint64_t)number : (uint64_t)number, 10);
         break;
     case 'u':
     case 'x':
-        value =
-            c->is_long ? va_arg(*args, uint64_t) : va_arg(*args, unsigned int);
-        put_number(s, c, value, letter == 'x' ? 16 : 10,
-                   c->alternate && value ? "0x" : "");
+        value = is_long ? va_arg(*args, uint64_t) : va_arg(*args, unsigned);
+        f->prefix = is_alternate && value ? "0x" : "";
+        set_number(f, value, *fmt == 'x' ? 16 : 10);
         break;
     default:
-        ASSERT(letter == '%');
-        put(s, letter);
+        ASSERT(*fmt == '%');
+        f->text = fmt;
+        f->length = *fmt != '\0';
     }
+    return fmt;
 }
 
 /*
  * As C's vsnprintf: writes at most `size` bytes with the terminator, returns
  * the length that the whole text has.
  */
-int format_va(char *out, size_t size, const char *fmt, va_list args)
+size_t format_va(char *out, size_t size, const char *fmt, va_list args)
 {
     struct sink s = {.out = out, .size = size};
     va_list rest;
 
     va_copy(rest, args);
     for (; *fmt; fmt++) {
-        struct conversion c = {0};
+        struct field f = {.prefix = ""};
 
-        if (*fmt != '%') {
+        if (*fmt == '%') {
+            fmt = convert(&f, fmt + 1, &rest);
+            put_field(&s, &f);
+        } else {
             put(&s, *fmt);
-            continue;
         }
-        fmt = parse(fmt + 1, &c);
-        if (!*fmt)
-            break;
-        convert(&s, &c, *fmt, &rest);
     }
     va_end(rest);
     if (size)
         out[min_u64(s.length, size - 1)] = '\0';
-    return (int)s.length;
+    return s.length;
 }
 
 /* As C's snprintf: see format_va. */
-int format(char *out, size_t size, const char *fmt, ...)
+size_t format(char *out, size_t size, const char *fmt, ...)
 {
     va_list args;
-    int length;
+    size_t length;
 
     va_start(args, fmt);
     length = format_va(out, size, fmt, args);

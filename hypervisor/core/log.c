@@ -8,7 +8,6 @@
 
 #include "core/domain.h"
 #include "core/pcpu.h"
-#include "core/spinlock.h"
 #include "core/vcpu.h"
 
 #define RING_SIZE (CONFIG_LOG_RING_KIB * 1024ull)
@@ -19,7 +18,7 @@
 
 static struct {
     struct spinlock lock;
-    unsigned shown, shown_guests; /* levels that go to the consoles */
+    unsigned shown[2]; /* levels that go to the consoles: Mica's, of guests */
     char ring[RING_SIZE];
     uint64_t written; /* atomic: bytes ever put into the ring */
     uint64_t cleared; /* bytes before this one are forgotten */
@@ -28,7 +27,7 @@ static struct {
     nsec_t second;       /* when this second of messages about guests began */
     unsigned messages;   /* about guests in it */
     unsigned dropped;    /* and lost since the last that was not */
-} logger = {.shown = LOG_SHOWN, .shown_guests = LOG_SHOWN_OF_GUESTS};
+} logger = {.shown = {LOG_SHOWN, LOG_SHOWN_OF_GUESTS}};
 
 /* The pCPU that panicked: the lock is its own, and it never lets go. */
 static const struct pcpu *panicking_on; /* atomic */
@@ -53,21 +52,25 @@ static void unlock_log(void)
 /* Sets how many levels of messages, from LOG_ERROR on, go to the consoles. */
 void log_set_levels(unsigned of_mica, unsigned about_guests)
 {
-    logger.shown = of_mica;
-    logger.shown_guests = about_guests;
+    logger.shown[0] = of_mica;
+    logger.shown[1] = about_guests;
 }
 
-/* With the lock. `who` comes between the time and the message. */
-static void emit(bool is_shown, const char *who, const char *fmt, va_list args)
+/* With the lock: as few in each second as a person can read. */
+static bool may_tell_of_guests(nsec_t now)
 {
-    nsec_t now = arch_now();
-    char *line = logger.line;
-    size_t length = (size_t)format(
-        line, LINE_SIZE, "(MICA) [%5llu.%06llu] %s",
-        (unsigned long long)(now / NSEC_PER_SEC),
-        (unsigned long long)(now % NSEC_PER_SEC / NSEC_PER_US), who);
+    if (now - logger.second >= NSEC_PER_SEC) {
+        logger.second = now;
+        logger.messages = 0;
+    }
+    return logger.messages++ < GUEST_MESSAGES;
+}
 
-    length += (size_t)format_va(line + length, LINE_SIZE - length, fmt, args);
+/* With the lock: ends the line that was made, and sends it where it belongs. */
+static void emit(size_t length, bool is_shown)
+{
+    char *line = logger.line;
+
     length = min_u64(length, LINE_SIZE - 1);
     line[length++] = '\n';
     for (size_t i = 0; i < length; i++)
@@ -82,54 +85,37 @@ static void emit(bool is_shown, const char *who, const char *fmt, va_list args)
     arch_console_write(line, length);
 }
 
-/* A message of Mica's. */
-void log_message(enum log_level level, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    lock_log();
-    emit(level < logger.shown, "", fmt, args);
-    unlock_log();
-    va_end(args);
-}
-
-static bool may_tell_of_guests(void)
-{
-    nsec_t now = arch_now();
-
-    if (now - logger.second >= NSEC_PER_SEC) {
-        logger.second = now;
-        logger.messages = 0;
-    }
-    if (logger.messages++ < GUEST_MESSAGES)
-        return true;
-    logger.dropped++;
-    return false;
-}
-
 /*
- * A message about what the running guest did; it names the guest. Their
- * number is limited, since guests decide how many there are.
+ * A message of Mica's. Of those about guests, which decide how many there are,
+ * the number is limited; they name the guest.
  */
-void log_guest(enum log_level level, const char *fmt, ...)
+void log_message(unsigned level, const char *fmt, ...)
 {
-    const struct vcpu *v = current_vcpu();
-    char who[64] = "";
+    bool is_of_guest = level & LOG_OF_GUEST;
+    const struct vcpu *v = is_of_guest ? current_vcpu() : NULL;
+    char who[64] = "", *line = logger.line;
     size_t length = 0;
     va_list args;
+    nsec_t now;
 
     va_start(args, fmt);
     lock_log();
-    if (may_tell_of_guests()) {
+    now = arch_now();
+    if (is_of_guest && !may_tell_of_guests(now)) {
+        logger.dropped++;
+    } else {
         if (logger.dropped)
-            length = (size_t)format(who, sizeof(who), "(%u messages dropped) ",
-                                    logger.dropped);
+            length = format(who, sizeof(who), "(%u messages dropped) ",
+                            logger.dropped);
         if (v)
             format(who + length, sizeof(who) - length,
                    "d%uv%u: ", v->domain->id, v->id);
         logger.dropped = 0;
-        emit(level < logger.shown_guests, who, fmt, args);
+        length =
+            format(line, LINE_SIZE, "(MICA) [%5llu.%06llu] %s",
+                   now / NSEC_PER_SEC, now % NSEC_PER_SEC / NSEC_PER_US, who);
+        length += format_va(line + length, LINE_SIZE - length, fmt, args);
+        emit(length, (level & ~LOG_OF_GUEST) < logger.shown[is_of_guest]);
     }
     unlock_log();
     va_end(args);
@@ -216,7 +202,7 @@ _Noreturn void panic(const char *fmt, ...)
     for (unsigned i = 0; i < PANIC_SPINS && !spin_trylock(&logger.lock); i++)
         ;
     __atomic_store_n(&panicking_on, this_pcpu(), __ATOMIC_RELAXED);
-    logger.shown = LOG_LEVELS;
+    logger.shown[0] = LOG_LEVELS;
     log_error("panic: %s", text);
     arch_panic(text);
 }

@@ -7,8 +7,8 @@
  * One lock guards the ring, the line being made and the consoles; it is taken
  * last of all. After panic() it stays with the pCPU that panicked.
  *
- * Formats: %s %c %d %u %x %p %% with l, ll, z, the flags # and 0, a width; any
- * other is a bug, which a debug build notices.
+ * Formats: %s %d %u %x %% with l, the flags # and 0, a width; any other is a
+ * bug, which a debug build notices.
  */
 #pragma once
 
@@ -23,7 +23,10 @@ enum log_level {
     LOG_INFO,
     LOG_DEBUG,
     LOG_LEVELS,
+    LOG_OF_GUEST = 8, /* beside a level: about what the running guest did */
 };
+/* By the number of levels that are shown. */
+#define LOG_LEVEL_WORDS "none/error/warning/info/debug/all"
 
 /* How many levels, from LOG_ERROR on, go to the consoles, if nobody says. */
 #define LOG_SHOWN (CONFIG_DEBUG ? LOG_LEVELS : LOG_INFO + 1)
@@ -31,18 +34,17 @@ enum log_level {
 
 #define printf_like(fmt, first) __attribute__((format(printf, fmt, first)))
 
-void log_message(enum log_level level, const char *fmt, ...) printf_like(2, 3);
-void log_guest(enum log_level level, const char *fmt, ...) printf_like(2, 3);
+void log_message(unsigned level, const char *fmt, ...) printf_like(2, 3);
 void log_guest_text(domid_t id, const char *text, size_t length);
-int format(char *out, size_t size, const char *fmt, ...) printf_like(3, 4);
-int format_va(char *out, size_t size, const char *fmt, va_list args)
+size_t format(char *out, size_t size, const char *fmt, ...) printf_like(3, 4);
+size_t format_va(char *out, size_t size, const char *fmt, va_list args)
     printf_like(3, 0);
 _Noreturn void panic(const char *fmt, ...) printf_like(1, 2);
 
 #define log_error(...) log_message(LOG_ERROR, __VA_ARGS__)
 #define log_warning(...) log_message(LOG_WARNING, __VA_ARGS__)
 #define log_info(...) log_message(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) log_message(LOG_DEBUG, __VA_ARGS__)
+#define log_guest(level, ...) log_message(LOG_OF_GUEST | (level), __VA_ARGS__)
 
 /*
  * The value of an error that a guest caused, with the reason for its author:

@@ -14,6 +14,7 @@
 #include "core/types.h"
 #include "hypercall_abi/abi.h"
 #include "hypercall_abi/memory.h"
+#include "hypercall_abi/physdev.h"
 #include "hypercall_abi/platform.h"
 
 struct vcpu;
@@ -32,8 +33,8 @@ extern const char *machine_command_line; /* const after boot */
 void machine_set_time(uint64_t secs, uint32_t nsecs, nsec_t system_time);
 
 /*
- * Sleep state S3 or S5 through the PM1 control registers, with these values.
- * S5 doesn't return unless the machine stays on.
+ * Sleep state S5 through the PM1 control registers, with these values. Does
+ * not return unless the machine stays on; -EINVAL for other states.
  */
 must_check int machine_acpi_sleep(unsigned state, uint16_t pm1a_control,
                                   uint16_t pm1b_control);
@@ -80,25 +81,19 @@ must_check int machine_ioapic_read(uint64_t physbase, uint32_t reg,
 unsigned machine_gsi_count(void);
 bool machine_pirq_needs_eoi(unsigned pirq);
 
-struct machine_msi {
-    uint16_t device; /* bus << 8 | device << 3 | function, of segment 0 */
-    bool is_msix;
-    uint16_t entry;      /* MSI-X: entry in the table */
-    uint64_t table_base; /* MSI-X: address of the BAR that dom0 found */
-};
-
 /*
- * Writes a device's message, masked, and gives it a pirq. -ENODEV: no such
- * device or capability, -EEXIST: it has one, -ENOSPC: no vectors left, -ENXIO:
- * an MSI-X table while the device's memory is off, -EINVAL.
+ * Writes the message of a device of segment 0 that *op asks for, masked, and
+ * puts its pirq there. -ENODEV: no such device or capability, -EEXIST: it has
+ * one, -ENOSPC: no vectors left, -ENXIO: an MSI-X table while the device's
+ * memory is off, -EINVAL.
  */
-must_check int machine_msi_map(const struct machine_msi *msi, unsigned *pirq);
+must_check int machine_msi_map(struct physdev_map_pirq_args *op);
 
 /* Ends machine_msi_map. -EINVAL for what is no message's pirq. */
-must_check int machine_msi_unmap(unsigned pirq);
+int machine_msi_unmap(unsigned pirq);
 
-/* Writes the messages of a device again, after it lost power. -ENODEV */
-must_check int machine_msi_restore(uint16_t device);
+/* Writes the messages of a device again, after it lost power. */
+void machine_msi_restore(uint16_t device);
 
 /* The virtual IOPL, 0 to 3, of the running vCPU `v`. */
 void machine_set_iopl(struct vcpu *v, unsigned iopl);

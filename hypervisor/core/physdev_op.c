@@ -10,44 +10,32 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/sub_op.h"
-#include "core/vcpu.h"
-#include "hypercall_abi/physdev.h"
 
 #define IO_PORTS 65536u
 
 /* --- mapping ------------------------------------------------------------- */
 
-static int map_gsi(struct physdev_map_pirq_args *op)
+static int map(struct physdev_map_pirq_args *op)
 {
-    if (op->index < 0 || (unsigned)op->index >= machine_gsi_count())
-        return refuse(-EINVAL, "GSI %d: there are %u", op->index,
-                      machine_gsi_count());
-    if (op->pirq >= 0 && op->pirq != op->index)
-        return refuse(-EINVAL, "GSI %d can't be pirq %d", op->index, op->pirq);
-    op->pirq = op->index;
-    return 0;
-}
-
-static int map_msi(struct physdev_map_pirq_args *op)
-{
-    struct machine_msi msi = {
-        .device = (uint16_t)((uint32_t)op->bus << 8 | (uint8_t)op->devfn),
-        .is_msix = op->table_base != 0,
-        .entry = (uint16_t)op->entry_nr,
-        .table_base = op->table_base,
-    };
-    unsigned pirq;
-    int error;
-
-    if (op->entry_nr < 0 || op->entry_nr > 0xffff || op->devfn < 0 ||
-        op->devfn > 0xff || op->bus < 0 || op->bus > 0xff)
-        return refuse(-EINVAL, "a message of device %x:%x", op->bus, op->devfn);
-    if (op->pirq >= 0)
-        return refuse(-EINVAL, "the pirq of a message can't be chosen");
-    error = machine_msi_map(&msi, &pirq);
-    if (!error)
-        op->pirq = (int32_t)pirq;
-    return error;
+    switch (op->type) {
+    case MAP_PIRQ_TYPE_GSI:
+        if ((unsigned)op->index >= machine_gsi_count() ||
+            (op->pirq >= 0 && op->pirq != op->index))
+            break;
+        op->pirq = op->index;
+        return 0;
+    case MAP_PIRQ_TYPE_MSI:
+    case MAP_PIRQ_TYPE_MSI_SEG:
+        if ((unsigned)op->entry_nr > 0xffff || (unsigned)op->devfn > 0xff ||
+            (unsigned)op->bus > 0xff || op->pirq >= 0)
+            break;
+        return machine_msi_map(op);
+    }
+    return refuse(-EINVAL,
+                  "map_pirq of type %d: GSI %d or message %d of "
+                  "device %x:%x as pirq %d",
+                  op->type, op->index, op->entry_nr, op->bus, op->devfn,
+                  op->pirq);
 }
 
 /* The machine interrupts dom0 alone, so pirqs are nobody else's. */
@@ -58,18 +46,11 @@ static long physdevop_map_pirq(struct sub_call *c, void *arg)
 
     if (c->d != c->v->domain)
         return refuse(-EOPNOTSUPP, "interrupts of devices are dom0's");
-    if (op->type == MAP_PIRQ_TYPE_GSI)
-        error = map_gsi(op);
-    else if (op->type == MAP_PIRQ_TYPE_MSI || op->type == MAP_PIRQ_TYPE_MSI_SEG)
-        error = map_msi(op);
-    else
-        error = refuse(-EINVAL, "map_pirq of type %d", op->type);
-    if (!error && sub_op_answer(c)) {
-        if (op->type != MAP_PIRQ_TYPE_GSI)
-            error = machine_msi_unmap((unsigned)op->pirq);
-        error = -EFAULT;
-    }
-    return error;
+    error = map(op);
+    if (error || !sub_op_answer(c))
+        return error;
+    machine_msi_unmap((unsigned)op->pirq); /* changes nothing for a GSI */
+    return -EFAULT;
 }
 
 static long physdevop_unmap_pirq(struct sub_call *c, void *arg)
@@ -80,7 +61,7 @@ static long physdevop_unmap_pirq(struct sub_call *c, void *arg)
     (void)c;
     if (pirq >= machine_gsi_count())
         return machine_msi_unmap(pirq);
-    arch_pirq_mask(pirq);
+    arch_pirq_change(pirq, PIRQ_CLOSE);
     return 0;
 }
 
@@ -103,7 +84,7 @@ static long physdevop_eoi(struct sub_call *c, void *arg)
     if (op->irq >= MAX_PIRQS)
         return -EINVAL;
     if (c->d->is_privileged)
-        arch_pirq_eoi(op->irq);
+        arch_pirq_change(op->irq, PIRQ_SERVED);
     return 0;
 }
 
@@ -168,7 +149,8 @@ static long physdevop_restore_msi_ext(struct sub_call *c, void *arg)
     (void)c;
     if (op->seg)
         return -ENODEV;
-    return machine_msi_restore((uint16_t)(op->bus << 8 | op->devfn));
+    machine_msi_restore((uint16_t)(op->bus << 8 | op->devfn));
+    return 0;
 }
 
 /* What Xen keeps a list of and Mica needn't know: devices, windows to them. */

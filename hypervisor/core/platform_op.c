@@ -7,28 +7,10 @@
 #include "core/machine.h"
 #include "core/pcpu.h"
 #include "core/vcpu.h"
-#include "hypercall_abi/platform.h"
 
 #define UNKNOWN_ID (~0u)
 
-static long xenpf_settime64(const struct xenpf_settime64_args *op)
-{
-    if (op->mbz || op->nsecs >= NSEC_PER_SEC)
-        return -EINVAL;
-    machine_set_time(op->secs, op->nsecs, op->system_time);
-    return 0;
-}
-
-static long xenpf_enter_acpi_sleep(const struct xenpf_enter_acpi_sleep_args *op)
-{
-    if (op->flags & XENPF_ACPI_SLEEP_EXTENDED)
-        return -EOPNOTSUPP;
-    if (op->sleep_state != 3 && op->sleep_state != 5)
-        return -EINVAL;
-    return machine_acpi_sleep(op->sleep_state, op->val_a, op->val_b);
-}
-
-static long xenpf_get_cpuinfo(struct xenpf_get_cpuinfo_args *op)
+static void xenpf_get_cpuinfo(struct xenpf_get_cpuinfo_args *op)
 {
     unsigned cpu = (unsigned)index_clamp(op->xen_cpuid, pcpu_count);
 
@@ -39,20 +21,29 @@ static long xenpf_get_cpuinfo(struct xenpf_get_cpuinfo_args *op)
         op->flags = pcpu_is_online(cpu) ? XEN_PCPU_FLAGS_ONLINE : 0;
         machine_cpu_ids(cpu, &op->apic_id, &op->acpi_id);
     }
-    return 0;
 }
 
 static long dispatch(struct xen_platform_op *op)
 {
+    const struct xenpf_settime64_args *time = &op->u.settime64;
+    const struct xenpf_enter_acpi_sleep_args *sleep = &op->u.enter_acpi_sleep;
+
     switch (op->cmd) {
     case XENPF_settime64:
-        return xenpf_settime64(&op->u.settime64);
+        if (time->mbz || time->nsecs >= NSEC_PER_SEC)
+            return -EINVAL;
+        machine_set_time(time->secs, time->nsecs, time->system_time);
+        return 0;
     case XENPF_firmware_info:
         return machine_firmware_info(&op->u.firmware_info);
     case XENPF_enter_acpi_sleep:
-        return xenpf_enter_acpi_sleep(&op->u.enter_acpi_sleep);
+        if (sleep->flags & XENPF_ACPI_SLEEP_EXTENDED)
+            return -EOPNOTSUPP;
+        return machine_acpi_sleep(sleep->sleep_state, sleep->val_a,
+                                  sleep->val_b);
     case XENPF_get_cpuinfo:
-        return xenpf_get_cpuinfo(&op->u.pcpu_info);
+        xenpf_get_cpuinfo(&op->u.pcpu_info);
+        return 0;
     default:
         return refuse(-ENOSYS, "platform_op %u is not served", op->cmd);
     }

@@ -8,61 +8,47 @@
 
 #include "core/types.h"
 
-/* A word at any address, of anyone's type. */
+/* A word at any address, and a few, of anyone's type. */
 typedef uint64_t word __attribute__((may_alias, aligned(1)));
+typedef struct {
+    uint64_t words[4];
+} __attribute__((may_alias, packed)) block;
 
 #define WORD sizeof(word)
-#define ROUND (4 * WORD)
-
-/* Copies from the first byte on: `to` may lie below what it overlaps. */
-static inline void copy_forwards(char *to, const char *from, size_t n)
-{
-    char *last_word;
-    word last;
-
-    if (n < WORD) {
-        while (n-- > 0)
-            *to++ = *from++;
-        return;
-    }
-    last = *(const word *)(from + n - WORD); /* may overlap the one before */
-    last_word = to + n - WORD;
-    for (; to + ROUND <= last_word; to += ROUND, from += ROUND) {
-        word a = *(const word *)from, b = *(const word *)(from + WORD);
-
-        *(word *)to = a;
-        *(word *)(to + WORD) = b;
-        a = *(const word *)(from + 2 * WORD);
-        b = *(const word *)(from + 3 * WORD);
-        *(word *)(to + 2 * WORD) = a;
-        *(word *)(to + 3 * WORD) = b;
-    }
-    for (; to < last_word; to += WORD, from += WORD)
-        *(word *)to = *(const word *)from;
-    *(word *)last_word = last;
-}
 
 /* Copies `n` bytes; the ranges don't overlap. Returns `dst`. */
 hot_path void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
-    copy_forwards(dst, src, n);
+    const char *from = src;
+    char *to = dst;
+
+    for (; n >= sizeof(block); n -= sizeof(block)) {
+        *(block *)to = *(const block *)from;
+        to += sizeof(block);
+        from += sizeof(block);
+    }
+    for (; n >= WORD; n -= WORD, to += WORD, from += WORD)
+        *(word *)to = *(const word *)from;
+    while (n-- > 0)
+        *to++ = *from++;
     return dst;
 }
 
 /* Copies `n` bytes as if through a buffer of its own. Returns `dst`. */
 void *memmove(void *dst, const void *src, size_t n)
 {
-    char *to = dst;
     const char *from = src;
+    char *to = dst;
 
-    if ((uintptr_t)dst - (uintptr_t)src >= n) {
-        copy_forwards(to, from, n);
-        return dst;
-    }
-    for (; n >= WORD; n -= WORD)
-        *(word *)(to + n - WORD) = *(const word *)(from + n - WORD);
-    while (n-- > 0)
-        to[n] = from[n];
+    if ((uintptr_t)dst - (uintptr_t)src >= n &&
+        (uintptr_t)src - (uintptr_t)dst >= n)
+        return memcpy(dst, src, n);
+    if (to < from)
+        while (n-- > 0)
+            *to++ = *from++;
+    else
+        while (n-- > 0)
+            to[n] = from[n];
     return dst;
 }
 
@@ -72,12 +58,8 @@ void *memset(void *dst, int byte, size_t n)
     word value = (uint8_t)byte * 0x0101010101010101ull;
     char *to = dst;
 
-    for (; n >= ROUND; n -= ROUND, to += ROUND) {
-        *(word *)to = value;
-        *(word *)(to + WORD) = value;
-        *(word *)(to + 2 * WORD) = value;
-        *(word *)(to + 3 * WORD) = value;
-    }
+    for (; n >= sizeof(block); n -= sizeof(block), to += sizeof(block))
+        *(block *)to = (block){{value, value, value, value}};
     while (n-- > 0)
         *to++ = (char)byte;
     return dst;
@@ -88,9 +70,6 @@ int memcmp(const void *a, const void *b, size_t n)
 {
     const unsigned char *p = a, *q = b;
 
-    for (; n >= WORD; n -= WORD, p += WORD, q += WORD)
-        if (*(const word *)p != *(const word *)q)
-            break;
     for (; n > 0; n--, p++, q++)
         if (*p != *q)
             return *p - *q;

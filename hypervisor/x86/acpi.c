@@ -56,12 +56,6 @@ static void parse_fadt(struct bytes t)
     info.reset_value = bytes_8(t, 128);
 }
 
-static void parse_hpet(struct bytes t)
-{
-    if (bytes_8(t, 40) == SPACE_MEMORY)
-        info.hpet_address = bytes_64(t, 44);
-}
-
 static void add_cpu(uint32_t apic_id, uint32_t acpi_id, uint32_t flags)
 {
     if (!(flags & MADT_CPU_ENABLED) || apic_id == UINT32_MAX ||
@@ -74,26 +68,10 @@ static void add_cpu(uint32_t apic_id, uint32_t acpi_id, uint32_t flags)
                     ACPI_MAX_CPUS);
 }
 
-static void add_ioapic(uint8_t id, uint32_t address, uint32_t gsi_base)
-{
-    if (info.ioapic_count < ACPI_MAX_IOAPICS && address)
-        info.ioapics[info.ioapic_count++] =
-            (struct acpi_ioapic){id, address, gsi_base};
-}
-
-/* Flags: polarity in bits 1:0, trigger in 3:2; 0 is the ISA bus's, edge high */
-static void add_override(uint8_t source, uint32_t gsi, uint16_t flags)
-{
-    if (source < ACPI_ISA_IRQS)
-        info.isa[source] = (struct acpi_isa_irq){
-            .gsi = gsi,
-            .is_active_low = (flags & 3) == 3,
-            .is_level = (flags >> 2 & 3) == 3,
-        };
-}
-
 static void parse_madt_entry(struct bytes e)
 {
+    uint16_t flags; /* polarity in bits 1:0, trigger in 3:2; 0: edge, high */
+
     switch (bytes_8(e, 0)) {
     case MADT_LOCAL_APIC:
         if (bytes_8(e, 3) != MADT_NO_APIC_ID)
@@ -103,10 +81,18 @@ static void parse_madt_entry(struct bytes e)
         add_cpu(bytes_32(e, 4), bytes_32(e, 12), bytes_32(e, 8));
         break;
     case MADT_IOAPIC:
-        add_ioapic(bytes_8(e, 2), bytes_32(e, 4), bytes_32(e, 8));
+        if (info.ioapic_count < ACPI_MAX_IOAPICS && bytes_32(e, 4))
+            info.ioapics[info.ioapic_count++] = (struct acpi_ioapic){
+                bytes_8(e, 2), bytes_32(e, 4), bytes_32(e, 8)};
         break;
     case MADT_OVERRIDE:
-        add_override(bytes_8(e, 3), bytes_32(e, 4), bytes_16(e, 8));
+        flags = bytes_16(e, 8);
+        if (bytes_8(e, 3) < ACPI_ISA_IRQS)
+            info.isa[bytes_8(e, 3)] = (struct acpi_isa_irq){
+                .gsi = bytes_32(e, 4),
+                .is_active_low = (flags & 3) == 3,
+                .is_level = (flags >> 2 & 3) == 3,
+            };
         break;
     }
 }
@@ -122,15 +108,6 @@ static void parse_madt(struct bytes t)
         parse_madt_entry(bytes_part(t, at, length));
     }
 }
-
-static const struct parser {
-    char signature[5];
-    void (*parse)(struct bytes t);
-} parsers[] = {
-    {"APIC", parse_madt},
-    {"FACP", parse_fadt},
-    {"HPET", parse_hpet},
-};
 
 /* Nothing where `size` bytes at `address` cannot be. */
 static struct bytes map(uint64_t address, size_t size)
@@ -160,43 +137,46 @@ static struct bytes map_table(uint64_t address)
     return (struct bytes){NULL, 0};
 }
 
-/* Of tables with one signature only the first sound one is taken. */
-static void parse_table(uint64_t address, bool is_parsed[ARRAY_LEN(parsers)])
+/* The first sound table with this signature; nothing if there is none. */
+static struct bytes find_table(struct bytes root, size_t entry_size,
+                               const char *signature)
 {
-    struct bytes t, header = map(address, HEADER_SIZE);
+    struct bytes head, t = {NULL, 0};
+    uint64_t address;
 
-    for (size_t i = 0; i < ARRAY_LEN(parsers); i++) {
-        if (!header.size || is_parsed[i] ||
-            memcmp(header.at, parsers[i].signature, 4))
-            continue;
-        t = map_table(address);
-        is_parsed[i] = t.size != 0;
-        if (t.size)
-            parsers[i].parse(t);
+    for (size_t at = HEADER_SIZE; !t.size && at + entry_size <= root.size;
+         at += entry_size) {
+        address = bytes_number(root, at, entry_size);
+        head = map(address, HEADER_SIZE);
+        if (head.size && !memcmp(head.at, signature, 4))
+            t = map_table(address);
     }
+    return t;
 }
 
 /*
  * Reads the tables, starting from the loader's copy of the root pointer; the
- * 64-bit root table is taken where there is a sound one.
+ * 64-bit root table is taken where there is a sound one. What a table that is
+ * missing would say reads as zero.
  */
 void acpi_init(struct bytes rsdp)
 {
     bool is_wide = rsdp.size >= ACPI_RSDP_SIZE && bytes_8(rsdp, 15) >= 2;
-    bool is_parsed[ARRAY_LEN(parsers)] = {false};
-    struct bytes root = map_table(is_wide ? bytes_64(rsdp, 24) : 0);
+    struct bytes root = map_table(is_wide ? bytes_64(rsdp, 24) : 0), hpet;
     size_t entry_size = root.size ? 8 : 4;
 
     if (!root.size)
         root = map_table(bytes_32(rsdp, 16));
+    if (!root.size)
+        log_warning("No ACPI tables found: one processor, no IO-APIC");
     memset(&info, 0, sizeof(info));
     for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)
         info.isa[i].gsi = i;
-    for (size_t at = HEADER_SIZE; at + entry_size <= root.size;
-         at += entry_size)
-        parse_table(bytes_number(root, at, entry_size), is_parsed);
-    if (!root.size)
-        log_warning("No ACPI tables found: one processor, no IO-APIC");
+    parse_madt(find_table(root, entry_size, "APIC"));
+    parse_fadt(find_table(root, entry_size, "FACP"));
+    hpet = find_table(root, entry_size, "HPET");
+    if (bytes_8(hpet, 40) == SPACE_MEMORY)
+        info.hpet_address = bytes_64(hpet, 44);
     log_info("ACPI: %u processors, %u IO-APICs, HPET %s", info.cpu_count,
              info.ioapic_count, info.hpet_address ? "present" : "absent");
 }

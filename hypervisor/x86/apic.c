@@ -10,8 +10,8 @@
 #include "x86/acpi.h"
 #include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/insn.h"
 #include "x86/machine_early.h"
+#include "x86/start.h"
 
 /* Register numbers: address / 16 for memory, added to 0x800 for MSRs. */
 enum apic_reg {
@@ -19,7 +19,6 @@ enum apic_reg {
     REG_TPR = 0x08,
     REG_EOI = 0x0b,
     REG_SPURIOUS = 0x0f,
-    REG_ERROR_STATUS = 0x28,
     REG_ICR = 0x30,
     REG_ICR_HIGH = 0x31,
     REG_LVT_TIMER = 0x32,
@@ -39,8 +38,6 @@ enum apic_reg {
 #define LVT_MASKED (1u << 16)
 #define LVT_TSC_DEADLINE (2u << 17)
 #define DELIVER_NMI (4u << 8)
-#define DELIVER_INIT (5u << 8)
-#define DELIVER_STARTUP (6u << 8)
 #define ICR_BUSY (1u << 12)
 #define ICR_ASSERT (1u << 14)
 #define ICR_TO_OTHERS (3u << 18)
@@ -55,7 +52,6 @@ enum apic_reg {
 
 static bool use_x2apic;              /* const after apic_init */
 static volatile uint32_t *registers; /* const after apic_init; xAPIC only */
-static bool use_deadline;            /* const after apic_timer_setup */
 
 static uint32_t reg_read(enum apic_reg reg)
 {
@@ -83,13 +79,6 @@ static bool wants_x2apic(void)
     return is_wanted && cpu_features()->x2apic;
 }
 
-static uint32_t read_id(void)
-{
-    uint32_t id = reg_read(REG_ID);
-
-    return use_x2apic ? id : id >> 24;
-}
-
 /*
  * Finds the APIC of the boot processor and decides for xAPIC or x2APIC. Needs
  * cpu_features_detect, acpi_init and map_device. Silences the PICs and sets up
@@ -107,14 +96,14 @@ void apic_init(void)
     if (!use_x2apic)
         registers = map_device(APIC_ADDRESS, PAGE_SIZE);
     apic_init_cpu();
-    this_cpu()->apic_id = read_id();
+    this_cpu()->apic_id = reg_read(REG_ID) >> (use_x2apic ? 0 : 24);
     log_info("Local APIC: %s, boot processor has id %u",
              use_x2apic ? "x2APIC" : "xAPIC", apic_id_of_cpu(0));
 }
 
 /*
- * Sets up the calling processor's APIC: its timer and the PIC masked, NMI and
- * errors open, every priority accepted. Other local sources are the firmware's.
+ * Sets up the calling processor's APIC: its timer, errors and the PIC masked,
+ * NMI open, every priority accepted. Other local sources are the firmware's.
  */
 void apic_init_cpu(void)
 {
@@ -129,8 +118,7 @@ void apic_init_cpu(void)
     reg_write(REG_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
     reg_write(REG_LVT_LINT0, LVT_MASKED);
     reg_write(REG_LVT_LINT1, DELIVER_NMI);
-    reg_write(REG_LVT_ERROR, VECTOR_ERROR);
-    reg_write(REG_ERROR_STATUS, 0);
+    reg_write(REG_LVT_ERROR, LVT_MASKED);
     reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
     apic_eoi();
     reg_write(REG_TPR, 0);
@@ -181,60 +169,42 @@ void apic_send_ipi(unsigned cpu, unsigned vector)
     icr_write(apic_id_of_cpu(cpu), ICR_ASSERT | vector);
 }
 
-/* Resets a processor; it then waits for apic_send_startup. */
-void apic_send_init(uint32_t apic_id)
+/* Sends APIC_INIT or APIC_STARTUP to the processor with this id. */
+void apic_send_command(uint32_t apic_id, uint32_t command)
 {
-    icr_write(apic_id, ICR_ASSERT | DELIVER_INIT);
-}
-
-/* Starts a processor in real mode at the first byte of frame `page` < 256. */
-void apic_send_startup(uint32_t apic_id, unsigned page)
-{
-    icr_write(apic_id, ICR_ASSERT | DELIVER_STARTUP | (page & 0xff));
+    icr_write(apic_id, ICR_ASSERT | command);
 }
 
 /* Stops every other processor for good; for panics and power-off. */
 void apic_stop_others(void)
 {
     if (use_x2apic || registers)
-        icr_write(0, ICR_TO_OTHERS | ICR_ASSERT | DELIVER_INIT);
+        icr_write(0, ICR_TO_OTHERS | ICR_ASSERT | APIC_INIT);
 }
 
-/* Unmasks the calling processor's timer, stopped. */
+/*
+ * Unmasks the calling processor's timer, stopped. It interrupts at the TSC's
+ * value in MSR_TSC_DEADLINE where there is one, else by apic_timer_set.
+ */
 void apic_timer_setup(void)
 {
-    use_deadline = cpu_features()->tsc_deadline;
     reg_write(REG_TIMER_INITIAL, 0);
     reg_write(REG_LVT_TIMER,
-              (use_deadline ? LVT_TSC_DEADLINE : 0) | VECTOR_TIMER);
+              (cpu_features()->tsc_deadline ? LVT_TSC_DEADLINE : 0) |
+                  VECTOR_TIMER);
     /* The mode has to be in place before the first deadline is written. */
     mfence();
     lfence();
 }
 
-/*
- * Has the timer interrupt when the TSC reaches `value`, on processors with
- * TSC deadlines once they are set up, else after `value` of its own ticks at
- * the latest; never when 0.
- */
-void apic_timer_set(uint64_t value)
+/* Has the timer interrupt after so many ticks of its own, or never when 0. */
+void apic_timer_set(uint32_t ticks)
 {
-    if (use_deadline)
-        wrmsr(MSR_TSC_DEADLINE, value);
-    else
-        reg_write(REG_TIMER_INITIAL, (uint32_t)min_u64(value, UINT32_MAX));
+    reg_write(REG_TIMER_INITIAL, ticks);
 }
 
 /* The timer's own ticks that are left. */
 uint32_t apic_timer_count(void)
 {
     return reg_read(REG_TIMER_CURRENT);
-}
-
-/* Serves VECTOR_ERROR: logs what the APIC reports. The caller sends the EOI. */
-void apic_error_report(void)
-{
-    reg_write(REG_ERROR_STATUS, 0);
-    log_warning("Local APIC %u reports errors 0x%x", this_cpu()->apic_id,
-                reg_read(REG_ERROR_STATUS));
 }

@@ -17,10 +17,12 @@
 #define VECTOR_KICK 0xfb     /* IPI: pass the scheduling point */
 #define VECTOR_FLUSH 0xfc    /* IPI: a flush request waits */
 #define VECTOR_TIMER 0xfd    /* the local timer came to its deadline */
-#define VECTOR_ERROR 0xfe    /* the local APIC complains */
 #define VECTOR_SPURIOUS 0xff /* withdrawn interrupt; wants no EOI */
 
-void apic_init(void);
+/* Reset, to wait for: start in real mode at the first byte of a frame < 256 */
+#define APIC_INIT (5u << 8)
+#define APIC_STARTUP(frame) (6u << 8 | (frame))
+
 void apic_init_cpu(void);
 void apic_eoi(void);
 
@@ -28,12 +30,9 @@ uint32_t apic_id_of_cpu(unsigned cpu);
 bool apic_is_reachable(uint32_t apic_id);
 
 void apic_send_ipi(unsigned cpu, unsigned vector);
-void apic_send_init(uint32_t apic_id);
-void apic_send_startup(uint32_t apic_id, unsigned page);
+void apic_send_command(uint32_t apic_id, uint32_t command);
 void apic_stop_others(void);
 
 void apic_timer_setup(void);
-void apic_timer_set(uint64_t value);
+void apic_timer_set(uint32_t ticks);
 uint32_t apic_timer_count(void);
-
-void apic_error_report(void);

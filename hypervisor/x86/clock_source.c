@@ -50,13 +50,6 @@ struct sample {
     uint32_t count, apic;
 };
 
-/* What passed from a first sample to a last one. */
-struct window {
-    uint64_t ticks, tsc;
-    uint64_t longest; /* TSC cycles between two samples */
-    uint32_t apic;
-};
-
 static volatile uint32_t *hpet;
 
 static uint64_t hpet_open(void)
@@ -132,58 +125,40 @@ static struct sample take_sample(const struct counter *c)
     return s;
 }
 
-/* Watches for `ticks` or more; false for a counter that stands still. */
-static bool watch(const struct counter *c, uint64_t ticks, struct window *w)
-{
-    struct sample before, now;
-
-    apic_timer_set(UINT32_MAX); /* anew, or it might run out meanwhile */
-    now = take_sample(c);
-    *w = (struct window){0};
-    w->apic = now.apic;
-    while (w->ticks < ticks) {
-        before = now;
-        now = take_sample(c);
-        w->ticks += (now.count - before.count) & c->mask;
-        w->tsc += now.tsc - before.tsc;
-        w->longest = max_u64(w->longest, now.tsc - before.tsc);
-        if (w->tsc > MAX_SILENCE)
-            return false;
-    }
-    w->apic -= now.apic;
-    return true;
-}
-
 /*
- * Whether two samples may lie further apart than the counter takes to wrap. It
+ * Watches a counter for a while; false for one that is not there or cannot be
+ * followed. Two samples must not lie further apart than it takes to wrap. It
  * loses whole periods then, and its ticks seem longer than they are: those of
  * the PIT 2.4 times for one period, so that the gap is too long even so.
  */
-static bool may_have_wrapped(const struct counter *c, const struct window *w)
-{
-    return w->longest > w->tsc / w->ticks * (c->mask / 4);
-}
-
-/* False for a counter that is not there or cannot be followed. */
 static bool measure(const struct counter *c, uint64_t *tsc_hz,
                     uint64_t *apic_hz)
 {
-    uint64_t hz = c->open();
-    unsigned tries = MAX_TRIES;
-    struct window w;
+    uint64_t hz = c->open(), cycles = 0;
 
-    if (!hz)
-        return false;
-    do {
-        if (!tries-- || !watch(c, hz / WINDOWS_PER_SEC, &w)) {
-            log_warning("The %s does not count", c->name);
-            return false;
+    for (unsigned i = 0; hz && i < MAX_TRIES && cycles < MAX_SILENCE; i++) {
+        uint64_t ticks = 0, longest = 0;
+        struct sample first, before, now;
+
+        apic_timer_set(UINT32_MAX); /* anew, or it might run out meanwhile */
+        first = now = take_sample(c);
+        for (cycles = 0; ticks < hz / WINDOWS_PER_SEC && cycles < MAX_SILENCE;
+             cycles = now.tsc - first.tsc) {
+            before = now;
+            now = take_sample(c);
+            ticks += (now.count - before.count) & c->mask;
+            longest = max_u64(longest, now.tsc - before.tsc);
         }
-    } while (may_have_wrapped(c, &w));
-    /* No overflow: at most MAX_SILENCE cycles, and no counter beyond 1 GHz. */
-    *tsc_hz = w.tsc * hz / w.ticks;
-    *apic_hz = w.apic * hz / w.ticks;
-    return true;
+        if (cycles >= MAX_SILENCE || longest > cycles / ticks * (c->mask / 4))
+            continue;
+        /* No overflow: no counter beyond 1 GHz. */
+        *tsc_hz = cycles * hz / ticks;
+        *apic_hz = (first.apic - now.apic) * hz / ticks;
+        return true;
+    }
+    if (hz)
+        log_warning("The %s does not count", c->name);
+    return false;
 }
 
 /*

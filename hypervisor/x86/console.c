@@ -1,20 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* Who gets what is written and typed. */
-#include "x86/console.h"
-
+/*
+ * The console: text goes to the serial ports that are chosen and, until dom0
+ * takes the screen, to VGA; what is typed on the serial ports goes to dom0 or
+ * to Mica's debug keys. Ctrl-A three times changes between the two; dom0 gets
+ * the first two. Output is under the log's lock. The queue of input has its
+ * own.
+ */
 #include "core/arch.h"
 #include "core/domain.h"
 #include "core/evtchn.h"
 #include "core/log.h"
 #include "core/machine.h"
-#include "core/spinlock.h"
-#include "hypercall_abi/event_channel.h"
 
-#include "x86/vga.h"
+#include "x86/machine_early.h"
+#include "x86/start.h"
+#include "x86/uart.h"
+
+/* A colour text screen. */
+#define SCREEN_ADDRESS 0xb8000u
+#define COLUMNS 80u
+#define CELLS (25u * COLUMNS)
+#define GREY_ON_BLACK 0x0700u
 
 #define SWITCH_KEY '\x01' /* Ctrl-A */
 #define SWITCH_PRESSES 3u
 #define QUEUE_SIZE 1024u /* a power of two */
+
+static volatile uint16_t *screen; /* NULL while it is not Mica's */
+static unsigned column = COLUMNS; /* of the last line, to be written next */
 
 static struct spinlock input_lock = SPINLOCK_INIT;
 static struct {
@@ -24,19 +37,32 @@ static struct {
     unsigned presses;  /* of SWITCH_KEY in a row */
 } input;               /* input_lock */
 
-/* Starts output to the serial ports of a set, and ends it to others. */
-void console_init_serial(unsigned consoles, const struct cmdline_serial *ports)
+/* Starts output to the screen, which must be in a text mode of 80 by 25. */
+void console_take_screen(void)
 {
-    for (unsigned id = 0; id < UART_COUNT; id++)
-        uart_init(id, consoles & 1u << id ? &ports[id] : NULL);
+    screen = map_device(SCREEN_ADDRESS, CELLS * 2);
+}
+
+/* To the last line: pushes up what the firmware and the loader wrote. */
+static void put_on_screen(char c)
+{
+    if (c == '\n' || column == COLUMNS) {
+        for (unsigned i = 0; i < CELLS; i++)
+            screen[i] = i + COLUMNS < CELLS ? screen[i + COLUMNS]
+                                            : (uint16_t)(GREY_ON_BLACK | ' ');
+        column = 0;
+    }
+    if (c != '\n')
+        screen[CELLS - COLUMNS + column++] =
+            (uint16_t)(GREY_ON_BLACK | (unsigned char)c);
 }
 
 /* Writes to every console that is on; called with the log's lock held. */
 void arch_console_write(const char *text, size_t length)
 {
-    for (unsigned id = 0; id < UART_COUNT; id++)
-        uart_write(id, text, length);
-    vga_write(text, length);
+    uart_write(text, length);
+    for (size_t i = 0; screen && i < length; i++)
+        put_on_screen(text[i]);
 }
 
 static void announce_side(bool for_dom0)
@@ -45,8 +71,8 @@ static void announce_side(bool for_dom0)
               for_dom0 ? "dom0" : "Mica, h for help");
 }
 
-/* A character came in; interrupt context. */
-static void receive(char c)
+/* A character came in; interrupts are off, no lock is held. */
+void console_receive(char c)
 {
     bool has_switched, for_dom0;
 
@@ -70,20 +96,6 @@ static void receive(char c)
         machine_press_key(c);
 }
 
-/*
- * Starts taking input by interrupt; needs irq_init and debug keys. Typing goes
- * to Mica at first.
- */
-void console_input_start(void)
-{
-    for (unsigned id = 0; id < UART_COUNT; id++) {
-        int error = uart_input_start(id, receive);
-
-        if (error)
-            log_warning("No input from com%u: error %d", id + 1, -error);
-    }
-}
-
 /* dom0 is about to run: it gets the input and the screen. */
 void console_give_to_dom0(void)
 {
@@ -91,7 +103,7 @@ void console_give_to_dom0(void)
     input.for_dom0 = true;
     spin_unlock(&input_lock);
     announce_side(true);
-    vga_release();
+    screen = NULL;
 }
 
 /* Takes up to `size` characters typed for dom0; the number taken. */

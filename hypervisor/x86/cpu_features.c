@@ -7,8 +7,9 @@
 
 #include "core/log.h"
 
-#include "x86/insn.h"
+#include "x86/start.h"
 
+#define CPUID_APIC (1u << 9)
 #define ARCH_CAP_RDCL_NO (1ul << 0)
 #define ARCH_CAP_MDS_NO (1ul << 5)
 #define ARCH_CAP_TAA_NO (1ul << 8)
@@ -19,33 +20,25 @@ static bool has_arch_capabilities, has_md_clear, has_rtm;
 
 enum cpuid_register { EBX, ECX, EDX };
 
-/*
- * A feature that Mica needs, though it may be turned off, or (with a flag)
- * uses where it is. What every processor with 64-bit mode has is not asked.
- */
+/* What Mica uses where it is. */
 static const struct feature {
     uint32_t leaf;
     enum cpuid_register where;
     uint8_t bit;
-    const char *name;
     bool *flag;
 } feature_table[] = {
-    {1, EDX, 9, "a local APIC", NULL},
-    {1, EDX, 13, "global pages (PGE)", NULL},
-    {0x80000001, EDX, 20, "no-execute pages (NX)", NULL},
-
-    {1, ECX, 31, "virtual", &features.hypervisor},
-    {1, ECX, 21, "x2apic", &features.x2apic},
-    {1, ECX, 24, "tsc-deadline", &features.tsc_deadline},
-    {1, ECX, 26, "xsave", &features.xsave},
-    {7, EBX, 7, "smep", &features.smep},
-    {7, EBX, 11, "rtm", &has_rtm},
-    {7, EDX, 10, "md-clear", &has_md_clear},
-    {7, EDX, 26, "ibpb", &features.ibpb},
-    {7, EDX, 29, "arch-capabilities", &has_arch_capabilities},
-    {0x80000001, EDX, 27, "rdtscp", &features.rdtscp},
-    {0x80000007, EDX, 8, "invariant-tsc", &features.invariant_tsc},
-    {0x80000008, EBX, 12, "ibpb", &features.ibpb},
+    {1, ECX, 31, &features.hypervisor},
+    {1, ECX, 21, &features.x2apic},
+    {1, ECX, 24, &features.tsc_deadline},
+    {1, ECX, 26, &features.xsave},
+    {7, EBX, 7, &features.smep},
+    {7, EBX, 11, &has_rtm},
+    {7, EDX, 10, &has_md_clear},
+    {7, EDX, 26, &features.ibpb},
+    {7, EDX, 29, &has_arch_capabilities},
+    {0x80000001, EDX, 27, &features.rdtscp},
+    {0x80000007, EDX, 8, &features.invariant_tsc},
+    {0x80000008, EBX, 12, &features.ibpb},
 };
 
 /* What CPUID says; a leaf beyond the highest of its half is zero. */
@@ -58,26 +51,14 @@ struct cpuid_leaf cpu_leaf(uint32_t leaf, uint32_t subleaf)
 
 static void detect_table(void)
 {
-    char names[160] = "";
-    size_t length = 0;
+    const struct feature *f = feature_table;
 
-    for (size_t i = 0; i < ARRAY_LEN(feature_table); i++) {
-        const struct feature *f = &feature_table[i];
+    for (; f < feature_table + ARRAY_LEN(feature_table); f++) {
         struct cpuid_leaf l = cpu_leaf(f->leaf, 0);
-        uint32_t bits = f->where == EBX   ? l.ebx
-                        : f->where == ECX ? l.ecx
-                                          : l.edx;
-        bool is_there = bits >> f->bit & 1;
+        const uint32_t registers[] = {l.ebx, l.ecx, l.edx};
 
-        if (!is_there && !f->flag)
-            panic("This processor lacks %s, which Mica needs", f->name);
-        if (!is_there || !f->flag)
-            continue;
-        *f->flag = true;
-        length += (size_t)format(names + length, sizeof(names) - length, " %s",
-                                 f->name);
+        *f->flag |= registers[f->where] >> f->bit & 1;
     }
-    log_info("Processor features:%s", names);
 }
 
 static void detect_identity(void)
@@ -92,6 +73,8 @@ static void detect_identity(void)
     features.physical_bits = cpu_leaf(0x80000008, 0).eax & 0xff;
     memcpy(name, words, sizeof(words));
     log_info("Processor: %s, signature %#x", name, cpuid(1, 0).eax);
+    if (!(cpuid(1, 0).edx & CPUID_APIC))
+        panic("This processor's local APIC, which Mica needs, is off");
 }
 
 /*
@@ -118,7 +101,6 @@ static void detect_flaws(void)
         rdmsr_safe(MSR_ARCH_CAPABILITIES, &capabilities))
         capabilities = 0;
     features.meltdown = features.is_intel && !(capabilities & ARCH_CAP_RDCL_NO);
-    features.l1tf = features.meltdown;
     features.clear_buffers =
         (has_md_clear && (!(capabilities & ARCH_CAP_MDS_NO) ||
                           (has_rtm && !(capabilities & ARCH_CAP_TAA_NO)))) ||

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/types.h"
+#include "core/machine.h"
 
 #include "x86/insn.h"
 
@@ -17,11 +17,18 @@ struct cpu_features {
     bool x2apic, tsc_deadline, invariant_tsc, rdtscp, smep, ibpb, xsave;
     uint64_t xcr0; /* features XSAVE may keep; x87 and SSE at least */
 
-    bool meltdown;      /* user code may read what is mapped supervisor */
-    bool l1tf;          /* not-present entries may leak the L1 cache */
+    /*
+     * Also L1TF: user code may read what is mapped supervisor, and, by entries
+     * that are not present, the L1 cache.
+     */
+    bool meltdown;
     bool clear_buffers; /* VERW before a guest: MDS, TAA, MMIO stale data */
 };
 
-void cpu_features_detect(void);
-struct cpuid_leaf cpu_leaf(uint32_t leaf, uint32_t subleaf);
+typedef struct cpuid_leaf cpuid_fn(uint32_t leaf, uint32_t subleaf);
+
+cpuid_fn cpu_leaf;
 const struct cpu_features *cpu_features(void);
+
+/* topology.c */
+struct machine_place topology_place(cpuid_fn *host, uint32_t apic_id);

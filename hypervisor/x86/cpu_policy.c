@@ -4,12 +4,10 @@
 
 #include "core/arch.h"
 #include "core/frame.h"
-#include "core/machine.h"
 
 #include "x86/apic.h"
 #include "x86/cpu_features.h"
 #include "x86/time.h"
-#include "x86/topology.h"
 
 /* The bits of the highest machine address. */
 static unsigned address_width(void)
@@ -46,9 +44,5 @@ struct machine_cpuid machine_cpuid(enum machine_cpuid_view view, uint32_t leaf,
 
 struct machine_place machine_cpu_place(unsigned cpu)
 {
-    struct topology t = topology_detect(cpuid);
-    uint32_t apic_id = apic_id_of_cpu(cpu);
-
-    return (struct machine_place){topology_core(t, apic_id),
-                                  topology_socket(t, apic_id)};
+    return topology_place(cpuid, apic_id_of_cpu(cpu));
 }

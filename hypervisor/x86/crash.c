@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Reports of what died, Mica or a guest, and where. */
-#include "x86/crash.h"
+#include "x86/traps.h"
 
 #include "core/arch.h"
-#include "core/domain.h"
 #include "core/guest_copy.h"
 #include "core/log.h"
-#include "core/pcpu.h"
 #include "x86/apic.h"
 #include "x86/cpu.h"
-#include "x86/insn.h"
 #include "x86/vcpu.h"
 
 #define BACKTRACE_DEPTH 24

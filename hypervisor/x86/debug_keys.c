@@ -5,9 +5,7 @@
  * in a hypercall with no lock held, prints by the log and takes bounded time.
  */
 #include "core/arch.h"
-#include "core/domain.h"
 #include "core/evtchn.h"
-#include "core/frame.h"
 #include "core/frame_audit.h"
 #include "core/heap.h"
 #include "core/log.h"
@@ -24,15 +22,13 @@ static void walk(void (*of_domain)(struct domain *d),
                  void (*of_vcpu)(struct vcpu *v))
 {
     struct domain *d;
-    domid_t next = 0;
 
-    while ((d = domain_next_get(next))) {
-        next = (domid_t)(d->id + 1);
+    for (unsigned id = 0; (d = domain_next_get((domid_t)id)); domain_put(d)) {
         if (of_domain)
             of_domain(d);
         if (of_vcpu)
             domain_for_each_vcpu(d, of_vcpu);
-        domain_put(d);
+        id = d->id + 1u;
     }
 }
 
@@ -122,43 +118,35 @@ static void show_memory(struct domain *d)
 
 static void show_heap(void)
 {
-    uint64_t free = heap_free_frames();
-
-    log_info("heap: %lu frames free, %lu MiB", free, free >> (20 - PAGE_SHIFT));
+    log_info("heap: %lu frames free, %lu MiB", heap_free_frames(),
+             heap_free_frames() >> (20 - PAGE_SHIFT));
 }
 
 /* --- the auditor --------------------------------------------------------- */
 
-static nsec_t stop_deadline; /* of the one audit under way */
-static bool all_stopped;
+static bool all_stopped; /* of the one audit under way */
+
+static void look_at_vcpu(struct vcpu *v)
+{
+    unsigned on = __atomic_load_n(&v->loaded_on, __ATOMIC_ACQUIRE);
+
+    all_stopped &= on == NO_PCPU || on == this_pcpu()->id;
+}
 
 /*
  * Waits with a limit: a vCPU that itself waits for this pCPU, which will not
  * pass its scheduling point before the audit is over, never stops.
  */
-static void wait_for_vcpu(struct vcpu *v)
-{
-    unsigned on;
-
-    for (;;) {
-        on = __atomic_load_n(&v->loaded_on, __ATOMIC_ACQUIRE);
-        if (on == NO_PCPU || on == this_pcpu()->id)
-            return;
-        if (arch_now() >= stop_deadline)
-            break;
-        arch_spin_wait();
-    }
-    all_stopped = false;
-}
-
 static void audit(void)
 {
     nsec_t start = arch_now();
 
-    stop_deadline = start + STOP_LIMIT;
-    all_stopped = true;
     walk(NULL, sched_pause);
-    walk(NULL, wait_for_vcpu);
+    do {
+        arch_spin_wait();
+        all_stopped = true;
+        walk(NULL, look_at_vcpu);
+    } while (!all_stopped && arch_now() - start < STOP_LIMIT);
     if (!all_stopped)
         log_info("audit: a vCPU does not stop; try again");
     else if (!frame_audit())
@@ -172,33 +160,32 @@ static void audit(void)
 static void show_help(void);
 
 static const struct {
-    char key;
-    const char *help;
+    const char *key, *help;
     void (*act)(void); /* or NULL; then walk */
     void (*of_domain)(struct domain *d);
     void (*of_vcpu)(struct vcpu *v);
 } keys[] = {
-    {'h', "this list", show_help, NULL, NULL},
-    {'q', "domains and vCPUs", NULL, show_domain, show_vcpu},
-    {'d', "registers of vCPUs", NULL, NULL, show_registers},
-    {'e', "event channels", NULL, show_events, NULL},
-    {'m', "memory of Mica and of domains", show_heap, show_memory, NULL},
-    {'F', "audit the frame table", audit, NULL, NULL},
-    {'R', "reset the machine", arch_reboot, NULL, NULL},
+    {"h", "this list", show_help, NULL, NULL},
+    {"q", "domains and vCPUs", NULL, show_domain, show_vcpu},
+    {"d", "registers of vCPUs", NULL, NULL, show_registers},
+    {"e", "event channels", NULL, show_events, NULL},
+    {"m", "memory of Mica and of domains", show_heap, show_memory, NULL},
+    {"F", "audit the frame table", audit, NULL, NULL},
+    {"R", "reset the machine", arch_reboot, NULL, NULL},
 };
 
 static void show_help(void)
 {
     log_info("Debug keys:");
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        log_info("  %c  %s", keys[i].key, keys[i].help);
+        log_info("  %s  %s", keys[i].key, keys[i].help);
 }
 
 /* Runs the actions of `key`; others have none. */
 void machine_press_key(char key)
 {
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        if (keys[i].key != key)
+        if (*keys[i].key != key)
             continue;
         if (keys[i].act)
             keys[i].act();

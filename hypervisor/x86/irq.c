@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Vectors and pirqs. A vector's pirq is read without a lock: whoever frees a
- * vector has silenced its source first, and a late interrupt finds either the
- * old pirq, whose record stays for good, or none.
+ * Vectors, pirqs and the IO-APICs, whose registers are reached by an index and
+ * a data window (data sheet of the 82093AA). A vector's pirq is read without a
+ * lock: whoever frees a vector has silenced its source first, and a late
+ * interrupt finds either the old pirq, whose record stays for good, or none.
  */
 #include "x86/irq.h"
 
@@ -11,62 +12,133 @@
 #include "core/evtchn.h"
 #include "core/log.h"
 #include "core/machine.h"
-#include "core/spinlock.h"
 
 #include "x86/acpi.h"
 #include "x86/apic.h"
-#include "x86/ioapic.h"
+#include "x86/machine_early.h"
 #include "x86/msi.h"
-#include "x86/pci.h"
+#include "x86/start.h"
+#include "x86/uart.h"
 
 #define VECTORS 256u
 
-_Static_assert(IOAPIC_MAX_GSIS < MAX_PIRQS, "messages have numbers too");
+#define IOAPIC_SIZE 0x20
+#define WINDOW_INDEX 0
+#define WINDOW_DATA 4
+#define REG_VERSION 0x01u
+#define REG_ARBITRATION 0x02u
+#define REG_ENTRY(pin) (0x10u + 2 * (pin))
+#define LINE_ACTIVE_LOW (1u << 13)
+#define LINE_LEVEL (1u << 15)
+#define LINE_MASKED (1u << 16)
+#define MAX_PINS 240u
+#define MAX_GSIS 512u
 
-enum pirq_kind { PIRQ_FREE, PIRQ_GSI, PIRQ_MSI };
+_Static_assert(MAX_GSIS < MAX_PIRQS, "messages have numbers too");
 
+/* A line of an IO-APIC, a message, or neither: a free number. */
 struct pirq {
-    enum pirq_kind kind; /* lock */
-    uint8_t vector;      /* lock; 0: not routed */
-    bool is_open;        /* lock: interrupts are wanted */
-    bool is_in_service;  /* lock: level, delivered, waits for its EOI */
-    uint32_t line;       /* lock: how a GSI is wired, IOAPIC_* */
-    struct msi msi;      /* lock: where a message is */
-
-    /* A GSI that Mica itself uses; const from then on. */
-    void (*handler)(void *context);
-    void *context;
+    uint8_t vector;     /* lock; 0: not routed */
+    bool is_own;        /* a line of Mica's serial ports; only ever set */
+    bool is_open;       /* lock: interrupts are wanted */
+    bool is_in_service; /* lock: level, delivered, waits for its EOI */
+    unsigned entry;     /* of a line: its register; const after boot */
+    uint32_t wiring;    /* of a line: LINE_ACTIVE_LOW, LINE_LEVEL; lock */
+    volatile uint32_t *ioapic; /* of a line: its window; const after boot */
+    struct msi msi; /* lock: where a message is; its capability 0: no message */
 };
 
 static struct spinlock lock = SPINLOCK_INIT;
 static struct pirq pirqs[MAX_PIRQS];
 static struct pirq *vectors[VECTORS]; /* atomic; lock to change */
-static unsigned gsi_count;            /* const after irq_init */
-static uint32_t unexpected;           /* atomic: interrupts nobody waited for */
+static unsigned gsi_count; /* const after boot: one more than the highest GSI */
 
-/*
- * Prepares pirqs; needs ioapic_init. Lines that dom0 never describes are wired
- * as ACPI says, others as PCI's are.
- */
-void irq_init(void)
+/* --- IO-APICs ------------------------------------------------------------ */
+
+static uint32_t reg_read(volatile uint32_t *window, unsigned reg)
 {
-    const struct acpi_isa_irq *isa = acpi_info()->isa;
-
-    gsi_count = machine_gsi_count();
-    for (unsigned i = 0; i < gsi_count; i++)
-        if (ioapic_has_gsi(i))
-            pirqs[i] = (struct pirq){.kind = PIRQ_GSI,
-                                     .line = IOAPIC_LEVEL | IOAPIC_ACTIVE_LOW};
-    for (unsigned i = ACPI_ISA_IRQS; i-- > 0;)
-        if (isa[i].gsi < gsi_count)
-            pirqs[isa[i].gsi].line =
-                (isa[i].is_level ? IOAPIC_LEVEL : 0) |
-                (isa[i].is_active_low ? IOAPIC_ACTIVE_LOW : 0);
+    window[WINDOW_INDEX] = reg;
+    return window[WINDOW_DATA];
 }
 
-static unsigned number_of(const struct pirq *p)
+static void reg_write(volatile uint32_t *window, unsigned reg, uint32_t value)
 {
-    return (unsigned)(p - pirqs);
+    window[WINDOW_INDEX] = reg;
+    window[WINDOW_DATA] = value;
+}
+
+/* Masks its lines. Those that nobody describes are wired as PCI's are. */
+static void add_ioapic(const struct acpi_ioapic *io)
+{
+    volatile uint32_t *window = map_device(io->address, IOAPIC_SIZE);
+    uint32_t apic_id = apic_id_of_cpu(0),
+             version = reg_read(window, REG_VERSION);
+    unsigned pins = (version >> 16 & 0xff) + 1, first = io->gsi_base;
+
+    if (pins > MAX_PINS || apic_id > 0xff || first > MAX_GSIS - pins) {
+        log_warning("IO-APIC at 0x%x ignored: GSIs %u, version 0x%x",
+                    io->address, first, version);
+        return;
+    }
+    for (unsigned pin = 0; pin < pins; pin++) {
+        pirqs[first + pin] = (struct pirq){
+            .ioapic = window,
+            .entry = REG_ENTRY(pin),
+            .wiring = LINE_LEVEL | LINE_ACTIVE_LOW,
+        };
+        reg_write(window, REG_ENTRY(pin), LINE_MASKED);
+        reg_write(window, REG_ENTRY(pin) + 1, apic_id << 24);
+    }
+    gsi_count = (unsigned)max_u64(gsi_count, first + pins);
+    log_info("IO-APIC %u at 0x%x: GSIs %u to %u", io->id, io->address, first,
+             first + pins - 1);
+}
+
+static uint32_t make_wiring(bool level, bool active_low)
+{
+    return (level ? LINE_LEVEL : 0) | (active_low ? LINE_ACTIVE_LOW : 0);
+}
+
+/* Masks all lines, to the boot processor, whose APIC is set up. */
+void irq_init(void)
+{
+    const struct acpi_info *acpi = acpi_info();
+
+    for (unsigned i = 0; i < acpi->ioapic_count; i++)
+        add_ioapic(&acpi->ioapics[i]);
+    if (!gsi_count)
+        log_warning("No IO-APIC: interrupt lines of devices do not work");
+    for (unsigned i = ACPI_ISA_IRQS; i-- > 0;) {
+        const struct acpi_isa_irq *isa = &acpi->isa[i];
+
+        if (isa->gsi < gsi_count)
+            pirqs[isa->gsi].wiring =
+                make_wiring(isa->is_level, isa->is_active_low);
+    }
+}
+
+unsigned machine_gsi_count(void)
+{
+    return gsi_count;
+}
+
+int machine_ioapic_read(uint64_t address, uint32_t reg, uint32_t *value)
+{
+    const struct acpi_info *acpi = acpi_info();
+    volatile uint32_t *window = NULL;
+
+    for (unsigned i = 0; i < acpi->ioapic_count; i++)
+        if (acpi->ioapics[i].address == address &&
+            acpi->ioapics[i].gsi_base < gsi_count)
+            window = pirqs[acpi->ioapics[i].gsi_base].ioapic;
+    if (!window)
+        return -ENODEV;
+    if (reg > REG_ARBITRATION)
+        return -EINVAL;
+    spin_lock(&lock);
+    *value = reg_read(window, reg);
+    spin_unlock(&lock);
+    return 0;
 }
 
 /* --- sources; with the lock ---------------------------------------------- */
@@ -76,11 +148,11 @@ static void update_source(const struct pirq *p)
 {
     bool is_masked = !p->is_open || p->is_in_service;
 
-    if (p->kind == PIRQ_MSI)
+    if (p->msi.capability)
         msi_set_masked(&p->msi, is_masked);
     else if (p->vector)
-        ioapic_set_line(number_of(p),
-                        p->line | p->vector | (is_masked ? IOAPIC_MASKED : 0));
+        reg_write(p->ioapic, p->entry,
+                  p->wiring | p->vector | (is_masked ? LINE_MASKED : 0));
 }
 
 /* Gives `p` a vector unless it has one. 0, -ENOSPC. */
@@ -95,36 +167,33 @@ static int take_vector(struct pirq *p)
     return p->vector ? 0 : refuse(-ENOSPC, "no vector is free");
 }
 
+/* --- service ------------------------------------------------------------- */
+
 /*
- * Takes a legacy line, wired as ACPI says, for Mica itself, before dom0 runs.
- * `handler` finds interrupts off and no lock held; `context` lives for good.
- * -EINVAL when there is no such line, or it is taken.
+ * Takes a legacy line, wired as ACPI says, for a serial port of Mica's, before
+ * dom0 runs. -EINVAL when there is no such line, -ENOSPC.
  */
-int irq_isa_start(unsigned irq, void (*handler)(void *context), void *context)
+int irq_take_isa(unsigned irq)
 {
     unsigned gsi = irq < ACPI_ISA_IRQS ? acpi_info()->isa[irq].gsi : gsi_count;
     struct pirq *p = &pirqs[index_clamp(gsi, gsi_count)];
     int error;
 
-    if (gsi >= gsi_count || p->kind == PIRQ_FREE || p->handler)
+    if (gsi >= gsi_count || !p->ioapic)
         return -EINVAL;
     spin_lock(&lock);
     error = take_vector(p);
     if (!error) {
-        p->handler = handler;
-        p->context = context;
-        p->is_open = true;
+        p->is_own = p->is_open = true;
         update_source(p);
     }
     spin_unlock(&lock);
     return error;
 }
 
-/* --- delivery ------------------------------------------------------------ */
-
 /*
- * One interrupt for dom0. A level line is closed before the local APIC's EOI,
- * or it would interrupt again at once.
+ * A level line is masked until dom0 has served it, since it would interrupt
+ * again at once.
  */
 static void serve_pirq(struct pirq *p)
 {
@@ -132,13 +201,13 @@ static void serve_pirq(struct pirq *p)
 
     spin_lock(&lock);
     is_wanted = p->is_open;
-    if (p->kind == PIRQ_GSI && p->line & IOAPIC_LEVEL) {
+    if (p->wiring & LINE_LEVEL) {
         p->is_in_service = is_wanted;
         update_source(p);
     }
     spin_unlock(&lock);
     if (is_wanted && dom0)
-        evtchn_raise_pirq(dom0, number_of(p));
+        evtchn_raise_pirq(dom0, (unsigned)(p - pirqs));
 }
 
 /*
@@ -152,19 +221,17 @@ void irq_dispatch(unsigned vector)
     if (vector < VECTOR_DEVICE_FIRST)
         return; /* a PIC's spurious interrupt knows no EOI */
     p = __atomic_load_n(&vectors[vector], __ATOMIC_ACQUIRE);
-    if (p && p->handler)
-        p->handler(p->context);
+    if (p && p->is_own)
+        uart_interrupt();
     else if (p)
         serve_pirq(p);
-    else if (!(__atomic_fetch_add(&unexpected, 1, __ATOMIC_RELAXED) & 0xff))
-        log_warning("Interrupt with vector 0x%x, which nobody uses", vector);
     apic_eoi();
 }
 
 /* --- what dom0 asks for -------------------------------------------------- */
 
 /*
- * Wires line `gsi` for dom0, masked until arch_pirq_unmask. -EEXIST for a
+ * Wires line `gsi` for dom0, masked until it is opened. -EEXIST for a
  * line that is Mica's own, -EINVAL for one that does not exist, -ENOSPC when
  * vectors are used up. Setting up again the same way changes nothing, but for
  * a line that was opened when vectors were used up: it opens now.
@@ -172,62 +239,38 @@ void irq_dispatch(unsigned vector)
 int arch_gsi_setup(unsigned gsi, bool level, bool active_low)
 {
     struct pirq *p = &pirqs[index_clamp(gsi, gsi_count)];
-    uint32_t line =
-        (level ? IOAPIC_LEVEL : 0) | (active_low ? IOAPIC_ACTIVE_LOW : 0);
+    uint32_t wiring = make_wiring(level, active_low);
     int error;
 
-    if (gsi >= gsi_count || p->kind == PIRQ_FREE)
+    if (gsi >= gsi_count || !p->ioapic)
         return -EINVAL;
-    if (p->handler)
+    if (p->is_own)
         return -EEXIST;
     spin_lock(&lock);
     error = take_vector(p);
-    if (!error && p->line != line) {
-        p->line = line;
-        p->is_in_service = false;
-    }
-    if (!error)
+    if (!error) {
+        p->is_in_service &= p->wiring == wiring;
+        p->wiring = wiring;
         update_source(p);
+    }
     spin_unlock(&lock);
     return error;
 }
 
-/* Opens or closes a pirq that dom0 may have. Others are ignored. */
-static void set_open(unsigned pirq, bool is_open)
+/*
+ * Lets the interrupt through to dom0, holds it back, or lets a level line come
+ * again. Numbers that are free, or Mica's own, are ignored.
+ */
+void arch_pirq_change(unsigned pirq, enum pirq_change what)
 {
     struct pirq *p = &pirqs[index_clamp(pirq, MAX_PIRQS)];
 
     spin_lock(&lock);
-    if (pirq < MAX_PIRQS && p->kind != PIRQ_FREE && !p->handler) {
-        p->is_open = is_open;
+    if ((p->ioapic || p->msi.capability) && !p->is_own) {
+        p->is_open = what == PIRQ_SERVED ? p->is_open : what == PIRQ_OPEN;
         p->is_in_service = false;
-        if (is_open && take_vector(p))
+        if (what == PIRQ_OPEN && take_vector(p))
             log_warning("GSI %u cannot be routed", pirq);
-        update_source(p);
-    }
-    spin_unlock(&lock);
-}
-
-/* Lets the interrupt through to dom0. Unknown numbers are ignored. */
-void arch_pirq_unmask(unsigned pirq)
-{
-    set_open(pirq, true);
-}
-
-/* Holds the interrupt back. Unknown numbers are ignored. */
-void arch_pirq_mask(unsigned pirq)
-{
-    set_open(pirq, false);
-}
-
-/* dom0 has served the interrupt: a level line may come again. */
-void arch_pirq_eoi(unsigned pirq)
-{
-    struct pirq *p = &pirqs[index_clamp(pirq, MAX_PIRQS)];
-
-    spin_lock(&lock);
-    if (pirq < MAX_PIRQS && p->is_in_service) {
-        p->is_in_service = false;
         update_source(p);
     }
     spin_unlock(&lock);
@@ -236,8 +279,7 @@ void arch_pirq_eoi(unsigned pirq)
 /* Whether dom0 must end each service of the pirq with an EOI. */
 bool machine_pirq_needs_eoi(unsigned pirq)
 {
-    return pirq < gsi_count &&
-           pirqs[index_clamp(pirq, gsi_count)].line & IOAPIC_LEVEL;
+    return pirqs[index_clamp(pirq, MAX_PIRQS)].wiring & LINE_LEVEL;
 }
 
 /* --- messages ------------------------------------------------------------ */
@@ -247,31 +289,30 @@ static int find_place(const struct msi *m, struct pirq **out)
 {
     *out = NULL;
     for (struct pirq *p = &pirqs[MAX_PIRQS - 1]; p >= &pirqs[gsi_count]; p--)
-        if (p->kind == PIRQ_FREE)
+        if (!p->msi.capability)
             *out = p;
-        else if (msi_is_same(&p->msi, m))
+        else if (p->msi.device == m->device && p->msi.entry == m->entry)
             return -EEXIST;
     return *out ? 0 : -ENOSPC;
 }
 
-int machine_msi_map(const struct machine_msi *wanted, unsigned *pirq)
+int machine_msi_map(struct physdev_map_pirq_args *op)
 {
     struct pirq *p;
     struct msi m;
     int error;
 
     spin_lock(&lock);
-    error = msi_find(wanted, &m);
+    error = msi_find(op, &m);
     if (!error)
         error = find_place(&m, &p);
     if (!error)
         error = take_vector(p);
     if (!error) {
-        p->kind = PIRQ_MSI;
         p->msi = m;
         msi_write(&m, p->vector);
         update_source(p);
-        *pirq = number_of(p);
+        op->pirq = (int32_t)(p - pirqs);
     }
     spin_unlock(&lock);
     return error;
@@ -283,26 +324,23 @@ int machine_msi_unmap(unsigned pirq)
     int error = -EINVAL;
 
     spin_lock(&lock);
-    if (pirq < MAX_PIRQS && p->kind == PIRQ_MSI) {
+    if (pirq < MAX_PIRQS && p->msi.capability) {
         msi_set_masked(&p->msi, true);
         __atomic_store_n(&vectors[p->vector], NULL, __ATOMIC_RELEASE);
-        *p = (struct pirq){.kind = PIRQ_FREE};
+        *p = (struct pirq){0};
         error = 0;
     }
     spin_unlock(&lock);
     return error;
 }
 
-int machine_msi_restore(uint16_t device)
+void machine_msi_restore(uint16_t device)
 {
-    if (!pci_exists(device))
-        return -ENODEV;
     spin_lock(&lock);
     for (struct pirq *p = pirqs; p < pirqs + MAX_PIRQS; p++)
-        if (p->kind == PIRQ_MSI && p->msi.device == device) {
+        if (p->msi.capability && p->msi.device == device) {
             msi_write(&p->msi, p->vector);
             update_source(p);
         }
     spin_unlock(&lock);
-    return 0;
 }

@@ -3,25 +3,17 @@
  * The machine as dom0 sees and steers it: thin wrappers over the drivers, plus
  * the memory map and the firmware's leavings.
  */
-#include "x86/machine.h"
+#include "core/machine.h"
 
 #include "core/arch.h"
-#include "core/domain.h"
 #include "core/log.h"
-#include "core/pcpu.h"
-#include "core/pte.h"
-#include "core/vcpu.h"
 
 #include "x86/acpi.h"
 #include "x86/apic.h"
-#include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/insn.h"
-#include "x86/ioapic.h"
 #include "x86/ioport.h"
 #include "x86/machine_early.h"
-#include "x86/memory_layout.h"
-#include "x86/paging.h"
+#include "x86/start.h"
 #include "x86/vcpu.h"
 
 #define EFI_SYSTEM_TABLE_SIZE 120u
@@ -29,9 +21,9 @@
 #define EFI_TABLE_COUNT_AT 104u
 #define EFI_TABLES_AT 112u
 #define MESSAGES_FIRST 0xfee00u /* frames */
-#define MESSAGES_LAST 0xfeeffu
+#define MESSAGES 0x100u
 #define BUS_COMMANDS_FIRST 0xfd00000u
-#define BUS_COMMANDS_LAST 0xfffffffu
+#define BUS_COMMANDS 0x300000u
 
 /* link.lds.S: an ELF note, of which the head and "GNU" take 16 bytes */
 #define BUILD_ID_AT 16
@@ -42,8 +34,8 @@ unsigned machine_e820_count;
 static struct e820_entry e820[MEMORY_MAP_RANGES];
 const struct e820_entry *machine_e820 = e820;
 const char *machine_command_line;
-static uint64_t efi_tables; /* 0: not known */
-static uint32_t efi_table_count, efi_revision;
+/* EFI's system table, which outlives the boot services; empty: a BIOS. */
+static struct bytes efi;
 
 /* Reserves what no guest may map, lest dom0 puts devices there. */
 static void describe_memory(struct memory_map *map)
@@ -71,17 +63,6 @@ static void describe_memory(struct memory_map *map)
     machine_e820_count = map->count;
 }
 
-/* EFI's table of tables outlives the boot services; its address is physical. */
-static void read_efi_table(uint64_t address)
-{
-    struct bytes t = {map_firmware(address, EFI_SYSTEM_TABLE_SIZE),
-                      EFI_SYSTEM_TABLE_SIZE};
-
-    efi_revision = bytes_32(t, EFI_REVISION_AT);
-    efi_table_count = bytes_32(t, EFI_TABLE_COUNT_AT);
-    efi_tables = bytes_64(t, EFI_TABLES_AT);
-}
-
 /*
  * Takes over what dom0 will ask about. After acpi_init, apic_init and
  * paging_init.
@@ -91,7 +72,9 @@ void machine_describe(struct boot_info *boot)
     machine_command_line = boot->command_line;
     describe_memory(&boot->map);
     if (boot->efi_system_table)
-        read_efi_table(boot->efi_system_table);
+        efi = (struct bytes){
+            map_firmware(boot->efi_system_table, EFI_SYSTEM_TABLE_SIZE),
+            EFI_SYSTEM_TABLE_SIZE};
 }
 
 const void *machine_build_id(size_t *size)
@@ -110,15 +93,15 @@ void machine_cpu_ids(unsigned cpu, uint32_t *apic_id, uint32_t *acpi_id)
 
 int machine_firmware_info(struct xenpf_firmware_info_args *info)
 {
-    if (info->type != XEN_FW_EFI_INFO || !efi_tables)
+    if (info->type != XEN_FW_EFI_INFO || !efi.size)
         return -ENOSYS;
     switch (info->index) {
     case XEN_FW_EFI_VERSION:
-        info->u.efi_version = efi_revision;
+        info->u.efi_version = bytes_32(efi, EFI_REVISION_AT);
         return 0;
     case XEN_FW_EFI_CONFIG_TABLE:
-        info->u.efi_cfg.addr = efi_tables;
-        info->u.efi_cfg.nent = efi_table_count;
+        info->u.efi_cfg.addr = bytes_64(efi, EFI_TABLES_AT);
+        info->u.efi_cfg.nent = bytes_32(efi, EFI_TABLE_COUNT_AT);
         return 0;
     default:
         return -ESRCH;
@@ -146,16 +129,18 @@ bool arch_io_frame_is_forbidden(mfn_t mfn)
 {
     const struct cpu_features *f = cpu_features();
 
-    if (mfn.n >> (f->physical_bits - PAGE_SHIFT))
-        return true;
-    if (mfn.n >= MESSAGES_FIRST && mfn.n <= MESSAGES_LAST)
-        return true;
-    return f->is_amd && mfn.n >= BUS_COMMANDS_FIRST &&
-           mfn.n <= BUS_COMMANDS_LAST;
+    return mfn.n >> (f->physical_bits - PAGE_SHIFT) ||
+           mfn.n - MESSAGES_FIRST < MESSAGES ||
+           (f->is_amd && mfn.n - BUS_COMMANDS_FIRST < BUS_COMMANDS);
 }
 
 /* Whether a guest may only read: IO-APICs. */
 bool arch_io_frame_is_read_only(mfn_t mfn)
 {
-    return ioapic_owns_frame(mfn);
+    const struct acpi_info *acpi = acpi_info();
+
+    for (unsigned i = 0; i < acpi->ioapic_count; i++)
+        if (acpi->ioapics[i].address >> PAGE_SHIFT == mfn.n)
+            return true;
+    return false;
 }

@@ -22,8 +22,7 @@
 #define MSI_ADDRESS_HIGH 8
 #define MSI_DATA_32 8
 #define MSI_DATA_64 12
-#define MSI_MASK_32 12
-#define MSI_MASK_64 16
+#define MSI_MASK 4 /* behind the data */
 
 #define MSIX_CONTROL 2
 #define MSIX_CONTROL_LAST_ENTRY 0x07ffu
@@ -70,50 +69,42 @@ static volatile uint32_t *map_entry(uint64_t address)
  * Finds the message that dom0 wants. -ENODEV: no such device or capability;
  * -ENXIO: an MSI-X table while the device's memory is off; -EINVAL.
  */
-int msi_find(const struct machine_msi *wanted, struct msi *m)
+int msi_find(const struct physdev_map_pirq_args *wanted, struct msi *m)
 {
-    uint16_t device = wanted->device;
-    uint8_t at = pci_find_capability(
-        device, wanted->is_msix ? PCI_CAPABILITY_MSIX : PCI_CAPABILITY_MSI);
-    uint64_t table;
+    uint16_t device = (uint16_t)(wanted->bus << 8 | wanted->devfn);
+    uint64_t entry = (uint64_t)wanted->entry_nr, table = wanted->table_base;
+    uint8_t at = pci_find_capability(device, table ? PCI_CAPABILITY_MSIX
+                                                   : PCI_CAPABILITY_MSI);
+    uint32_t control;
 
     *m = (struct msi){.device = device, .capability = at};
     if (!at)
         return -ENODEV;
-    if (!wanted->is_msix)
+    if (!table) {
+        control = pci_read(device, at + MSI_CONTROL, 2);
+        m->data = (uint8_t)(at + (control & MSI_CONTROL_64BIT ? MSI_DATA_64
+                                                              : MSI_DATA_32));
+        m->mask =
+            control & MSI_CONTROL_MASKS ? (uint8_t)(m->data + MSI_MASK) : 0;
         return 0;
+    }
     if (!(pci_read(device, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY))
         return -ENXIO;
-    if (wanted->entry >
+    if (entry >
         (pci_read(device, at + MSIX_CONTROL, 2) & MSIX_CONTROL_LAST_ENTRY))
         return -EINVAL;
-    table = wanted->table_base +
-            (pci_read(device, at + MSIX_TABLE, 4) & ~MSIX_TABLE_BAR);
-    m->entry = map_entry(table + wanted->entry * MSIX_ENTRY_SIZE);
+    table += pci_read(device, at + MSIX_TABLE, 4) & ~MSIX_TABLE_BAR;
+    m->entry = map_entry(table + entry * MSIX_ENTRY_SIZE);
     return m->entry ? 0 : -EINVAL;
-}
-
-/* Whether they are one message of one device. */
-bool msi_is_same(const struct msi *a, const struct msi *b)
-{
-    return a->device == b->device && a->entry == b->entry;
 }
 
 /* Lets the message go or holds it back, as far as the device can. */
 void msi_set_masked(const struct msi *m, bool is_masked)
 {
-    uint32_t control;
-
-    if (m->entry) {
+    if (m->entry)
         m->entry[3] = is_masked ? MSIX_ENTRY_MASKED : 0;
-        return;
-    }
-    control = pci_read(m->device, m->capability + MSI_CONTROL, 2);
-    if (control & MSI_CONTROL_MASKS) /* else dom0 keeps the capability off */
-        pci_write(m->device,
-                  m->capability +
-                      (control & MSI_CONTROL_64BIT ? MSI_MASK_64 : MSI_MASK_32),
-                  4, is_masked);
+    else if (m->mask) /* else dom0 keeps the capability off */
+        pci_write(m->device, m->mask, 4, is_masked);
 }
 
 /* Has the message interrupt the boot processor; MSI-X masked. */
@@ -121,8 +112,6 @@ void msi_write(const struct msi *m, uint8_t vector)
 {
     uint32_t address = MESSAGE_ADDRESS | (apic_id_of_cpu(0) & 0xff) << 12;
     unsigned at = m->capability;
-    uint32_t control;
-    bool is_64bit;
 
     if (m->entry) {
         m->entry[3] = MSIX_ENTRY_MASKED;
@@ -131,12 +120,10 @@ void msi_write(const struct msi *m, uint8_t vector)
         m->entry[2] = vector;
         return;
     }
-    control = pci_read(m->device, at + MSI_CONTROL, 2);
-    is_64bit = control & MSI_CONTROL_64BIT;
-    pci_write(m->device, at + MSI_CONTROL, 2, control & ~MSI_CONTROL_COUNT);
+    pci_write(m->device, at + MSI_CONTROL, 2,
+              pci_read(m->device, at + MSI_CONTROL, 2) & ~MSI_CONTROL_COUNT);
     pci_write(m->device, at + MSI_ADDRESS, 4, address);
-    if (is_64bit)
+    if (m->data == at + MSI_DATA_64)
         pci_write(m->device, at + MSI_ADDRESS_HIGH, 4, 0);
-    pci_write(m->device, at + (is_64bit ? MSI_DATA_64 : MSI_DATA_32), 2,
-              vector);
+    pci_write(m->device, m->data, 2, vector);
 }

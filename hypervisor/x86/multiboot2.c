@@ -22,10 +22,7 @@ enum tag_type {
 #define MAP_ENTRIES 16u
 #define MAP_ENTRY_MIN 20u
 #define FRAMEBUFFER_RGB 1u
-#define LFB_UNIT_SHIFT 16
-#define VGA_TEXT_COLUMNS 80
-#define VGA_TEXT_ROWS 25
-#define VGA_FONT_HEIGHT 16
+#define LFB_UNIT 65536u
 
 static const char damaged[] = "The loader's information is damaged. Use GRUB "
                               "2's multiboot2 command.";
@@ -44,21 +41,6 @@ static const char *get_string(struct bytes t, uint32_t offset)
                                                       : "";
 }
 
-/*
- * Modules count by their order, so one that cannot be keeps its place as an
- * empty one. More than Mica knows a use for are left alone.
- */
-static void take_module(struct bytes t, struct boot_info *out)
-{
-    uint32_t start = bytes_32(t, 8);
-
-    if (out->module_count == BOOT_KERNEL)
-        out->kernel_command_line = get_string(t, 16);
-    if (out->module_count < BOOT_MODULES)
-        out->modules[out->module_count++] =
-            (struct memory_range){start, max_u64(start, bytes_32(t, 12))};
-}
-
 /* A range that wraps round the end of the address space means nothing. */
 static const char *take_memory_map(struct bytes t, struct boot_info *out)
 {
@@ -75,7 +57,6 @@ static const char *take_memory_map(struct bytes t, struct boot_info *out)
 
 static void take_framebuffer(struct bytes t, struct boot_info *out)
 {
-    uint64_t address = bytes_64(t, 8);
     uint32_t pitch = bytes_32(t, 16), height = bytes_32(t, 24);
     uint64_t size = (uint64_t)pitch * height;
 
@@ -87,9 +68,9 @@ static void take_framebuffer(struct bytes t, struct boot_info *out)
         .height = (uint16_t)height,
         .bytes_per_line = (uint16_t)pitch,
         .bits_per_pixel = bytes_8(t, 28),
-        .lfb_base = (uint32_t)address,
-        .ext_lfb_base = (uint32_t)(address >> 32),
-        .lfb_size = (uint32_t)((size + 0xffff) >> LFB_UNIT_SHIFT),
+        .lfb_base = bytes_32(t, 8),
+        .ext_lfb_base = bytes_32(t, 12),
+        .lfb_size = (uint32_t)((size + LFB_UNIT - 1) / LFB_UNIT),
         .red_pos = bytes_8(t, 32),
         .red_size = bytes_8(t, 33),
         .green_pos = bytes_8(t, 34),
@@ -103,12 +84,23 @@ static void take_framebuffer(struct bytes t, struct boot_info *out)
 static const char *take_tag(uint32_t type, struct bytes t,
                             struct boot_info *out)
 {
+    uint32_t start;
+
     switch (type) {
     case TAG_COMMAND_LINE:
         out->command_line = get_string(t, TAG_HEAD);
         return NULL;
+    /*
+     * Modules count by their order, so one that cannot be keeps its place as
+     * an empty one. More than Mica knows a use for are left alone.
+     */
     case TAG_MODULE:
-        take_module(t, out);
+        start = bytes_32(t, 8);
+        if (out->module_count == BOOT_KERNEL)
+            out->kernel_command_line = get_string(t, 16);
+        if (out->module_count < BOOT_MODULES)
+            out->modules[out->module_count++] =
+                (struct memory_range){start, max_u64(start, bytes_32(t, 12))};
         return NULL;
     case TAG_MEMORY_MAP:
         return take_memory_map(t, out);
@@ -147,10 +139,7 @@ const char *multiboot2_parse(const void *block, size_t size,
     out->command_line = out->kernel_command_line = "";
     out->screen.video_type = XEN_VGATYPE_TEXT_MODE_3;
     out->screen.u.text_mode_3 = (struct dom0_vga_text_mode_3){
-        .font_height = VGA_FONT_HEIGHT,
-        .rows = VGA_TEXT_ROWS,
-        .columns = VGA_TEXT_COLUMNS,
-    };
+        .font_height = 16, .rows = 25, .columns = 80};
     if (total < MULTIBOOT2_HEAD || total > size)
         return damaged;
     for (size_t at = MULTIBOOT2_HEAD; !error && at + TAG_HEAD <= total;

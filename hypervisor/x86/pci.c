@@ -13,26 +13,20 @@
 
 static struct spinlock lock = SPINLOCK_INIT; /* the two ports */
 
-/* Whether a guest's 0xcf8 setting and an access at 0xcfc fit together. */
-static bool is_access(uint32_t cf8, unsigned offset, unsigned size)
-{
-    return cf8 & ADDRESS_ENABLE && offset + size <= 4;
-}
-
 /*
  * The value behind a guest's 0xcf8 setting at port 0xcfc + `offset`, `size`
  * bytes (1, 2 or 4); all ones for an access across the four ports' end.
  */
 uint32_t pci_port_read(uint32_t cf8, unsigned offset, unsigned size)
 {
-    uint32_t value;
+    uint32_t value = UINT32_MAX >> (32 - 8 * size);
 
-    if (!is_access(cf8, offset, size))
-        return UINT32_MAX >> (32 - 8 * size);
-    spin_lock(&lock);
-    outl(PORT_ADDRESS, cf8);
-    value = port_read((uint16_t)(PORT_DATA + offset), size);
-    spin_unlock(&lock);
+    if (cf8 & ADDRESS_ENABLE && offset + size <= 4) {
+        spin_lock(&lock);
+        outl(PORT_ADDRESS, cf8);
+        value = port_read((uint16_t)(PORT_DATA + offset), size);
+        spin_unlock(&lock);
+    }
     return value;
 }
 
@@ -40,12 +34,12 @@ uint32_t pci_port_read(uint32_t cf8, unsigned offset, unsigned size)
 void pci_port_write(uint32_t cf8, unsigned offset, unsigned size,
                     uint32_t value)
 {
-    if (!is_access(cf8, offset, size))
-        return;
-    spin_lock(&lock);
-    outl(PORT_ADDRESS, cf8);
-    port_write((uint16_t)(PORT_DATA + offset), size, value);
-    spin_unlock(&lock);
+    if (cf8 & ADDRESS_ENABLE && offset + size <= 4) {
+        spin_lock(&lock);
+        outl(PORT_ADDRESS, cf8);
+        port_write((uint16_t)(PORT_DATA + offset), size, value);
+        spin_unlock(&lock);
+    }
 }
 
 /* What to write to 0xcf8 for a register; nothing enabled beyond the last. */
@@ -68,12 +62,6 @@ uint32_t pci_read(uint16_t device, unsigned reg, unsigned size)
 void pci_write(uint16_t device, unsigned reg, unsigned size, uint32_t value)
 {
     pci_port_write(make_address(device, reg), reg & 3, size, value);
-}
-
-/* Whether there is such a function. */
-bool pci_exists(uint16_t device)
-{
-    return pci_read(device, PCI_VENDOR, 2) != 0xffff;
 }
 
 /* The register where the capability with this id starts, or 0. */

@@ -8,7 +8,6 @@
 
 #include "core/types.h"
 
-#define PCI_VENDOR 0x00
 #define PCI_COMMAND 0x04
 #define PCI_COMMAND_MEMORY 0x0002u
 #define PCI_STATUS 0x06
@@ -19,7 +18,6 @@
 
 uint32_t pci_read(uint16_t device, unsigned reg, unsigned size);
 void pci_write(uint16_t device, unsigned reg, unsigned size, uint32_t value);
-bool pci_exists(uint16_t device);
 uint8_t pci_find_capability(uint16_t device, uint8_t id);
 
 /*

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Ways to reset a machine, and the registers of sleep states. */
-#include "x86/power.h"
-
+/*
+ * Reset and power-off. Only dom0, which interprets the firmware's code, knows
+ * the values that switch the machine off: it names them when it asks for S5.
+ */
 #include "core/arch.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -9,6 +10,7 @@
 #include "x86/acpi.h"
 #include "x86/apic.h"
 #include "x86/insn.h"
+#include "x86/start.h"
 #include "x86/time.h"
 
 #define SLEEP_ENABLE (1u << 13)

@@ -31,10 +31,10 @@ void sides_init(enum sides chosen)
     static const char *const names[] = {"lazy", "isolated", "classic"};
     const struct cpu_features *f = cpu_features();
 
-    if (f->l1tf)
+    if (f->meltdown)
         pt_refuse_absent(frame_table_end);
     sides = chosen;
-    if (sides == SIDES_LAZY && (f->meltdown || f->l1tf))
+    if (sides == SIDES_LAZY && f->meltdown)
         sides = SIDES_ISOLATED;
     log_info("sides=%s%s", names[sides],
              sides != chosen ? ": the processor leaks what is mapped" : "");

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * INIT, start-up, start-up, as chapter 9.4 of the Intel SDM, volume 3A, has
- * it. One processor is on its way at a time, so the trampoline and what else
- * start-up shares need no lock.
+ * The start of the secondary processors, one after the other, by the boot
+ * processor. Each comes up in boot.S, sets itself up, compares clocks and
+ * joins the scheduler. It is called by INIT, start-up, start-up, as chapter 9.4
+ * of the Intel SDM, volume 3A, has it. One processor is on its way at a time,
+ * so the trampoline and what else start-up shares need no lock.
  */
-#include "x86/smp.h"
-
 #include "core/log.h"
-#include "core/pcpu.h"
 
 #include "x86/acpi.h"
 #include "x86/apic.h"
 #include "x86/cpu.h"
 #include "x86/cpu_features.h"
-#include "x86/insn.h"
 #include "x86/machine_early.h"
 #include "x86/paging.h"
+#include "x86/start.h"
 #include "x86/time.h"
+#include "x86/traps.h"
 
 #define LOW_MEMORY_END 0xa0000u
 #define INIT_DELAY (10 * NSEC_PER_MS)
@@ -47,26 +47,12 @@ static _Noreturn void ap_main(void)
 /* Virtual processors need no time to reset; the first ones took 10 ms. */
 static void send_start(uint32_t apic_id, uint32_t page)
 {
-    apic_send_init(apic_id);
+    apic_send_command(apic_id, APIC_INIT);
     if (!cpu_features()->hypervisor)
         time_delay(INIT_DELAY);
-    apic_send_startup(apic_id, page >> PAGE_SHIFT);
+    apic_send_command(apic_id, APIC_STARTUP(page >> PAGE_SHIFT));
     time_delay(STARTUP_DELAY);
-    apic_send_startup(apic_id, page >> PAGE_SHIFT);
-}
-
-/* Compares clocks when the other processor wants to; false: it is late. */
-static bool wait_until_up(void)
-{
-    nsec_t start = arch_now();
-
-    while (!__atomic_load_n(&is_up, __ATOMIC_ACQUIRE)) {
-        if (arch_now() - start > START_TIMEOUT)
-            return false;
-        time_sync_answer();
-        pause();
-    }
-    return true;
+    apic_send_command(apic_id, APIC_STARTUP(page >> PAGE_SHIFT));
 }
 
 /*
@@ -75,38 +61,40 @@ static bool wait_until_up(void)
  */
 static bool start_cpu(unsigned cpu, uint32_t apic_id, uint32_t page)
 {
-    uint8_t *stack;
+    const char *why = "needs an x2APIC";
+    uint8_t *stack = NULL;
+    nsec_t start;
 
-    if (!apic_is_reachable(apic_id)) {
-        log_warning("The processor with APIC id %u needs an x2APIC", apic_id);
-        return false;
+    if (apic_is_reachable(apic_id)) {
+        why = "finds no memory";
+        stack = stack_alloc();
     }
-    stack = stack_alloc();
-    if (!stack) {
-        log_warning("No memory for the processor with APIC id %u", apic_id);
-        return false;
+    if (stack) {
+        cpu_init_record(cpu, apic_id, stack);
+        start_stack = (uint64_t)stack + STACK_SIZE - STACK_INFO_SIZE;
+        start_entry = (uint64_t)ap_main;
+        __atomic_store_n(&is_up, false, __ATOMIC_RELEASE);
+        send_start(apic_id, page);
+        for (start = arch_now(); arch_now() - start < START_TIMEOUT; pause()) {
+            if (__atomic_load_n(&is_up, __ATOMIC_ACQUIRE))
+                return true;
+            time_sync_answer();
+        }
+        apic_send_command(apic_id, APIC_INIT);
+        why = "does not start";
     }
-    cpu_init_record(cpu, apic_id, stack);
-    start_stack = (uint64_t)stack + STACK_SIZE - STACK_INFO_SIZE;
-    start_entry = (uint64_t)ap_main;
-    __atomic_store_n(&is_up, false, __ATOMIC_RELEASE);
-    send_start(apic_id, page);
-    if (wait_until_up())
-        return true;
-    log_warning("The processor with APIC id %u does not start", apic_id);
-    apic_send_init(apic_id);
+    log_warning("The processor with APIC id %u %s", apic_id, why);
     return false;
 }
 
 /* The highest page of RAM that real mode reaches; 0 when there is none. */
 static uint32_t find_low_page(const struct memory_map *map)
 {
-    uint64_t page = 0;
+    const struct memory_map_range *r = map->ranges;
+    uint64_t page = 0, end;
 
-    for (unsigned i = 0; i < map->count; i++) {
-        const struct memory_map_range *r = &map->ranges[i];
-        uint64_t end = min_u64(r->end, LOW_MEMORY_END) & PAGE_MASK;
-
+    for (; r < map->ranges + map->count; r++) {
+        end = min_u64(r->end, LOW_MEMORY_END) & PAGE_MASK;
         if (r->type == MEMORY_RAM && r->start + PAGE_SIZE <= end)
             page = end - PAGE_SIZE;
     }
@@ -130,12 +118,9 @@ void smp_start(const struct memory_map *map, unsigned max_cpus)
     }
     memcpy(saved, low, sizeof(saved));
     memcpy(low, smp_trampoline, sizeof(saved));
-    for (unsigned i = 0; i < acpi->cpu_count && pcpu_count < max_cpus; i++) {
-        uint32_t apic_id = acpi->cpus[i].apic_id;
-
-        if (apic_id != apic_id_of_cpu(0) &&
-            start_cpu(pcpu_count, apic_id, page))
+    for (unsigned i = 0; i < acpi->cpu_count && pcpu_count < max_cpus; i++)
+        if (acpi->cpus[i].apic_id != apic_id_of_cpu(0) &&
+            start_cpu(pcpu_count, acpi->cpus[i].apic_id, page))
             pcpu_set_online(pcpu_count++);
-    }
     memcpy(low, saved, sizeof(saved));
 }

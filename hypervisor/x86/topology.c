@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* APIC ids taken apart (topology.h). A pure function of CPUID. */
-#include "x86/topology.h"
+/*
+ * APIC ids taken apart: the number of a thread in its core, of the core in
+ * its socket, of the socket, from the lowest bit on. After the Intel SDM,
+ * volume 3A, 9.9 (Hierarchical Mapping of Shared Resources).
+ */
+#include "x86/cpu_features.h"
 
 #define LEAF_TOPOLOGY 0xbu
 #define LEVEL_THREAD 1u
@@ -8,37 +12,27 @@
 #define APIC_ID_BITS 8u
 
 /*
- * What CPUID, asked by `host`, says of all processors alike: each level of
- * leaf 0xb how many bits lie below the next one's number. Older processors
- * count as cores of one socket.
+ * Where the processor with `apic_id` is by CPUID, asked by `host`, of which
+ * each level of leaf 0xb says how many bits lie below the next one's number.
+ * Older processors count as cores of one socket.
  */
-struct topology topology_detect(cpuid_fn *host)
+struct machine_place topology_place(cpuid_fn *host, uint32_t apic_id)
 {
-    struct topology t = {0, APIC_ID_BITS};
+    uint32_t core_shift = 0, socket_shift = APIC_ID_BITS, type;
 
-    if (host(0, 0).eax < LEAF_TOPOLOGY)
-        return t;
-    for (uint32_t i = 0; i < MAX_LEVELS; i++) {
+    for (uint32_t i = 0; i < MAX_LEVELS && host(0, 0).eax >= LEAF_TOPOLOGY;
+         i++) {
         struct cpuid_leaf l = host(LEAF_TOPOLOGY, i);
-        unsigned type = l.ecx >> 8 & 0xff;
 
+        type = l.ecx >> 8 & 0xff;
         if (!type)
             break;
-        t.socket_shift = l.eax & 31;
+        socket_shift = l.eax & 31;
         if (type == LEVEL_THREAD)
-            t.core_shift = t.socket_shift;
+            core_shift = socket_shift;
     }
-    return t;
-}
-
-/* The number of the core with `apic_id`, in its socket. */
-uint32_t topology_core(struct topology t, uint32_t apic_id)
-{
-    return (apic_id & ((1u << t.socket_shift) - 1)) >> t.core_shift;
-}
-
-/* The number of the socket with `apic_id`. */
-uint32_t topology_socket(struct topology t, uint32_t apic_id)
-{
-    return apic_id >> t.socket_shift;
+    return (struct machine_place){
+        .core = (apic_id & ((1u << socket_shift) - 1)) >> core_shift,
+        .socket = apic_id >> socket_shift,
+    };
 }

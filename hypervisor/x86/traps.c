@@ -14,7 +14,6 @@
 #include "core/timer.h"
 #include "x86/apic.h"
 #include "x86/context.h"
-#include "x86/crash.h"
 #include "x86/emulate.h"
 #include "x86/flush.h"
 #include "x86/irq.h"
@@ -88,9 +87,6 @@ static void handle_interrupt(unsigned vector)
         break;
     case VECTOR_FLUSH:
         flush_serve();
-        break;
-    case VECTOR_ERROR:
-        apic_error_report();
         break;
     case VECTOR_SPURIOUS:
         return;

@@ -22,5 +22,8 @@ uint64_t prepare_exit(struct regs *r);
 /* Leaves for the guest, dropping this stack; entry.S. */
 _Noreturn void exit_restart(struct regs *r);
 
+/* Ends Mica: an exception of its own, at `r`, that nothing expected; crash.c. */
+_Noreturn void crash_own(const struct regs *r);
+
 /* Gives this pCPU to the scheduler for good. */
 _Noreturn void idle_loop(void);

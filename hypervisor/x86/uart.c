@@ -4,8 +4,11 @@
  */
 #include "x86/uart.h"
 
+#include "core/log.h"
+
 #include "x86/insn.h"
 #include "x86/irq.h"
+#include "x86/start.h"
 
 #define UART_CLOCK 115200u
 #define UART_PORTS 8u
@@ -14,8 +17,7 @@
 /* Register offsets; the divisor replaces the first two while LCR_DLAB is set */
 #define REG_DATA 0
 #define REG_IER 1
-#define REG_FCR 2 /* written */
-#define REG_IIR 2 /* read */
+#define REG_FCR 2
 #define REG_LCR 3
 #define REG_MCR 4
 #define REG_LSR 5
@@ -24,7 +26,6 @@
 #define IER_RECEIVE 0x01
 #define FCR_ENABLE_CLEAR 0x07
 #define FCR_TRIGGER_8 0x80
-#define IIR_FIFO 0xc0 /* both: there is one, and it works */
 #define LCR_PARITY(n) (0x08u | (unsigned)(n) << 4) /* odd even mark space */
 #define LCR_TWO_STOP_BITS 0x04
 #define LCR_DLAB 0x80
@@ -44,32 +45,19 @@
 #define INPUT_BURST 4096u
 
 static struct uart {
-    uint16_t port;
-    uint8_t irq;  /* 0: none */
-    uint8_t fifo; /* characters an empty transmitter takes */
-    uint8_t room; /* and what of that is left for sure */
-    bool is_on;
+    const struct cmdline_serial *settings; /* NULL: the port is off */
+    uint8_t room;  /* characters the transmitter takes for sure */
     bool is_stuck; /* timed out: no more waiting until it recovers */
-    void (*receive)(char c);
 } uarts[UART_COUNT];
 
 static uint8_t reg_read(const struct uart *u, unsigned reg)
 {
-    return inb((uint16_t)(u->port + reg));
+    return inb((uint16_t)(u->settings->port + reg));
 }
 
-static void reg_write(const struct uart *u, unsigned reg, unsigned value)
+static void reg_write(const struct uart *u, unsigned reg, uint64_t value)
 {
-    outb((uint16_t)(u->port + reg), (uint8_t)value);
-}
-
-static unsigned line_control(const struct cmdline_serial *s)
-{
-    static const char parities[] = "oems";
-    const char *parity = strchr(parities, s->parity);
-
-    return (s->data_bits - 5u) | (s->stop_bits == 2 ? LCR_TWO_STOP_BITS : 0) |
-           (parity ? LCR_PARITY(parity - parities) : 0);
+    outb((uint16_t)(u->settings->port + reg), (uint8_t)value);
 }
 
 /* Bits that keep their value, or their zero, only where there is a UART. */
@@ -81,32 +69,44 @@ static bool is_present(const struct uart *u)
            reg_read(u, REG_SCRATCH) == 0x5a;
 }
 
-/*
- * Sets a port up for output, or off (NULL). Where there is no UART the port
- * stays off. The settings are good ones, as cmdline.h makes sure.
- */
-void uart_init(unsigned id, const struct cmdline_serial *settings)
+/* Sets a port up for output. Where there is no UART it stays off. */
+static void init(struct uart *u, const struct cmdline_serial *settings)
 {
-    struct uart *u = &uarts[id];
-    uint32_t divisor;
+    static const char parities[] = "oems";
+    const char *parity;
+    uint64_t divisor;
 
-    u->is_on = false;
-    if (!settings)
+    *u = (struct uart){.settings = settings};
+    if (!is_present(u)) {
+        u->settings = NULL;
         return;
-    *u = (struct uart){.port = settings->port, .irq = settings->irq};
-    divisor = settings->baud ? UART_CLOCK / settings->baud : 0;
-    if (!is_present(u))
-        return;
-    if (divisor) { /* else as the firmware left it */
+    }
+    if (settings->baud) { /* else as the firmware left it */
+        divisor = min_u64(UART_CLOCK / settings->baud, 0xffff);
         reg_write(u, REG_LCR, LCR_DLAB);
         reg_write(u, REG_DATA, divisor & 0xff);
-        reg_write(u, REG_IER, min_u64(divisor, 0xffff) >> 8);
+        reg_write(u, REG_IER, divisor >> 8);
     }
-    reg_write(u, REG_LCR, line_control(settings));
+    parity = memchr(parities, settings->format[1], sizeof(parities) - 1);
+    reg_write(u, REG_LCR,
+              (settings->format[0] - '5') |
+                  (parity ? LCR_PARITY(parity - parities) : 0) |
+                  (settings->format[2] == '2' ? LCR_TWO_STOP_BITS : 0));
     reg_write(u, REG_FCR, FCR_ENABLE_CLEAR | FCR_TRIGGER_8);
-    u->fifo = (reg_read(u, REG_IIR) & IIR_FIFO) == IIR_FIFO ? FIFO_SIZE : 1;
     reg_write(u, REG_MCR, MCR_DTR_RTS);
-    u->is_on = true;
+}
+
+/*
+ * Starts output to the ports whose bits are in `set`, and ends it to others.
+ * The settings are good ones, as cmdline.h makes sure, and stay.
+ */
+void uart_init(unsigned set, const struct cmdline_serial *settings)
+{
+    for (unsigned i = 0; i < UART_COUNT; i++) {
+        uarts[i].settings = NULL;
+        if (set & 1u << i)
+            init(&uarts[i], &settings[i]);
+    }
 }
 
 /* Waits, with a bound, for an empty transmitter when its FIFO may be full. */
@@ -117,7 +117,7 @@ static void send(struct uart *u, char c)
     while (!u->room && polls--) {
         pause();
         if (reg_read(u, REG_LSR) & LSR_EMPTY)
-            u->room = u->fifo;
+            u->room = FIFO_SIZE;
     }
     u->is_stuck = !u->room;
     if (u->is_stuck)
@@ -127,62 +127,58 @@ static void send(struct uart *u, char c)
 }
 
 /*
- * Sends text with a carriage return before each line feed. What a stuck line
- * does not take is dropped.
+ * Sends text to all ports, with a carriage return before each line feed. What
+ * a stuck line does not take is dropped.
  */
-void uart_write(unsigned id, const char *text, size_t length)
+void uart_write(const char *text, size_t length)
 {
-    struct uart *u = &uarts[id];
-
-    for (size_t i = 0; u->is_on && i < length; i++) {
-        if (text[i] == '\n')
-            send(u, '\r');
-        send(u, text[i]);
-    }
+    for (struct uart *u = uarts; u < uarts + UART_COUNT; u++)
+        for (size_t i = 0; u->settings && i < length; i++) {
+            if (text[i] == '\n')
+                send(u, '\r');
+            send(u, text[i]);
+        }
 }
 
 /*
- * An edge line stays silent unless the port is found empty when the handler
- * leaves.
+ * Takes what has come in at any port, with interrupts off and no lock held. An
+ * edge line stays silent unless its port is found empty in the end.
  */
-static void take_input(void *context)
+void uart_interrupt(void)
 {
-    const struct uart *u = context;
-
-    for (unsigned i = 0; i < INPUT_BURST; i++) {
-        if (!(reg_read(u, REG_LSR) & LSR_READY))
-            return;
-        u->receive((char)reg_read(u, REG_DATA));
-    }
+    for (const struct uart *u = uarts; u < uarts + UART_COUNT; u++)
+        for (unsigned i = 0;
+             i < INPUT_BURST && u->settings && u->settings->irq &&
+             reg_read(u, REG_LSR) & LSR_READY;
+             i++)
+            console_receive((char)reg_read(u, REG_DATA));
 }
 
 /*
- * From now on each character received goes to `receive`, in interrupt
- * context; none does from a port that is off or has no interrupt. The
- * interrupt controllers must be set up. 0, or the error of routing its line.
+ * From now on each character received goes to console_receive; none does from
+ * a port that is off or has no interrupt. After irq_init.
  */
-int uart_input_start(unsigned id, void (*receive)(char c))
+void uart_input_start(void)
 {
-    struct uart *u = &uarts[id];
-    int error;
-
-    if (!u->is_on || !u->irq)
-        return 0;
-    u->receive = receive;
-    error = irq_isa_start(u->irq, take_input, u);
-    if (error)
-        return error;
-    reg_write(u, REG_MCR, MCR_DTR_RTS | MCR_OUT2);
-    reg_write(u, REG_IER, IER_RECEIVE);
-    take_input(u);
-    return 0;
+    for (const struct uart *u = uarts; u < uarts + UART_COUNT; u++) {
+        if (!u->settings || !u->settings->irq)
+            continue;
+        if (irq_take_isa((unsigned)u->settings->irq)) {
+            log_warning("No input from com%u: no interrupt is free",
+                        (unsigned)(u - uarts) + 1);
+            continue;
+        }
+        reg_write(u, REG_MCR, MCR_DTR_RTS | MCR_OUT2);
+        reg_write(u, REG_IER, IER_RECEIVE);
+    }
+    uart_interrupt();
 }
 
 /* Whether the I/O port belongs to a UART that Mica uses. */
 bool uart_port_is_owned(uint16_t port)
 {
     for (unsigned i = 0; i < UART_COUNT; i++)
-        if (uarts[i].is_on && (uint16_t)(port - uarts[i].port) < UART_PORTS)
+        if (uarts[i].settings && port - uarts[i].settings->port < UART_PORTS)
             return true;
     return false;
 }

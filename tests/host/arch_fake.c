@@ -426,23 +426,12 @@ int arch_gsi_setup(unsigned gsi, bool level, bool active_low)
     return gsi < FAKE_PIRQS ? 0 : -EINVAL;
 }
 
-void arch_pirq_unmask(unsigned pirq)
+void arch_pirq_change(unsigned pirq, enum pirq_change what)
 {
     if (pirq >= FAKE_PIRQS)
         abort();
-    fake.pirq_unmasked[pirq] = true;
-}
-
-void arch_pirq_mask(unsigned pirq)
-{
-    if (pirq >= FAKE_PIRQS)
-        abort();
-    fake.pirq_unmasked[pirq] = false;
-}
-
-void arch_pirq_eoi(unsigned pirq)
-{
-    (void)pirq;
+    if (what != PIRQ_SERVED)
+        fake.pirq_unmasked[pirq] = what == PIRQ_OPEN;
 }
 
 static _Noreturn void end_machine(enum fake_end how, const char *text)

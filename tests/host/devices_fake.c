@@ -27,10 +27,9 @@ WEAK bool machine_pirq_needs_eoi(unsigned pirq)
     return pirq < FAKE_GSIS;
 }
 
-WEAK int machine_msi_map(const struct machine_msi *msi, unsigned *pirq)
+WEAK int machine_msi_map(struct physdev_map_pirq_args *op)
 {
-    (void)msi;
-    *pirq = FAKE_GSIS;
+    op->pirq = FAKE_GSIS;
     return 0;
 }
 
@@ -40,10 +39,9 @@ WEAK int machine_msi_unmap(unsigned pirq)
     return -EINVAL;
 }
 
-WEAK int machine_msi_restore(uint16_t device)
+WEAK void machine_msi_restore(uint16_t device)
 {
     (void)device;
-    return -ENODEV;
 }
 
 WEAK int machine_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)

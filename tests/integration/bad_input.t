@@ -128,8 +128,8 @@ use "$good" '' dom0_mem=1M
 stops_with 'dom0_mem too small' 'dom0_mem: 1 MiB is too little'
 
 use "$good" ''
-CPU=qemu64,-pge stops_with 'a processor without global pages' \
-    'lacks global pages \(PGE\)'
+CPU=qemu64,-apic stops_with 'a processor without a local APIC' \
+    'local APIC, which Mica needs, is off'
 
 # This one is written before Mica has a console of its own.
 CPU=qemu64,-nx vm_start

@@ -100,7 +100,7 @@ abi_structs_without_size() {
 }
 
 formats_that_format_c_lacks() {
-    grep -nE '"[^"]*%[#0-9]*([-.*+hjt]|[lz]*[iXo])' hypervisor/*/*.[ch]
+    grep -nE '"[^"]*%[#0-9]*([-.*+hjtzpc]|l*[iXo])' hypervisor/*/*.[ch]
 }
 
 stale_hypercall_table() {

@@ -37,7 +37,8 @@ static void compare(size_t size, const char *fmt, va_list args)
 {
     char ours[256], theirs[256];
     va_list again;
-    int ours_length, theirs_length;
+    size_t ours_length;
+    int theirs_length;
 
     va_copy(again, args);
     memset(ours, 'z', sizeof(ours));
@@ -45,15 +46,15 @@ static void compare(size_t size, const char *fmt, va_list args)
     ours_length = format_va(ours, size, fmt, args);
     theirs_length = vsnprintf(theirs, size, fmt, again);
     va_end(again);
-    ck_assert_int_eq(ours_length, theirs_length);
+    ck_assert_int_eq((int)ours_length, theirs_length);
     ck_assert_mem_eq(ours, theirs, sizeof(ours));
 }
 
 /* As format(), but the compiler doesn't look at the format. */
-static int format_it(char *out, size_t size, const char *fmt, ...)
+static size_t format_it(char *out, size_t size, const char *fmt, ...)
 {
     va_list args;
-    int length;
+    size_t length;
 
     va_start(args, fmt);
     length = format_va(out, size, fmt, args);
@@ -76,9 +77,9 @@ START_TEST(test_format_numbers_are_as_in_c)
 {
     check_format("%d %d %u", -1, 0, 4294967295u);
     check_format("%d %ld %lld", -2147483647 - 1, LONG_MIN, LLONG_MIN);
-    check_format("%lu %llu %zu", ULONG_MAX, ULLONG_MAX, SIZE_MAX);
+    check_format("%lu %llu", ULONG_MAX, ULLONG_MAX);
     check_format("%x %#x %#x", 0xbeefu, 255u, 0u);
-    check_format("%lx %llx %zx", ULONG_MAX, 0ull, (size_t)16);
+    check_format("%lx %llx", ULONG_MAX, 0ull);
     check_format("[%8d] [%08d] [%08u] [%3u]", -42, -42, 42u, 12345u);
     check_format("[%#10x] [%#010x] [%016lx]", 5u, 5u, 5ul);
 }
@@ -87,15 +88,14 @@ END_TEST
 START_TEST(test_format_text_is_as_in_c)
 {
     check_format("%s|%10s|%2s|", "one", "two", "three");
-    check_format("%c%c%%", 'a', 'b');
-    check_format("%p", (void *)0x1234);
+    check_format("100%%");
     check_format("plain");
     check_format("%s", "");
 }
 END_TEST
 
-static const char *const unknown_formats[] = {"%.4s", "%-4d", "%*d",
-                                              "%i",   "%X",   "% d"};
+static const char *const unknown_formats[] = {"%.4s", "%-4d", "%*d", "%i", "%X",
+                                              "% d",  "%c",   "%p",  "%zu"};
 
 START_TEST(test_format_that_is_not_known_is_a_bug)
 {
@@ -111,7 +111,7 @@ START_TEST(test_format_without_room_writes_nothing)
 {
     char out = 'x';
 
-    ck_assert_int_eq(format(&out, 0, "%d", 12345), 5);
+    ck_assert_uint_eq(format(&out, 0, "%d", 12345), 5);
     ck_assert_int_eq(out, 'x');
 }
 END_TEST
@@ -121,7 +121,7 @@ START_TEST(test_format_of_a_huge_width_is_bounded)
     const char *fmt = "%99999999999999999999d";
     char out[8];
 
-    ck_assert_int_lt(format_it(out, sizeof(out), fmt, 1), 100000);
+    ck_assert_uint_lt(format_it(out, sizeof(out), fmt, 1), 100000);
     ck_assert_str_eq(out, "       ");
 }
 END_TEST
@@ -183,8 +183,8 @@ START_TEST(test_log_long_line_is_cut_and_still_ends)
     size_t n;
 
     memset(long_text, 'x', sizeof(long_text) - 1);
-    log_debug("%s", long_text);
-    log_debug("%s%s", "next", long_text);
+    log_info("%s", long_text);
+    log_info("%s%s", "next", long_text);
     n = log_ring_read(ring, sizeof(ring), &position);
     ck_assert_uint_lt(n, 2100);
     ck_assert_int_eq(ring[n - 1], '\n');

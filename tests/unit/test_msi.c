@@ -63,8 +63,8 @@ static void setup(void)
 
 static int find(uint64_t base, uint16_t entry, struct msi *m)
 {
-    struct machine_msi wanted = {
-        .device = DEVICE, .is_msix = true, .entry = entry, .table_base = base};
+    struct physdev_map_pirq_args wanted = {
+        .devfn = DEVICE, .entry_nr = entry, .table_base = base};
 
     return msi_find(&wanted, m);
 }

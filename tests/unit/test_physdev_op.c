@@ -17,7 +17,7 @@ static struct domain *d, *other;
 static struct {
     unsigned next_msi;
     bool mapped[MAX_PIRQS];
-    struct machine_msi msi;
+    struct physdev_map_pirq_args msi;
     unsigned iopl;
     unsigned ports;
     uint64_t bitmap;
@@ -33,13 +33,13 @@ bool machine_pirq_needs_eoi(unsigned pirq)
     return pirq < GSIS;
 }
 
-int machine_msi_map(const struct machine_msi *msi, unsigned *pirq)
+int machine_msi_map(struct physdev_map_pirq_args *op)
 {
-    if (msi->device == 0x2ff)
+    if (op->devfn == 0xff)
         return -ENODEV;
-    machine.msi = *msi;
-    *pirq = machine.next_msi++;
-    machine.mapped[*pirq] = true;
+    machine.msi = *op;
+    op->pirq = (int32_t)machine.next_msi++;
+    machine.mapped[op->pirq] = true;
     return 0;
 }
 
@@ -51,9 +51,9 @@ int machine_msi_unmap(unsigned pirq)
     return 0;
 }
 
-int machine_msi_restore(uint16_t device)
+void machine_msi_restore(uint16_t device)
 {
-    return device ? -ENODEV : 0;
+    (void)device;
 }
 
 int machine_ioapic_read(uint64_t physbase, uint32_t reg, uint32_t *value)
@@ -171,9 +171,9 @@ START_TEST(test_physdev_message_gets_a_pirq_and_loses_it)
     op.table_base = 0xfe000000;
     ck_assert_int_eq(map(&op), 0);
     ck_assert_int_eq(op.pirq, GSIS);
-    ck_assert_uint_eq(machine.msi.device, 0x218);
-    ck_assert(machine.msi.is_msix);
-    ck_assert_uint_eq(machine.msi.entry, 7);
+    ck_assert_int_eq(machine.msi.bus, 2);
+    ck_assert_int_eq(machine.msi.devfn, 0x18);
+    ck_assert_int_eq(machine.msi.entry_nr, 7);
     ck_assert_uint_eq(status_of(GSIS), 0);
     ck_assert_int_eq(unmap(GSIS), 0);
     ck_assert(!machine.mapped[GSIS]);

@@ -3,7 +3,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "x86/topology.h"
+#include "x86/cpu_features.h"
 
 static struct cpuid_leaf zero, level0, level1;
 
@@ -23,31 +23,24 @@ static struct cpuid_leaf host(uint32_t leaf, uint32_t subleaf)
 
 START_TEST(test_topology_by_levels)
 {
-    struct topology t;
-
     zero.eax = 0xb;
     level0 = (struct cpuid_leaf){1, 2, 0x100, 0};
     level1 = (struct cpuid_leaf){4, 12, 0x201, 0};
-    t = topology_detect(host);
-    ck_assert_uint_eq(topology_core(t, 0x1b), 5);
-    ck_assert_uint_eq(topology_core(t, 0x1a), 5);
-    ck_assert_uint_eq(topology_socket(t, 0x1b), 1);
+    ck_assert_uint_eq(topology_place(host, 0x1b).core, 5);
+    ck_assert_uint_eq(topology_place(host, 0x1a).core, 5);
+    ck_assert_uint_eq(topology_place(host, 0x1b).socket, 1);
 }
 END_TEST
 
 START_TEST(test_topology_without_levels_is_one_socket)
 {
-    struct topology t;
-
     zero.eax = 0xb; /* but its leaf says nothing */
-    t = topology_detect(host);
-    ck_assert_uint_eq(topology_core(t, 0x0d), 0xd);
-    ck_assert_uint_eq(topology_socket(t, 0x0d), 0);
+    ck_assert_uint_eq(topology_place(host, 0x0d).core, 0xd);
+    ck_assert_uint_eq(topology_place(host, 0x0d).socket, 0);
     zero.eax = 4;
     level0 = (struct cpuid_leaf){1, 2, 0x100, 0}; /* not to be asked for */
-    t = topology_detect(host);
-    ck_assert_uint_eq(topology_core(t, 3), 3);
-    ck_assert_uint_eq(topology_socket(t, 3), 0);
+    ck_assert_uint_eq(topology_place(host, 3).core, 3);
+    ck_assert_uint_eq(topology_place(host, 3).socket, 0);
 }
 END_TEST
 
