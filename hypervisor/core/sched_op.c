@@ -91,7 +91,7 @@ static long schedop_poll(struct sub_call *c, void *arg)
                      __ATOMIC_SEQ_CST);
     atomic_bit_set(c->d->pollers, v->id);
     if (op->timeout)
-        timer_arm(&v->poll_timer, min_u64(op->timeout, NSEC_NEVER - 1));
+        timer_arm(&v->wake_timer, op->timeout);
     sched_block_current();
     if (is_over(v, ports, op->nr_ports))
         sched_wake(v);

@@ -42,17 +42,17 @@ static void periodic_fires(struct timer *t, nsec_t now)
     timer_arm(t, now + period);
 }
 
-static void poll_times_out(struct timer *t, nsec_t now)
+static void wake_is_due(struct timer *t, nsec_t now)
 {
     (void)now;
-    sched_wake(container_of(t, struct vcpu, poll_timer));
+    sched_wake(container_of(t, struct vcpu, wake_timer));
 }
 
 static void init_timers(struct vcpu *v)
 {
-    timer_init(&v->singleshot, v->cpu, singleshot_fires);
-    timer_init(&v->periodic, v->cpu, periodic_fires);
-    timer_init(&v->poll_timer, v->cpu, poll_times_out);
+    timer_init(&v->singleshot, singleshot_fires);
+    timer_init(&v->periodic, periodic_fires);
+    timer_init(&v->wake_timer, wake_is_due);
     v->period = DEFAULT_PERIOD;
 }
 
@@ -68,7 +68,7 @@ void vcpu_end_timers(struct vcpu *v)
 {
     timer_cancel_sync(&v->singleshot);
     timer_cancel_sync(&v->periodic);
-    timer_cancel_sync(&v->poll_timer);
+    timer_cancel_sync(&v->wake_timer);
 }
 
 /* Ticks every `period` nanoseconds from now on; 0 stops. */

@@ -11,7 +11,6 @@
 #pragma once
 
 #include "core/bitmap.h"
-#include "core/list.h"
 #include "core/prioq.h"
 #include "core/timer.h"
 #include "core/types.h"
@@ -44,19 +43,16 @@ struct vcpu {
     enum vcpu_state state; /* atomic */
     bool initialised;      /* atomic: has a context */
     bool initialising;     /* atomic: is being given one */
-    bool is_queued;
     bool has_yielded;
     unsigned pause_count; /* runs only at zero */
     unsigned cpu;         /* atomic: whose run queue it belongs to */
     unsigned loaded_on;   /* atomic: pCPU with its registers, NO_PCPU */
     uint32_t weight;      /* its share, relative to others' */
-    struct list run_link;
     struct prioq_node run_node;
     uint64_t virtual_start; /* in the queue's virtual time */
     uint64_t virtual_deadline;
-    nsec_t charged_at;    /* running: paid for up to here */
-    nsec_t granted;       /* of a capped domain's time, before it runs */
-    nsec_t granted_until; /* the same while it runs; 0: no cap */
+    int64_t bought;       /* of a capped domain's time; below 0: used beyond */
+    int64_t parked_until; /* when that begins */
     nsec_t moved_at;      /* when it last moved to another queue */
     uint64_t affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)];
     uint64_t soft_affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)];
@@ -77,11 +73,11 @@ struct vcpu {
     evtchn_port_t poll_port;   /* atomic: a port, POLL_NOTHING or POLL_ANY */
     evtchn_port_t virq_port[NR_VIRQS]; /* atomic, event lock; 0 when unbound */
 
-    /* timers; they serve from pcpus[cpu] */
+    /* timers */
     struct timer singleshot;
     struct timer periodic;
-    nsec_t period; /* atomic: 0 when stopped */
-    struct timer poll_timer;
+    nsec_t period;           /* atomic: 0 when stopped */
+    struct timer wake_timer; /* ends a poll, or the time that it is parked */
 
     /* how busy it keeps Mica, for the tools; they only grow */
     uint64_t hypercalls; /* atomic: its own to count */

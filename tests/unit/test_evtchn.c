@@ -899,7 +899,7 @@ START_TEST(test_evtchn_poll_cancels_its_time_out)
     as(b);
     ck_assert_int_eq(send(there), 0);
     ck_assert_int_eq(a->vcpus[0]->state, VCPU_RUNNABLE);
-    ck_assert(!timer_is_armed(&a->vcpus[0]->poll_timer));
+    ck_assert(!timer_is_armed(&a->vcpus[0]->wake_timer));
 }
 END_TEST
 
