@@ -27,12 +27,12 @@ struct domain;
 struct vcpu;
 
 enum port_state {
-    PORT_FREE,
-    PORT_UNBOUND,
-    PORT_INTERDOMAIN,
-    PORT_VIRQ,
-    PORT_IPI,
-    PORT_PIRQ,
+    PORT_FREE = EVTCHNSTAT_closed,
+    PORT_UNBOUND = EVTCHNSTAT_unbound,
+    PORT_INTERDOMAIN = EVTCHNSTAT_interdomain,
+    PORT_PIRQ = EVTCHNSTAT_pirq,
+    PORT_VIRQ = EVTCHNSTAT_virq,
+    PORT_IPI = EVTCHNSTAT_ipi,
 };
 
 /* What a port is. */
