@@ -30,6 +30,12 @@ enum vcpu_state {
     VCPU_RUNNING,  /* is `current` of its pCPU and wants to stay it */
 };
 
+/* What guests may have a copy of in their memory. */
+enum vcpu_area {
+    AREA_RUNSTATE,
+    AREA_TIME,
+};
+
 /* Values of vcpu.poll_port that are no ports. */
 #define POLL_NOTHING 0u
 #define POLL_ANY (~0u)
@@ -62,9 +68,8 @@ struct vcpu {
 
     /* runstate: written under run_lock by whoever changes the state */
     struct vcpu_runstate_info runstate;
-    uint64_t runstate_area; /* atomic: guest address registered, or 0 */
-    bool runstate_stale;    /* atomic: to be published */
-    uint64_t time_area;     /* atomic: guest address registered, or 0 */
+    bool runstate_stale; /* atomic: to be published */
+    uint64_t areas[2];   /* atomic: guest addresses registered, or 0 */
 
     /* events */
     struct vcpu_info *info;    /* atomic; Mica's own address; never NULL */
@@ -123,6 +128,5 @@ void vcpu_end_timers(struct vcpu *v);
 void vcpu_set_period(struct vcpu *v, nsec_t period);
 void vcpu_set_runstate(struct vcpu *v, int runstate, nsec_t now);
 void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
-must_check int vcpu_set_runstate_area(struct vcpu *v, uint64_t va);
-must_check int vcpu_set_time_area(struct vcpu *v, uint64_t va);
+must_check int vcpu_set_area(struct vcpu *v, enum vcpu_area area, uint64_t va);
 void vcpu_runstate_publish(struct vcpu *v);
