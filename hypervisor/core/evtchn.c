@@ -32,7 +32,7 @@ struct evtchn_table {
     evtchn_port_t pirq_port[MAX_PIRQS];        /* event_lock */
 };
 
-static struct spinlock binding_lock = SPINLOCK_INIT; /* evtchn.h */
+static struct spinlock binding_lock; /* evtchn.h */
 
 /* --- the table ----------------------------------------------------------- */
 
@@ -130,7 +130,7 @@ static void raise_port(struct domain *d, evtchn_port_t number)
 }
 
 /* Whether a virtual interrupt is one per machine, not one per vCPU. */
-bool evtchn_virq_is_global(unsigned virq)
+static bool is_global(unsigned virq)
 {
     return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF &&
            virq != VIRQ_XENPMU;
@@ -213,7 +213,7 @@ static evtchn_port_t *binding_of(const struct domain *d,
         return &d->events->pirq_port[port->irq];
     if (port->state != PORT_VIRQ)
         return NULL;
-    return &domain_vcpu(d, evtchn_virq_is_global(port->irq) ? 0 : port->vcpu)
+    return &domain_vcpu(d, is_global(port->irq) ? 0 : port->vcpu)
                 ->virq_port[port->irq];
 }
 
@@ -422,9 +422,9 @@ static long evtchnop_bind_virq(struct sub_call *c, void *arg)
         return refuse(-EINVAL, "VIRQ %u", op->virq);
     if (!domain_vcpu(c->d, op->vcpu))
         return refuse(-ENOENT, "no vCPU %u", op->vcpu);
-    if (evtchn_virq_is_global(virq) && op->vcpu)
+    if (is_global(virq) && op->vcpu)
         return refuse(-EINVAL, "VIRQ %u is vCPU 0's", virq);
-    if (evtchn_virq_is_global(virq) && !c->d->is_privileged)
+    if (is_global(virq) && !c->d->is_privileged)
         return refuse(-EPERM, "VIRQ %u is not this domain's", virq);
     return bind(c, &op->port,
                 &(struct port_info){PORT_VIRQ, .vcpu = op->vcpu, .irq = virq});
@@ -512,7 +512,7 @@ static long evtchnop_bind_vcpu(struct sub_call *c, void *arg)
         return refuse(-ENOENT, "no vCPU %u", op->vcpu);
     spin_lock(&c->d->event_lock);
     can_move = port->state != PORT_FREE && port->state != PORT_IPI &&
-               (port->state != PORT_VIRQ || evtchn_virq_is_global(port->irq));
+               (port->state != PORT_VIRQ || is_global(port->irq));
     if (can_move)
         __atomic_store_n(&port->vcpu, op->vcpu, __ATOMIC_RELAXED);
     spin_unlock(&c->d->event_lock);

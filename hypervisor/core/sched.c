@@ -280,11 +280,9 @@ void sched_init_vcpu(struct vcpu *v, uint32_t weight, unsigned pauses)
 
 static void end_poll(struct vcpu *v)
 {
-    if (v->poll_port == POLL_NOTHING)
-        return;
-    __atomic_store_n(&v->poll_port, POLL_NOTHING, __ATOMIC_RELAXED);
-    atomic_bit_clear(v->domain->pollers, v->id);
-    timer_cancel(&v->wake_timer);
+    if (bit_test(v->domain->pollers, v->id) &&
+        atomic_bit_clear(v->domain->pollers, v->id))
+        timer_cancel(&v->wake_timer);
 }
 
 /* Ends the sleep of a blocked vCPU, of whatever kind. */

@@ -36,8 +36,7 @@ enum vcpu_area {
     AREA_TIME,
 };
 
-/* Values of vcpu.poll_port that are no ports. */
-#define POLL_NOTHING 0u
+/* A value of vcpu.poll_port that is no port. */
 #define POLL_ANY (~0u)
 
 struct vcpu {
@@ -75,7 +74,7 @@ struct vcpu {
     struct vcpu_info *info;    /* atomic; Mica's own address; never NULL */
     mfn_t info_frame;          /* event lock; MFN_INVALID until registered */
     struct vcpu_info own_info; /* for ids without a place in shared_info */
-    evtchn_port_t poll_port;   /* atomic: a port, POLL_NOTHING or POLL_ANY */
+    evtchn_port_t poll_port;   /* atomic: while among domain.pollers */
     evtchn_port_t virq_port[NR_VIRQS]; /* atomic, event lock; 0 when unbound */
 
     /* timers */

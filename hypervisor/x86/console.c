@@ -16,7 +16,7 @@
 #define SWITCH_PRESSES 3u
 #define QUEUE_SIZE 1024u /* a power of two */
 
-static struct spinlock input_lock = SPINLOCK_INIT;
+static struct spinlock input_lock;
 static struct {
     char text[QUEUE_SIZE];
     size_t head, tail; /* counts of characters put in and taken out */

@@ -28,7 +28,7 @@ struct ioapic {
 
 static struct ioapic ioapics[ACPI_MAX_IOAPICS]; /* const after boot */
 static unsigned ioapic_count;                   /* const after boot */
-static struct spinlock lock = SPINLOCK_INIT;    /* the registers */
+static struct spinlock lock;                    /* the registers */
 
 static uint32_t reg_read(const struct ioapic *io, unsigned reg)
 {

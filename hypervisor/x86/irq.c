@@ -38,7 +38,7 @@ struct pirq {
     void *context;
 };
 
-static struct spinlock lock = SPINLOCK_INIT;
+static struct spinlock lock;
 static struct pirq pirqs[MAX_PIRQS];
 static struct pirq *vectors[VECTORS]; /* atomic; lock to change */
 static unsigned gsi_count;            /* const after irq_init */

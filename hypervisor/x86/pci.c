@@ -11,7 +11,7 @@
 #define ADDRESS_ENABLE 0x80000000u
 #define MAX_CAPABILITIES 48u /* all that fit into 192 bytes */
 
-static struct spinlock lock = SPINLOCK_INIT; /* the two ports */
+static struct spinlock lock; /* the two ports */
 
 /* Whether a guest's 0xcf8 setting and an access at 0xcfc fit together. */
 static bool is_access(uint32_t cf8, unsigned offset, unsigned size)

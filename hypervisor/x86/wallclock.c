@@ -26,8 +26,8 @@
 
 enum { SECOND = 0, MINUTE = 2, HOUR = 4, DAY = 7, MONTH = 8, YEAR = 9 };
 
-static struct spinlock lock = SPINLOCK_INIT; /* also: copies in the domains */
-static uint64_t start; /* lock: nanoseconds from 1970 to system time 0 */
+static struct spinlock lock; /* also: copies in the domains */
+static uint64_t start;       /* lock: nanoseconds from 1970 to system time 0 */
 
 static uint8_t cmos_read(uint8_t reg)
 {
