@@ -42,8 +42,9 @@ void domain_begin_death(struct domain *d)
     spin_unlock(&d->state_lock);
     domain_for_each_vcpu(d, sched_wait_until_saved);
     domain_for_each_vcpu(d, vcpu_end_timers);
-    evtchn_refuse_new(d);
-    /* Whoever was giving it frames has finished. */
+    /* Whoever was giving it ports or frames has finished. */
+    spin_lock(&d->event_lock);
+    spin_unlock(&d->event_lock);
     spin_lock(&d->memory_lock);
     spin_unlock(&d->memory_lock);
 }

@@ -27,7 +27,6 @@
 struct evtchn_table {
     struct port_info *buckets[BUCKETS];        /* atomic, event_lock */
     uint64_t free[BITMAP_WORDS(EVTCHN_PORTS)]; /* event_lock */
-    bool is_closed;                            /* event_lock: no new ports */
     evtchn_port_t last;                        /* event_lock: highest allowed */
     evtchn_port_t pirq_port[MAX_PIRQS];        /* event_lock */
 };
@@ -198,7 +197,7 @@ static struct port_info *partner_of(const struct domain *d,
                                     const struct port_info *what)
 {
     struct port_info *there = port_of(what->peer, what->remote_port);
-    bool is_ours = !what->peer->events->is_closed &&
+    bool is_ours = !domain_is_dying(what->peer) &&
                    there->state == PORT_UNBOUND &&
                    there->remote_domain == d->id;
 
@@ -222,7 +221,7 @@ static int check(const struct domain *d, const struct port_info *what)
 {
     const evtchn_port_t *binding = binding_of(d, what);
 
-    if (d->events->is_closed)
+    if (domain_is_dying(d))
         return -ESRCH;
     if (what->state == PORT_INTERDOMAIN && !partner_of(d, what))
         return refuse(-EINVAL, "port %u of d%u is not for d%u",
@@ -342,14 +341,6 @@ static int close_port(struct domain *d, evtchn_port_t number)
     spin_unlock_both(&d->event_lock, &peer->event_lock);
     spin_unlock(&binding_lock);
     return error;
-}
-
-/* From now on `d` gets no new ports, and nobody joins those it has. */
-void evtchn_refuse_new(struct domain *d)
-{
-    spin_lock(&d->event_lock);
-    d->events->is_closed = true;
-    spin_unlock(&d->event_lock);
 }
 
 /*

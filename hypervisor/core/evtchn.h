@@ -50,7 +50,6 @@ void evtchn_destroy(struct domain *d);
 void evtchn_set_limit(struct domain *d, evtchn_port_t last);
 
 must_check int evtchn_close_all(struct domain *d);
-void evtchn_refuse_new(struct domain *d);
 must_check int evtchn_get_info(struct domain *d, evtchn_port_t port,
                                struct port_info *out);
 
