@@ -199,8 +199,7 @@ static void init_members(struct domain *d, domid_t id, unsigned max_vcpus)
     d->refs = 1;
     d->shutdown_reason = NO_SHUTDOWN_CODE;
     d->sched_weight = SCHED_WEIGHT_DEFAULT;
-    sched_cap_init(&d->cap);
-    timer_init(&d->watchdog, this_pcpu()->id, watchdog_fires);
+    timer_init(&d->watchdog, watchdog_fires);
 }
 
 /*

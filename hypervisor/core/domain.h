@@ -14,9 +14,8 @@
 #pragma once
 
 #include "core/bitmap.h"
-#include "core/list.h"
 #include "core/rangeset.h"
-#include "core/sched_cap.h"
+#include "core/sched.h"
 #include "core/spinlock.h"
 #include "core/timer.h"
 #include "core/types.h"

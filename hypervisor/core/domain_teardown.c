@@ -42,9 +42,9 @@ void domain_begin_death(struct domain *d)
     spin_unlock(&d->state_lock);
     domain_for_each_vcpu(d, sched_wait_until_saved);
     domain_for_each_vcpu(d, vcpu_end_timers);
-    timer_cancel_sync(&d->cap.timer);
-    evtchn_refuse_new(d);
-    /* Whoever was giving it frames has finished. */
+    /* Whoever was giving it ports or frames has finished. */
+    spin_lock(&d->event_lock);
+    spin_unlock(&d->event_lock);
     spin_lock(&d->memory_lock);
     spin_unlock(&d->memory_lock);
 }
@@ -240,7 +240,7 @@ static void await_end(struct domain *d)
     static struct timer reaper;
 
     if (!reaper.handler)
-        timer_init(&reaper, this_pcpu()->id, reap);
+        timer_init(&reaper, reap);
     __atomic_store_n(&d->awaits_end, true, __ATOMIC_RELEASE);
     timer_arm(&reaper, arch_now() + REAP_PERIOD);
     evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);

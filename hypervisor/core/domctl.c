@@ -259,7 +259,7 @@ static long run_locked(const struct command *command, struct domctl *c)
  */
 static long run(const struct command *command, struct domctl *c)
 {
-    static struct spinlock domctl_lock = SPINLOCK_INIT;
+    static struct spinlock domctl_lock;
     long result;
 
     spin_lock(&domctl_lock);

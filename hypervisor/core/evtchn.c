@@ -27,12 +27,11 @@
 struct evtchn_table {
     struct port_info *buckets[BUCKETS];        /* atomic, event_lock */
     uint64_t free[BITMAP_WORDS(EVTCHN_PORTS)]; /* event_lock */
-    bool is_closed;                            /* event_lock: no new ports */
     evtchn_port_t last;                        /* event_lock: highest allowed */
     evtchn_port_t pirq_port[MAX_PIRQS];        /* event_lock */
 };
 
-static struct spinlock binding_lock = SPINLOCK_INIT; /* evtchn.h */
+static struct spinlock binding_lock; /* evtchn.h */
 
 /* --- the table ----------------------------------------------------------- */
 
@@ -68,23 +67,18 @@ void evtchn_destroy(struct domain *d)
     d->events = NULL;
 }
 
-/* The record of a port, bound or not; NULL for a number never used. */
+/*
+ * The record of a port. That of port 0 always says that it is free; it stands
+ * for all numbers that are none as well, and `unused` for those never used.
+ */
 static struct port_info *port_of(const struct domain *d, evtchn_port_t number)
 {
+    static struct port_info unused;
     uint64_t n = index_clamp(number, EVTCHN_PORTS);
     struct port_info *bucket = __atomic_load_n(
         &d->events->buckets[n / BUCKET_PORTS], __ATOMIC_ACQUIRE);
 
-    return n && bucket ? &bucket[n % BUCKET_PORTS] : NULL;
-}
-
-/* The record of a port that is bound, or NULL. With the event_lock. */
-static struct port_info *bound_port(const struct domain *d,
-                                    evtchn_port_t number)
-{
-    struct port_info *port = port_of(d, number);
-
-    return port && port->state != PORT_FREE ? port : NULL;
+    return bucket ? &bucket[n % BUCKET_PORTS] : &unused;
 }
 
 /* --- raising events ------------------------------------------------------ */
@@ -111,19 +105,6 @@ static void wake_pollers(struct domain *d, evtchn_port_t port)
     }
 }
 
-/* Makes `port` pending, and tells `v` if the guest has it unmasked. */
-static void set_pending(struct vcpu *v, evtchn_port_t port)
-{
-    struct shared_info *shared = v->domain->shared_info;
-
-    if (atomic_bit_set(shared->evtchn_pending, port))
-        return;
-    __atomic_fetch_add(&v->events, 1, __ATOMIC_RELAXED);
-    if (!bit_test(shared->evtchn_mask, port))
-        notify(v, port);
-    wake_pollers(v->domain, port);
-}
-
 /* The vCPU that a port notifies; vCPU 0 should that one be no more. */
 static struct vcpu *target_of(const struct domain *d,
                               const struct port_info *port)
@@ -134,18 +115,21 @@ static struct vcpu *target_of(const struct domain *d,
     return v ? v : domain_vcpu(d, 0);
 }
 
-/* Nothing happens for port 0, which stands for none. */
+/* Makes a port pending; tells its vCPU, if there is any, if it is unmasked. */
 static void raise_port(struct domain *d, evtchn_port_t number)
 {
-    const struct port_info *port = port_of(d, number);
-    struct vcpu *v = port ? target_of(d, port) : NULL;
+    struct vcpu *v = target_of(d, port_of(d, number));
 
-    if (v)
-        set_pending(v, number);
+    if (!v || atomic_bit_set(d->shared_info->evtchn_pending, number))
+        return;
+    __atomic_fetch_add(&v->events, 1, __ATOMIC_RELAXED);
+    if (!bit_test(d->shared_info->evtchn_mask, number))
+        notify(v, number);
+    wake_pollers(d, number);
 }
 
 /* Whether a virtual interrupt is one per machine, not one per vCPU. */
-bool evtchn_virq_is_global(unsigned virq)
+static bool is_global(unsigned virq)
 {
     return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF &&
            virq != VIRQ_XENPMU;
@@ -170,8 +154,10 @@ void evtchn_mark_all_pending(struct vcpu *v)
 /* Raises a virtual interrupt, if `v` has bound it: global ones are vCPU 0's. */
 void evtchn_raise_virq(struct vcpu *v, unsigned virq)
 {
-    raise_port(v->domain,
-               __atomic_load_n(&v->virq_port[virq], __ATOMIC_ACQUIRE));
+    evtchn_port_t port = __atomic_load_n(&v->virq_port[virq], __ATOMIC_ACQUIRE);
+
+    if (port)
+        raise_port(v->domain, port);
 }
 
 /* Raises a global virtual interrupt, if `d` has bound it. */
@@ -189,8 +175,12 @@ void evtchn_raise_global_virq(struct domain *d, unsigned virq)
  */
 void evtchn_raise_pirq(struct domain *d, unsigned pirq)
 {
+    evtchn_port_t port;
+
     spin_lock(&d->event_lock);
-    raise_port(d, d->events->pirq_port[index_clamp(pirq, MAX_PIRQS)]);
+    port = d->events->pirq_port[index_clamp(pirq, MAX_PIRQS)];
+    if (port)
+        raise_port(d, port);
     spin_unlock(&d->event_lock);
 }
 
@@ -199,15 +189,15 @@ void evtchn_raise_pirq(struct domain *d, unsigned pirq)
 /* The domain at the other end of a port, or the port's own. */
 static struct domain *other_end(struct domain *d, const struct port_info *port)
 {
-    return port && port->peer ? port->peer : d;
+    return port->peer ? port->peer : d;
 }
 
 /* The port that its owner left unbound for `d` to join, or NULL. */
 static struct port_info *partner_of(const struct domain *d,
                                     const struct port_info *what)
 {
-    struct port_info *there = bound_port(what->peer, what->remote_port);
-    bool is_ours = !what->peer->events->is_closed && there &&
+    struct port_info *there = port_of(what->peer, what->remote_port);
+    bool is_ours = !domain_is_dying(what->peer) &&
                    there->state == PORT_UNBOUND &&
                    there->remote_domain == d->id;
 
@@ -222,7 +212,7 @@ static evtchn_port_t *binding_of(const struct domain *d,
         return &d->events->pirq_port[port->irq];
     if (port->state != PORT_VIRQ)
         return NULL;
-    return &domain_vcpu(d, evtchn_virq_is_global(port->irq) ? 0 : port->vcpu)
+    return &domain_vcpu(d, is_global(port->irq) ? 0 : port->vcpu)
                 ->virq_port[port->irq];
 }
 
@@ -231,7 +221,7 @@ static int check(const struct domain *d, const struct port_info *what)
 {
     const evtchn_port_t *binding = binding_of(d, what);
 
-    if (d->events->is_closed)
+    if (domain_is_dying(d))
         return -ESRCH;
     if (what->state == PORT_INTERDOMAIN && !partner_of(d, what))
         return refuse(-EINVAL, "port %u of d%u is not for d%u",
@@ -325,7 +315,7 @@ static void close_locked(struct domain *d, evtchn_port_t number)
         arch_pirq_change(port->irq, PIRQ_CLOSE);
     if (binding)
         __atomic_store_n(binding, 0, __ATOMIC_RELEASE);
-    *port = (struct port_info){.state = PORT_FREE};
+    *port = (struct port_info){0};
     bit_set(d->events->free, number);
     /* The bit of a late event must not greet the next user. */
     atomic_bit_clear(d->shared_info->evtchn_pending, number);
@@ -337,26 +327,20 @@ static void close_locked(struct domain *d, evtchn_port_t number)
  */
 static int close_port(struct domain *d, evtchn_port_t number)
 {
-    const struct port_info *port;
+    const struct port_info *port = port_of(d, number);
     struct domain *peer;
+    int error = -EINVAL;
 
     spin_lock(&binding_lock);
-    port = bound_port(d, number);
     peer = other_end(d, port);
     spin_lock_both(&d->event_lock, &peer->event_lock);
-    if (port)
+    if (port->state != PORT_FREE) {
         close_locked(d, number);
+        error = 0;
+    }
     spin_unlock_both(&d->event_lock, &peer->event_lock);
     spin_unlock(&binding_lock);
-    return port ? 0 : -EINVAL;
-}
-
-/* From now on `d` gets no new ports, and nobody joins those it has. */
-void evtchn_refuse_new(struct domain *d)
-{
-    spin_lock(&d->event_lock);
-    d->events->is_closed = true;
-    spin_unlock(&d->event_lock);
+    return error;
 }
 
 /*
@@ -366,7 +350,7 @@ void evtchn_refuse_new(struct domain *d)
 int evtchn_close_all(struct domain *d)
 {
     for (evtchn_port_t port = 1; port < EVTCHN_PORTS; port++)
-        if (bound_port(d, port) && !close_port(d, port) &&
+        if (port_of(d, port)->state != PORT_FREE && !close_port(d, port) &&
             hypercall_should_restart())
             return -ERESTART;
     return 0;
@@ -379,13 +363,10 @@ int evtchn_close_all(struct domain *d)
 int evtchn_get_info(struct domain *d, evtchn_port_t number,
                     struct port_info *out)
 {
-    const struct port_info *port;
-
     if (number >= EVTCHN_PORTS)
         return -EINVAL;
     spin_lock(&d->event_lock);
-    port = bound_port(d, number);
-    *out = port ? *port : (struct port_info){.state = PORT_FREE};
+    *out = *port_of(d, number);
     spin_unlock(&d->event_lock);
     return 0;
 }
@@ -410,15 +391,12 @@ static long evtchnop_bind_interdomain(struct sub_call *c, void *arg)
 {
     struct evtchn_bind_interdomain_args *op = arg;
     struct domain *remote = domain_resolve_get(op->remote_dom);
-    struct port_info what = {
-        .state = PORT_INTERDOMAIN,
-        .remote_port = op->remote_port,
-        .peer = remote,
-    };
+    struct port_info what = {PORT_INTERDOMAIN, .remote_port = op->remote_port};
     long result;
 
     if (!remote)
         return refuse(-ESRCH, "no domain %u", op->remote_dom);
+    what.peer = remote;
     what.remote_domain = remote->id;
     result = bind(c, &op->local_port, &what);
     domain_put(remote);
@@ -429,46 +407,39 @@ static long evtchnop_bind_interdomain(struct sub_call *c, void *arg)
 static long evtchnop_bind_virq(struct sub_call *c, void *arg)
 {
     struct evtchn_bind_virq_args *op = arg;
-    struct port_info what = {
-        .state = PORT_VIRQ,
-        .vcpu = op->vcpu,
-        .irq = (uint32_t)index_clamp(op->virq, NR_VIRQS),
-    };
+    uint32_t virq = (uint32_t)index_clamp(op->virq, NR_VIRQS);
 
     if (op->virq >= NR_VIRQS)
         return refuse(-EINVAL, "VIRQ %u", op->virq);
     if (!domain_vcpu(c->d, op->vcpu))
         return refuse(-ENOENT, "no vCPU %u", op->vcpu);
-    if (evtchn_virq_is_global(op->virq) && op->vcpu)
-        return refuse(-EINVAL, "VIRQ %u is vCPU 0's", op->virq);
-    if (evtchn_virq_is_global(op->virq) && !c->d->is_privileged)
-        return refuse(-EPERM, "VIRQ %u is not this domain's", op->virq);
-    return bind(c, &op->port, &what);
+    if (is_global(virq) && op->vcpu)
+        return refuse(-EINVAL, "VIRQ %u is vCPU 0's", virq);
+    if (is_global(virq) && !c->d->is_privileged)
+        return refuse(-EPERM, "VIRQ %u is not this domain's", virq);
+    return bind(c, &op->port,
+                &(struct port_info){PORT_VIRQ, .vcpu = op->vcpu, .irq = virq});
 }
 
 /* EVTCHNOP_bind_pirq: a port for a physical interrupt. */
 static long evtchnop_bind_pirq(struct sub_call *c, void *arg)
 {
     struct evtchn_bind_pirq_args *op = arg;
-    struct port_info what = {
-        .state = PORT_PIRQ,
-        .irq = (uint32_t)index_clamp(op->pirq, MAX_PIRQS),
-    };
+    uint32_t pirq = (uint32_t)index_clamp(op->pirq, MAX_PIRQS);
 
     if (op->pirq >= MAX_PIRQS)
         return refuse(-EINVAL, "interrupt %u", op->pirq);
-    return bind(c, &op->port, &what);
+    return bind(c, &op->port, &(struct port_info){PORT_PIRQ, .irq = pirq});
 }
 
 /* EVTCHNOP_bind_ipi: a port with which the caller interrupts its own vCPU. */
 static long evtchnop_bind_ipi(struct sub_call *c, void *arg)
 {
     struct evtchn_bind_ipi_args *op = arg;
-    struct port_info what = {.state = PORT_IPI, .vcpu = op->vcpu};
 
     if (!domain_vcpu(c->d, op->vcpu))
         return refuse(-ENOENT, "no vCPU %u", op->vcpu);
-    return bind(c, &op->port, &what);
+    return bind(c, &op->port, &(struct port_info){PORT_IPI, .vcpu = op->vcpu});
 }
 
 /* EVTCHNOP_close: frees a port. */
@@ -483,16 +454,15 @@ static long evtchnop_close(struct sub_call *c, void *arg)
 static long evtchnop_send(struct sub_call *c, void *arg)
 {
     const struct evtchn_send_args *op = arg;
-    const struct port_info *port;
+    const struct port_info *port = port_of(c->d, op->port);
     int error = 0;
 
     spin_lock(&c->d->event_lock);
-    port = bound_port(c->d, op->port);
-    if (port && port->state == PORT_INTERDOMAIN)
+    if (port->state == PORT_INTERDOMAIN)
         raise_port(port->peer, port->remote_port);
-    else if (port && port->state == PORT_IPI)
+    else if (port->state == PORT_IPI)
         raise_port(c->d, op->port);
-    else if (!port || port->state != PORT_UNBOUND)
+    else if (port->state != PORT_UNBOUND)
         error = refuse(-EINVAL, "port %u can't be sent to", op->port);
     spin_unlock(&c->d->event_lock);
     return error;
@@ -501,21 +471,13 @@ static long evtchnop_send(struct sub_call *c, void *arg)
 /* EVTCHNOP_status: what a port is. Port 0 is there, and closed for good. */
 static long evtchnop_status(struct sub_call *c, void *arg)
 {
-    static const uint32_t names[] = {
-        [PORT_FREE] = EVTCHNSTAT_closed,
-        [PORT_UNBOUND] = EVTCHNSTAT_unbound,
-        [PORT_INTERDOMAIN] = EVTCHNSTAT_interdomain,
-        [PORT_VIRQ] = EVTCHNSTAT_virq,
-        [PORT_IPI] = EVTCHNSTAT_ipi,
-        [PORT_PIRQ] = EVTCHNSTAT_pirq,
-    };
     struct evtchn_status_args *op = arg;
     struct port_info info;
     int error = evtchn_get_info(c->d, op->port, &info);
 
     if (error)
         return error;
-    op->status = names[info.state];
+    op->status = info.state;
     op->vcpu = info.vcpu;
     memset(&op->u, 0, sizeof(op->u));
     if (info.state == PORT_VIRQ || info.state == PORT_PIRQ) {
@@ -534,15 +496,14 @@ static long evtchnop_status(struct sub_call *c, void *arg)
 static long evtchnop_bind_vcpu(struct sub_call *c, void *arg)
 {
     const struct evtchn_bind_vcpu_args *op = arg;
-    struct port_info *port;
+    struct port_info *port = port_of(c->d, op->port);
     bool can_move;
 
     if (!domain_vcpu(c->d, op->vcpu))
         return refuse(-ENOENT, "no vCPU %u", op->vcpu);
     spin_lock(&c->d->event_lock);
-    port = bound_port(c->d, op->port);
-    can_move = port && port->state != PORT_IPI &&
-               (port->state != PORT_VIRQ || evtchn_virq_is_global(port->irq));
+    can_move = port->state != PORT_FREE && port->state != PORT_IPI &&
+               (port->state != PORT_VIRQ || is_global(port->irq));
     if (can_move)
         __atomic_store_n(&port->vcpu, op->vcpu, __ATOMIC_RELAXED);
     spin_unlock(&c->d->event_lock);
@@ -553,12 +514,12 @@ static long evtchnop_bind_vcpu(struct sub_call *c, void *arg)
 static long evtchnop_unmask(struct sub_call *c, void *arg)
 {
     const struct evtchn_unmask_args *op = arg;
-    const struct port_info *port;
-    struct vcpu *v;
+    const struct port_info *port = port_of(c->d, op->port);
+    struct vcpu *v = NULL;
 
     spin_lock(&c->d->event_lock);
-    port = bound_port(c->d, op->port);
-    v = port ? target_of(c->d, port) : NULL;
+    if (port->state != PORT_FREE)
+        v = target_of(c->d, port);
     if (v && atomic_bit_clear(c->d->shared_info->evtchn_mask, op->port) &&
         evtchn_is_pending(c->d, op->port))
         notify(v, op->port);

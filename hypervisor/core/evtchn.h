@@ -27,12 +27,12 @@ struct domain;
 struct vcpu;
 
 enum port_state {
-    PORT_FREE,
-    PORT_UNBOUND,
-    PORT_INTERDOMAIN,
-    PORT_VIRQ,
-    PORT_IPI,
-    PORT_PIRQ,
+    PORT_FREE = EVTCHNSTAT_closed,
+    PORT_UNBOUND = EVTCHNSTAT_unbound,
+    PORT_INTERDOMAIN = EVTCHNSTAT_interdomain,
+    PORT_PIRQ = EVTCHNSTAT_pirq,
+    PORT_VIRQ = EVTCHNSTAT_virq,
+    PORT_IPI = EVTCHNSTAT_ipi,
 };
 
 /* What a port is. */
@@ -50,11 +50,9 @@ void evtchn_destroy(struct domain *d);
 void evtchn_set_limit(struct domain *d, evtchn_port_t last);
 
 must_check int evtchn_close_all(struct domain *d);
-void evtchn_refuse_new(struct domain *d);
 must_check int evtchn_get_info(struct domain *d, evtchn_port_t port,
                                struct port_info *out);
 
-bool evtchn_virq_is_global(unsigned virq);
 bool evtchn_is_pending(const struct domain *d, evtchn_port_t port);
 void evtchn_mark_all_pending(struct vcpu *v);
 void evtchn_raise_virq(struct vcpu *v, unsigned virq);

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "core/bitmap.h"
-#include "core/list.h"
 #include "core/prioq.h"
 #include "core/spinlock.h"
 #include "core/timer.h"
@@ -30,19 +29,17 @@ struct pcpu {
     struct spinlock timer_lock;
     struct prioq timers;         /* timer_lock: by deadline */
     struct timer *timer_running; /* atomic: whose handler runs */
-    bool timers_changed;         /* atomic: another pCPU armed the first */
 
     struct spinlock run_lock; /* the run queue (core/run_queue.h) */
-    struct list run_queue;    /* run_lock: runnable vCPUs, oldest first */
-    struct prioq by_deadline; /* run_lock: the same, by virtual deadline */
-    unsigned run_count;       /* atomic, run_lock: length of run_queue */
+    struct prioq waiting;     /* run_lock: vCPUs, by virtual deadline */
+    unsigned run_count;       /* atomic, run_lock: how many */
     uint64_t run_weight;      /* atomic, run_lock: of them and `current` */
     uint64_t run_clock;       /* atomic, run_lock: the queue's virtual time */
-    nsec_t run_clock_at;      /* run_lock: when run_clock was right */
+    nsec_t run_clock_at;      /* run_lock: when run_clock was right, and all
+                                 who ran were charged */
     nsec_t balance_at;        /* atomic: when to compare queues next */
     struct timer slice_timer;
-    nsec_t picked_at; /* run_lock: when `current` was chosen */
-    nsec_t idle_time; /* run_lock: without any, before that */
+    nsec_t idle_time; /* run_lock: without any `current`, before that */
 };
 
 extern struct pcpu pcpus[MAX_PCPUS];

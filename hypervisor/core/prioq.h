@@ -15,11 +15,11 @@
 struct prioq_node {
     uint64_t key;
     struct prioq_node *left, *right; /* what comes later */
-    struct prioq_node *parent; /* the root's is itself; NULL: in no queue */
+    struct prioq_node *parent;       /* NULL: in no queue */
 };
 
 struct prioq {
-    struct prioq_node *root;
+    struct prioq_node head; /* left: the first */
 };
 
 /* Whether key `a` comes before key `b`. */
@@ -30,7 +30,7 @@ static inline bool prioq_key_before(uint64_t a, uint64_t b)
 
 static inline struct prioq_node *prioq_first(const struct prioq *q)
 {
-    return q->root;
+    return q->head.left;
 }
 
 /* Whether the node is in some queue; a zeroed node is in none. */
@@ -40,4 +40,6 @@ static inline bool prioq_contains(const struct prioq_node *node)
 }
 
 void prioq_insert(struct prioq *q, struct prioq_node *node, uint64_t key);
-void prioq_remove(struct prioq *q, struct prioq_node *node);
+void prioq_remove(struct prioq_node *node);
+unsigned prioq_peek(const struct prioq *q, struct prioq_node **out,
+                    unsigned room);

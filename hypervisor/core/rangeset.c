@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Sets of numbers as a sorted array of ranges (rangeset.h). */
+/* Sets of numbers as an array of ranges in no order (rangeset.h). */
 #include "core/rangeset.h"
 
 #include "core/heap.h"
 #include "core/spinlock.h"
+
+/* Two pages of them; a machine has some dozens. */
+#define MAX_RANGES 510u
 
 struct range {
     uint64_t first, last;
@@ -11,8 +14,8 @@ struct range {
 
 struct rangeset {
     struct spinlock lock;
-    struct range *ranges; /* lock to change */
-    size_t count;         /* lock to change */
+    size_t count;
+    struct range ranges[MAX_RANGES];
 };
 
 /* An empty set, or NULL when memory is short. */
@@ -24,102 +27,79 @@ struct rangeset *rangeset_create(void)
 /* Frees a set; NULL is fine. */
 void rangeset_destroy(struct rangeset *set)
 {
-    if (!set)
-        return;
-    heap_zfree(set->ranges, set->count * sizeof(set->ranges[0]));
     heap_zfree(set, sizeof(*set));
 }
 
-/* The index of the first range that ends at or after `number`. */
-static size_t find(const struct rangeset *set, uint64_t number)
+static void put(struct rangeset *set, uint64_t first, uint64_t last)
 {
-    size_t low = 0, high = set->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (set->ranges[middle].last < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    set->ranges[set->count++] = (struct range){first, last};
 }
 
-/* Puts `count` pieces in place of the ranges from `at` to `end`. 0, -ENOMEM. */
-static int replace(struct rangeset *set, size_t at, size_t end,
-                   const struct range *pieces, size_t count)
+/* Makes a range span those that overlap it or touch it. */
+static void absorb(const struct rangeset *set, uint64_t *first, uint64_t *last)
 {
-    size_t new_count = set->count - (end - at) + count;
-    struct range *ranges = heap_zalloc(new_count * sizeof(*ranges));
-    struct range *old = set->ranges;
-    size_t old_count = set->count;
+    for (const struct range *r = set->ranges; r < set->ranges + set->count; r++)
+        if (r->last >= *first - (*first != 0) &&
+            r->first <= *last + (*last != UINT64_MAX)) {
+            *first = min_u64(*first, r->first);
+            *last = max_u64(*last, r->last);
+        }
+}
 
-    if (!ranges)
-        return -ENOMEM;
-    for (size_t i = 0; i < new_count; i++)
-        ranges[i] = i < at           ? old[i]
-                    : i < at + count ? pieces[i - at]
-                                     : old[i - at - count + end];
-    spin_lock(&set->lock);
-    set->ranges = ranges;
-    set->count = new_count;
-    spin_unlock(&set->lock);
-    heap_zfree(old, old_count * sizeof(*old));
-    return 0;
+static void cut(struct rangeset *set, uint64_t first, uint64_t last)
+{
+    for (size_t i = set->count; i-- > 0;) {
+        struct range r = set->ranges[i];
+
+        if (r.last < first || r.first > last)
+            continue;
+        set->ranges[i] = set->ranges[--set->count];
+        if (r.first < first)
+            put(set, r.first, first - 1);
+        if (r.last > last)
+            put(set, last + 1, r.last);
+    }
 }
 
 /* Adds the numbers of a range; some may be members already. 0, -ENOMEM. */
 int rangeset_add(struct rangeset *set, uint64_t first, uint64_t last)
 {
-    struct range sum = {first, last};
-    size_t at, end;
+    int error = -ENOMEM;
 
-    if (first > last)
-        return -EINVAL;
-    /* Neighbours that touch take part in the merge. */
-    at = end = find(set, first ? first - 1 : 0);
-    for (; end < set->count; end++) {
-        const struct range *r = &set->ranges[end];
-
-        if (r->first > last && r->first - last > 1)
-            break;
-        sum.first = min_u64(sum.first, r->first);
-        sum.last = max_u64(sum.last, r->last);
+    spin_lock(&set->lock);
+    if (set->count < MAX_RANGES) {
+        absorb(set, &first, &last);
+        cut(set, first, last);
+        put(set, first, last);
+        error = 0;
     }
-    return replace(set, at, end, &sum, 1);
+    spin_unlock(&set->lock);
+    return error;
 }
 
 /* Removes the numbers of a range, members or not. 0, -ENOMEM. */
 int rangeset_remove(struct rangeset *set, uint64_t first, uint64_t last)
 {
-    struct range pieces[2];
-    size_t at, end, count = 0;
+    int error = -ENOMEM;
 
-    if (first > last)
-        return -EINVAL;
-    at = end = find(set, first);
-    for (; end < set->count && set->ranges[end].first <= last; end++) {
-        struct range r = set->ranges[end];
-
-        if (r.first < first)
-            pieces[count++] = (struct range){r.first, first - 1};
-        if (r.last > last)
-            pieces[count++] = (struct range){last + 1, r.last};
+    spin_lock(&set->lock);
+    if (set->count < MAX_RANGES) {
+        cut(set, first, last);
+        error = 0;
     }
-    return replace(set, at, end, pieces, count);
+    spin_unlock(&set->lock);
+    return error;
 }
 
 /* Whether all numbers of a range are members. */
 bool rangeset_contains(struct rangeset *set, uint64_t first, uint64_t last)
 {
-    bool is_there;
-    size_t at;
+    bool is_there = false;
 
     spin_lock(&set->lock);
-    at = find(set, first);
-    is_there = first <= last && at < set->count &&
-               set->ranges[at].first <= first && set->ranges[at].last >= last;
+    for (size_t i = 0; i < set->count; i++)
+        is_there |=
+            set->ranges[i].first <= first && set->ranges[i].last >= last;
     spin_unlock(&set->lock);
     return is_there;
 }

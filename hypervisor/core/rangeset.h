@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sets of unsigned numbers kept as sorted, disjoint ranges that don't touch:
- * device frames, I/O ports and interrupts that a domain may use. Ranges are
- * inclusive, so 0 to UINT64_MAX is one; `first` above `last` is -EINVAL, or
- * no range at all for the questions. A failed change leaves the set as it was.
+ * Sets of unsigned numbers kept as disjoint ranges that don't touch, at most
+ * 510: device frames and interrupts that a domain may use. Ranges are
+ * inclusive, so 0 to UINT64_MAX is one; `first` is not above `last`. A failed
+ * change leaves the set as it was.
  *
- * The caller sees to it that one change comes after another; questions may be
- * asked at any time, with any lock held, and see a set before or after a
- * change. Looking up takes logarithmic time.
+ * Changes and questions may be made at any time, with any lock held, and see a
+ * set before or after another change.
  */
 #pragma once
 

@@ -9,7 +9,6 @@
 #include "core/domain.h"
 #include "core/pcpu.h"
 #include "core/run_queue.h"
-#include "core/sched_balance.h"
 #include "core/vcpu.h"
 
 /* What is left of a request below this is not worth a switch. */
@@ -26,54 +25,27 @@ static void set_state(struct vcpu *v, enum vcpu_state state)
     __atomic_store_n(&v->state, state, __ATOMIC_SEQ_CST);
 }
 
-/* Makes `p` pass sched_pick soon. */
-void sched_request(struct pcpu *p)
-{
-    __atomic_store_n(&p->need_resched, true, __ATOMIC_SEQ_CST);
-    if (p != this_pcpu())
-        arch_pcpu_kick(p->id);
-}
-
-/* Ends the current slice early if `v`, just queued, should come first. */
-void sched_check_preemption(struct pcpu *p, const struct vcpu *v, nsec_t now)
-{
-    struct vcpu *current = p->current;
-    nsec_t end;
-
-    if (!current || current->state != VCPU_RUNNING) {
-        sched_request(p);
-        return;
-    }
-    end = current->charged_at + run_queue_request_left(current);
-    if (prioq_key_before(v->virtual_deadline, current->virtual_deadline))
-        end = min_u64(end, current->charged_at + sched_rate_limit());
-    if (end <= now)
-        sched_request(p);
-    else if (end < __atomic_load_n(&p->slice_timer.deadline, __ATOMIC_RELAXED))
-        timer_arm(&p->slice_timer, end);
-}
-
 /* Has the pCPU with the registers of `v` save them; sched_unloaded goes on. */
 static void unload_elsewhere(const struct vcpu *v)
 {
     unsigned at = sched_loaded_on(v);
 
     if (at != NO_PCPU)
-        sched_request(&pcpus[at]);
+        run_queue_request(&pcpus[at]);
 }
 
 /* Whether `v` wants a pCPU and may have one. */
-static bool is_competing(const struct vcpu *v)
+static bool is_competing(const struct vcpu *v, nsec_t now)
 {
     return v->state >= VCPU_RUNNABLE && !v->pause_count &&
-           !bit_test(v->domain->cap.parked, v->id);
+           v->parked_until <= (int64_t)now;
 }
 
 /* Whether it should do so here. */
-static bool belongs_on(const struct vcpu *v, const struct pcpu *p)
+static bool belongs_on(const struct vcpu *v, const struct pcpu *p, nsec_t now)
 {
-    return is_competing(v) && sched_may_run_on(v, p->id) &&
-           !sched_has_better_place(v, p->id);
+    return is_competing(v, now) && sched_may_run_on(v, p->id) &&
+           !sched_has_better_place(v, p);
 }
 
 /* The runstate of a vCPU that is not running. */
@@ -84,6 +56,31 @@ static int idle_runstate(const struct vcpu *v)
     return v->state == VCPU_BLOCKED ? RUNSTATE_blocked : RUNSTATE_runnable;
 }
 
+/* Puts `v`, of queue `p`, on the right queue. Unlocks `p`. */
+static void place(struct pcpu *p, struct vcpu *v, nsec_t now)
+{
+    unsigned target = sched_choose_pcpu(v);
+    bool moves = target != NO_PCPU && target != p->id;
+
+    if (target == NO_PCPU)
+        unload_elsewhere(v);
+    if (moves) {
+        run_queue_change(v, p, &pcpus[target]);
+        spin_unlock(&p->run_lock);
+        p = run_queue_lock(v);
+        run_queue_advance(p, now);
+    }
+    if (target != NO_PCPU && is_competing(v, now) && !run_queue_has(v) &&
+        p->current != v) {
+        run_queue_join(p, v);
+        run_queue_insert(p, v);
+        run_queue_check_preemption(p, v, now);
+    } else if (moves) {
+        run_queue_request(&pcpus[target]); /* it may no longer count as idle */
+    }
+    spin_unlock(&p->run_lock);
+}
+
 /*
  * After any change of where `v` belongs: puts it on the right queue or on
  * none, or has its pCPU pass sched_pick. Unlocks `p`, where it was so far.
@@ -91,120 +88,87 @@ static int idle_runstate(const struct vcpu *v)
 static void settle(struct pcpu *p, struct vcpu *v)
 {
     nsec_t now = arch_now();
-    unsigned target = p->id;
-    bool moves;
 
+    run_queue_advance(p, now);
     if (p->current == v) {
         if (v->state == VCPU_RUNNABLE)
             set_state(v, VCPU_RUNNING);
-        sched_request(p);
+        run_queue_request(p);
         spin_unlock(&p->run_lock);
         return;
     }
     vcpu_set_runstate(v, idle_runstate(v), now);
-    if (v->is_queued && !belongs_on(v, p)) {
-        run_queue_advance(p, now);
+    if (run_queue_has(v) && !belongs_on(v, p, now))
         run_queue_remove(p, v);
-    }
-    if (is_competing(v) && !v->is_queued)
-        target = sched_choose_pcpu(v);
-    if (target == NO_PCPU) {
-        unload_elsewhere(v);
+    if (is_competing(v, now) && !run_queue_has(v))
+        place(p, v, now);
+    else
         spin_unlock(&p->run_lock);
-        return;
-    }
-    moves = target != p->id;
-    if (moves) {
-        run_queue_change(v, p, &pcpus[target]);
-        spin_unlock(&p->run_lock);
-        p = run_queue_lock(v);
-    }
-    if (is_competing(v) && !v->is_queued && p->current != v) {
-        run_queue_advance(p, now);
-        run_queue_join(p, v);
-        run_queue_insert(p, v);
-        sched_check_preemption(p, v, now);
-    } else if (moves) {
-        sched_request(&pcpus[target]); /* it may no longer count as idle */
-    }
-    spin_unlock(&p->run_lock);
 }
 
 /* --- the choice ---------------------------------------------------------- */
 
-/* Keeps what is left of the time of a capped domain if `v` wants to run. */
-static void end_grant(struct vcpu *v, nsec_t now)
-{
-    int64_t unused = (int64_t)(v->granted_until - now);
-
-    v->granted_until = 0;
-    if (unused >= (int64_t)LEAST_SLICE && is_competing(v))
-        v->granted = (nsec_t)unused;
-    else
-        sched_cap_give_back(v, unused);
-}
-
 /*
- * Takes the pCPU from `v`: charges it and says what it is now. Whether it
- * belongs on the queue again.
+ * Takes the pCPU from `v`, and what it bought if that is of no use to it now.
+ * Whether it belongs on the queue again.
  */
 static bool retire(struct pcpu *p, struct vcpu *v, nsec_t now)
 {
-    run_queue_charge(v, now);
     run_queue_clamp(p, v);
     run_queue_add_weight(p, -(int64_t)v->weight);
     if (v->state == VCPU_RUNNING)
         set_state(v, VCPU_RUNNABLE);
     if (run_queue_request_left(v) < LEAST_SLICE || v->has_yielded)
         run_queue_new_request(v, SCHED_SLICE);
-    if (v->granted_until)
-        end_grant(v, now);
-    return belongs_on(v, p);
+    if (v->bought < (int64_t)LEAST_SLICE || !is_competing(v, now))
+        run_queue_give_back(v);
+    return belongs_on(v, p, now);
 }
 
 /* The queued vCPU that should run now, or NULL; parks those that may not. */
 static struct vcpu *choose(struct pcpu *p, nsec_t now)
 {
-    struct vcpu *v;
+    struct prioq_node *first;
 
-    while ((v = run_queue_first(p)) && !sched_cap_take(v, now))
+    while ((first = prioq_first(&p->waiting))) {
+        struct vcpu *v = container_of(first, struct vcpu, run_node);
+
+        if (run_queue_buy(v, now))
+            return v;
         run_queue_remove(p, v);
-    return v;
+        timer_arm(&v->wake_timer, (nsec_t)v->parked_until);
+    }
+    return NULL;
 }
 
-/* Begins to run `v`, until the next look at who should. */
-static void start(struct pcpu *p, struct vcpu *v, nsec_t now)
+/* Begins to run `v`; when to look again who should. */
+static nsec_t start(struct pcpu *p, struct vcpu *v, nsec_t now)
 {
     nsec_t end = NSEC_NEVER;
 
     run_queue_remove(p, v);
     run_queue_add_weight(p, v->weight);
     set_state(v, VCPU_RUNNING);
-    v->charged_at = now;
     __atomic_store_n(&v->loaded_on, p->id, __ATOMIC_RELEASE);
     if (p->run_count || !bit_test(v->soft_affinity, p->id))
         end = now + run_queue_request_left(v);
-    if (v->granted) {
-        v->granted_until = now + v->granted;
-        v->granted = 0;
-        end = min_u64(end, v->granted_until);
-    }
-    timer_arm(&p->slice_timer, end);
+    if (v->bought > 0)
+        end = min_u64(end, now + (nsec_t)v->bought);
+    return end;
 }
 
 /* Gives the pCPU to the next vCPU, or to nobody. */
 static struct vcpu *pick_here(struct pcpu *p, nsec_t now)
 {
     struct vcpu *prev, *next = NULL;
-    bool goes_on, yields;
+    bool goes_on;
 
     spin_lock(&p->run_lock);
     prev = p->current;
-    yields = prev && prev->has_yielded;
     __atomic_store_n(&p->need_resched, false, __ATOMIC_SEQ_CST);
     run_queue_advance(p, now);
     goes_on = prev && retire(p, prev, now);
-    if (yields) { /* to any other */
+    if (prev && prev->has_yielded) { /* to any other */
         prev->has_yielded = false;
         next = choose(p, now);
     }
@@ -212,17 +176,11 @@ static struct vcpu *pick_here(struct pcpu *p, nsec_t now)
         run_queue_insert(p, prev);
     if (!next)
         next = choose(p, now);
-    if (next)
-        start(p, next, now);
-    else
-        timer_cancel(&p->slice_timer);
+    timer_arm(&p->slice_timer, next ? start(p, next, now) : NSEC_NEVER);
     if (prev && prev != next)
         vcpu_set_runstate(prev, idle_runstate(prev), now);
-    if (next && prev != next)
+    if (next)
         vcpu_set_runstate(next, RUNSTATE_running, now);
-    if (!prev)
-        p->idle_time += now - p->picked_at;
-    p->picked_at = now;
     __atomic_store_n(&p->current, next, __ATOMIC_RELEASE);
     sched_set_idle(p->id, !next);
     spin_unlock(&p->run_lock);
@@ -236,7 +194,8 @@ nsec_t sched_idle_time(unsigned cpu)
     nsec_t total;
 
     spin_lock(&p->run_lock);
-    total = p->idle_time + (p->current ? 0 : arch_now() - p->picked_at);
+    run_queue_advance(p, arch_now());
+    total = p->idle_time;
     spin_unlock(&p->run_lock);
     return total;
 }
@@ -250,7 +209,6 @@ struct vcpu *sched_pick(nsec_t now)
     struct pcpu *p = this_pcpu();
     struct vcpu *next;
 
-    timers_notice();
     sched_balance(p, now);
     next = pick_here(p, now);
     if (!next && sched_pull(p, now))
@@ -277,7 +235,7 @@ void sched_unloaded(struct vcpu *v)
 static void slice_is_over(struct timer *t, nsec_t now)
 {
     (void)now;
-    __atomic_store_n(&pcpus[t->cpu].need_resched, true, __ATOMIC_SEQ_CST);
+    run_queue_request(container_of(t, struct pcpu, slice_timer));
 }
 
 /* Makes the record of pCPU `cpu` usable. Needs no memory; once, at start. */
@@ -286,8 +244,7 @@ void pcpu_init(unsigned cpu)
     struct pcpu *p = &pcpus[cpu];
 
     p->id = cpu;
-    list_init(&p->run_queue);
-    timer_init(&p->slice_timer, cpu, slice_is_over);
+    timer_init(&p->slice_timer, slice_is_over);
 }
 
 /*
@@ -298,7 +255,7 @@ void pcpu_set_online(unsigned cpu)
 {
     struct pcpu *p = &pcpus[cpu];
 
-    p->run_clock_at = p->picked_at = arch_now();
+    p->run_clock_at = arch_now();
     __atomic_store_n(&p->need_resched, true, __ATOMIC_RELAXED);
     __atomic_store_n(&p->online, true, __ATOMIC_RELEASE);
 }
@@ -313,7 +270,6 @@ void sched_init_vcpu(struct vcpu *v, uint32_t weight, unsigned pauses)
     v->weight = weight;
     v->pause_count = pauses;
     v->loaded_on = NO_PCPU;
-    list_init(&v->run_link);
     memset(v->affinity, 0xff, sizeof(v->affinity));
     memset(v->soft_affinity, 0xff, sizeof(v->soft_affinity));
     v->runstate.state = RUNSTATE_offline;
@@ -324,11 +280,9 @@ void sched_init_vcpu(struct vcpu *v, uint32_t weight, unsigned pauses)
 
 static void end_poll(struct vcpu *v)
 {
-    if (v->poll_port == POLL_NOTHING)
-        return;
-    __atomic_store_n(&v->poll_port, POLL_NOTHING, __ATOMIC_RELAXED);
-    atomic_bit_clear(v->domain->pollers, v->id);
-    timer_cancel(&v->poll_timer);
+    if (bit_test(v->domain->pollers, v->id) &&
+        atomic_bit_clear(v->domain->pollers, v->id))
+        timer_cancel(&v->wake_timer);
 }
 
 /* Ends the sleep of a blocked vCPU, of whatever kind. */
@@ -380,7 +334,7 @@ void sched_yield_current(void)
     struct pcpu *p = this_pcpu();
 
     p->current->has_yielded = true;
-    sched_request(p);
+    run_queue_request(p);
 }
 
 /* Makes a vCPU that is down runnable; others stay as they are. */
@@ -436,39 +390,47 @@ void sched_wait_until_saved(struct vcpu *v)
 /* --- policy -------------------------------------------------------------- */
 
 /*
- * Lets `v`, if it is parked, go on with so much time of its domain; with none
- * another cap holds, and it begins anew wherever it is.
- */
-void sched_unpark(struct vcpu *v, nsec_t grant)
-{
-    struct pcpu *p = run_queue_lock(v);
-
-    if (atomic_bit_clear(v->domain->cap.parked, v->id) || !grant) {
-        v->granted = grant;
-        v->granted_until = 0;
-    }
-    settle(p, v);
-}
-
-/*
  * Sets the share of `v`, 1 to SCHED_WEIGHT_MAX. How far it is ahead of the
  * queue's time or behind it counts on as far as a slice at the new weight.
  */
 void sched_set_weight(struct vcpu *v, uint32_t weight)
 {
     struct pcpu *p = run_queue_lock(v);
-    nsec_t now = arch_now();
 
-    run_queue_advance(p, now);
-    if (v->is_queued) {
+    run_queue_advance(p, arch_now());
+    if (run_queue_has(v))
         run_queue_remove(p, v);
-    } else if (p->current == v) {
-        run_queue_charge(v, now);
+    else if (p->current == v)
         run_queue_add_weight(p, (int64_t)weight - v->weight);
-    }
     v->weight = weight;
     run_queue_join(p, v);
     settle(p, v);
+}
+
+/* Under another cap, or none, `v` begins anew, whether it is parked or not. */
+static void begin_anew(struct vcpu *v)
+{
+    struct pcpu *p = run_queue_lock(v);
+
+    run_queue_advance(p, arch_now());
+    v->bought = v->parked_until = 0;
+    if (v->state == VCPU_RUNNABLE)
+        timer_cancel(&v->wake_timer);
+    settle(p, v);
+}
+
+/*
+ * Limits the time of all vCPUs of `d` together to `percent` of one pCPU's, 0
+ * for no limit, as if it had used nothing so far. One caller at a time; the
+ * domain is not dying.
+ */
+void sched_set_cap(struct domain *d, uint32_t percent)
+{
+    spin_lock(&d->cap.lock);
+    __atomic_store_n(&d->cap.percent, percent, __ATOMIC_RELAXED);
+    d->cap.clock = 0;
+    spin_unlock(&d->cap.lock);
+    domain_for_each_vcpu(d, begin_anew);
 }
 
 /* Changes `mask`, one of the affinities of `v`. */

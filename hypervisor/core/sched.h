@@ -4,12 +4,10 @@
  * virtual deadlines, in proportion to weights; a vCPU that wakes up is served
  * early.
  *
- * What a domain may use at most is sched_cap.h's.
- *
  * Locks: the run_lock of pcpus[v->cpu] guards the scheduling members of `v`
  * and v->cpu itself; of two run_locks that of the lower pCPU comes first.
- * Locks of caps and timers nest inside them, nothing else does. `current` is one vCPU's
- * from the sched_pick that chose it to the next sched_pick on that pCPU, even
+ * Locks of caps and timers nest inside them, nothing else does. `current` is
+ * one vCPU's from the sched_pick that chose it to the next sched_pick on that pCPU, even
  * if it blocks, goes down or is paused in between.
  *
  * What the machine does, on its way from Mica to a guest, while need_resched:
@@ -22,13 +20,21 @@
  */
 #pragma once
 
+#include "core/spinlock.h"
 #include "core/types.h"
 
 #define SCHED_WEIGHT_DEFAULT 256u
 #define SCHED_WEIGHT_MAX 65535u
 
-struct pcpu;
+struct domain;
 struct vcpu;
+
+/* What the vCPUs of a domain may use together (core/run_queue.h). */
+struct sched_cap {
+    struct spinlock lock;
+    uint32_t percent; /* atomic, lock: of one pCPU; 0: no limit */
+    int64_t clock;    /* lock: up to when time has been sold */
+};
 
 void sched_init_vcpu(struct vcpu *v, uint32_t weight, unsigned pauses);
 
@@ -47,6 +53,7 @@ void sched_pause(struct vcpu *v);
 void sched_wait_until_saved(struct vcpu *v);
 void sched_unpause(struct vcpu *v);
 
+void sched_set_cap(struct domain *d, uint32_t percent);
 void sched_set_weight(struct vcpu *v, uint32_t weight);
 must_check int sched_set_affinity(struct vcpu *v,
                                   const uint64_t *pcpus_allowed);

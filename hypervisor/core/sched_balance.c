@@ -1,43 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Placement and balance; sched_balance.h has the rules. */
-#include "core/sched_balance.h"
-
+/* Placement and balance; run_queue.h has the rules. */
 #include "core/pcpu.h"
 #include "core/run_queue.h"
-#include "core/vcpu.h"
 
 #define BALANCE_PERIOD (100 * NSEC_PER_MS)
 
-/* How many queued vCPUs and idle pCPUs one attempt to move looks at. */
+/* How many queued vCPUs one attempt to move looks at. */
 #define SEARCH_LIMIT 16
 
 static uint64_t idle_pcpus[BITMAP_WORDS(MAX_PCPUS)]; /* atomic */
-
-/* Whether `v` is allowed on pCPU `cpu` and that takes part. */
-bool sched_may_run_on(const struct vcpu *v, unsigned cpu)
-{
-    return bit_test(v->affinity, cpu) && pcpu_is_online(cpu);
-}
-
-/* Whether a pCPU waits for `v` where it would rather be than on `cpu`. */
-bool sched_has_better_place(const struct vcpu *v, unsigned cpu)
-{
-    if (bit_test(v->soft_affinity, cpu))
-        return false;
-    bitmap_for_each(other, idle_pcpus, pcpu_count)
-    {
-        if (bit_test(v->soft_affinity, other) &&
-            sched_may_run_on(v, (unsigned)other))
-            return true;
-    }
-    return false;
-}
-
-/* The pCPU that has the registers of `v`, or NO_PCPU. */
-unsigned sched_loaded_on(const struct vcpu *v)
-{
-    return __atomic_load_n(&v->loaded_on, __ATOMIC_ACQUIRE);
-}
 
 /* Notes whether pCPU `cpu` has nothing to do. Called by itself. */
 void sched_set_idle(unsigned cpu, bool is_idle)
@@ -48,27 +19,62 @@ void sched_set_idle(unsigned cpu, bool is_idle)
         atomic_bit_clear(idle_pcpus, cpu);
 }
 
-static bool claim_idle(unsigned cpu)
+/* Whether `v` is allowed on pCPU `cpu` and that takes part. */
+bool sched_may_run_on(const struct vcpu *v, unsigned cpu)
 {
-    return bit_test(idle_pcpus, cpu) && atomic_bit_clear(idle_pcpus, cpu);
+    return bit_test(v->affinity, cpu) && pcpu_is_online(cpu);
+}
+
+/* The pCPU that has the registers of `v`, or NO_PCPU. */
+unsigned sched_loaded_on(const struct vcpu *v)
+{
+    return __atomic_load_n(&v->loaded_on, __ATOMIC_ACQUIRE);
+}
+
+static bool is_idle_for(const struct vcpu *v, const uint64_t *wanted,
+                        size_t cpu)
+{
+    return bit_test(idle_pcpus, cpu) && bit_test(wanted, cpu) &&
+           sched_may_run_on(v, (unsigned)cpu);
 }
 
 /*
- * An idle pCPU for `v`, one of `wanted`, which no longer is marked idle, or
- * NO_PCPU. The last one comes first: its caches may still know `v`.
+ * An idle pCPU for `v`, one of `wanted`, or NO_PCPU. The last one comes first:
+ * its caches may still know `v`.
  */
-static unsigned claim_idle_for(const struct vcpu *v, const uint64_t *wanted)
+static unsigned find_idle(const struct vcpu *v, const uint64_t *wanted)
 {
-    if (bit_test(wanted, v->cpu) && sched_may_run_on(v, v->cpu) &&
-        claim_idle(v->cpu))
+    if (is_idle_for(v, wanted, v->cpu))
         return v->cpu;
     bitmap_for_each(cpu, idle_pcpus, pcpu_count)
     {
-        if (bit_test(wanted, cpu) && sched_may_run_on(v, (unsigned)cpu) &&
-            claim_idle((unsigned)cpu))
+        if (is_idle_for(v, wanted, cpu))
             return (unsigned)cpu;
     }
     return NO_PCPU;
+}
+
+/* Such a one, which no longer is marked idle. */
+static unsigned claim_idle(const struct vcpu *v, const uint64_t *wanted)
+{
+    unsigned cpu;
+
+    do
+        cpu = find_idle(v, wanted);
+    while (cpu != NO_PCPU && !atomic_bit_clear(idle_pcpus, cpu));
+    return cpu;
+}
+
+/*
+ * Whether a pCPU waits for `v`, on that of `p`: any if another runs here and
+ * the registers of `v` are saved, else one where it would rather be.
+ */
+bool sched_has_better_place(const struct vcpu *v, const struct pcpu *p)
+{
+    if (p->current && p->current != v && sched_loaded_on(v) == NO_PCPU)
+        return find_idle(v, v->affinity) != NO_PCPU;
+    return !bit_test(v->soft_affinity, p->id) &&
+           find_idle(v, v->soft_affinity) != NO_PCPU;
 }
 
 static uint64_t load_of(unsigned cpu)
@@ -96,31 +102,32 @@ unsigned sched_choose_pcpu(const struct vcpu *v)
 
     if (at != NO_PCPU)
         return sched_may_run_on(v, at) ? at : NO_PCPU;
-    at = claim_idle_for(v, v->soft_affinity);
+    at = claim_idle(v, v->soft_affinity);
     if (at == NO_PCPU)
-        at = claim_idle_for(v, v->affinity);
-    if (at == NO_PCPU && !sched_may_run_on(v, v->cpu))
-        at = least_loaded(v->affinity, NO_PCPU);
-    return at != NO_PCPU ? at : v->cpu;
+        at = claim_idle(v, v->affinity);
+    if (at == NO_PCPU)
+        at = sched_may_run_on(v, v->cpu) ? v->cpu
+                                         : least_loaded(v->affinity, NO_PCPU);
+    return at;
 }
 
 /*
  * Of the vCPUs of `from` that can go to `to` and weigh at most `limit`, the
  * one that moved least recently; or NULL.
  */
-static struct vcpu *find_movable(struct pcpu *from, const struct pcpu *to,
+static struct vcpu *find_movable(const struct pcpu *from, const struct pcpu *to,
                                  uint64_t limit)
 {
-    struct vcpu *v, *found = NULL;
-    unsigned left = SEARCH_LIMIT;
+    struct prioq_node *nodes[SEARCH_LIMIT];
+    unsigned count = prioq_peek(&from->waiting, nodes, SEARCH_LIMIT);
+    struct vcpu *found = NULL;
 
-    list_for_each(v, &from->run_queue, run_link)
-    {
+    for (unsigned i = 0; i < count; i++) {
+        struct vcpu *v = container_of(nodes[i], struct vcpu, run_node);
+
         if (sched_loaded_on(v) == NO_PCPU && sched_may_run_on(v, to->id) &&
             v->weight <= limit && (!found || v->moved_at < found->moved_at))
             found = v;
-        if (!--left)
-            break;
     }
     return found;
 }
@@ -136,63 +143,32 @@ static void move_queued(struct pcpu *from, struct pcpu *to, struct vcpu *v,
     run_queue_insert(to, v);
     v->moved_at = now;
     __atomic_store_n(&to->balance_at, now + BALANCE_PERIOD, __ATOMIC_RELAXED);
-    sched_check_preemption(to, v, now);
+    run_queue_check_preemption(to, v, now);
 }
 
-/* Moves something that can go; whether there was anything. */
-static bool move_one(struct pcpu *from, struct pcpu *to, nsec_t now)
+static bool has_queued(const struct pcpu *p)
 {
-    struct vcpu *v;
-
-    spin_lock_both(&from->run_lock, &to->run_lock);
-    v = find_movable(from, to, UINT64_MAX);
-    if (v)
-        move_queued(from, to, v, now);
-    spin_unlock_both(&from->run_lock, &to->run_lock);
-    return v != NULL;
+    return __atomic_load_n(&p->run_count, __ATOMIC_RELAXED);
 }
 
-static unsigned queued_on(unsigned cpu)
-{
-    return __atomic_load_n(&pcpus[cpu].run_count, __ATOMIC_RELAXED);
-}
-
-/* Takes work from the next busy pCPU where some waits. */
+/* Takes work from the next busy pCPU where some waits that can go. */
 bool sched_pull(struct pcpu *p, nsec_t now)
 {
-    for (unsigned i = 1; i < pcpu_count; i++) {
+    struct vcpu *v = NULL;
+
+    for (unsigned i = 1; i < pcpu_count && !v; i++) {
         struct pcpu *from = &pcpus[(p->id + i) % pcpu_count];
 
-        if (queued_on(from->id) &&
-            __atomic_load_n(&from->current, __ATOMIC_RELAXED) &&
-            move_one(from, p, now))
-            return true;
+        if (!has_queued(from) ||
+            !__atomic_load_n(&from->current, __ATOMIC_RELAXED))
+            continue;
+        spin_lock_both(&from->run_lock, &p->run_lock);
+        v = find_movable(from, p, UINT64_MAX);
+        if (v)
+            move_queued(from, p, v, now);
+        spin_unlock_both(&from->run_lock, &p->run_lock);
     }
-    return false;
-}
-
-/* Whether there is somebody to give away and somebody to keep. */
-static bool has_more_than_one(const struct pcpu *p)
-{
-    const struct vcpu *v = p->current;
-    bool stays = v && v->state == VCPU_RUNNING && !v->pause_count;
-
-    return queued_on(p->id) + stays > 1;
-}
-
-/* Gives what waits here to idle pCPUs. */
-static void push_to_idle(struct pcpu *p, nsec_t now)
-{
-    unsigned left = SEARCH_LIMIT;
-
-    bitmap_for_each(cpu, idle_pcpus, pcpu_count)
-    {
-        if (!left-- || !has_more_than_one(p))
-            return;
-        if (pcpu_is_online((unsigned)cpu) && cpu != p->id &&
-            claim_idle((unsigned)cpu) && !move_one(p, &pcpus[cpu], now))
-            atomic_bit_set(idle_pcpus, cpu);
-    }
+    return v;
 }
 
 /*
@@ -204,18 +180,17 @@ static void push_to_idle(struct pcpu *p, nsec_t now)
 static bool push_to_least_loaded(struct pcpu *p, nsec_t now)
 {
     struct pcpu *to = &pcpus[least_loaded(NULL, p->id)];
-    const struct vcpu *current;
+    const struct vcpu *current = p->current;
     bool settled = true;
     struct vcpu *v;
 
     if (to == p)
         return true;
     spin_lock_both(&p->run_lock, &to->run_lock);
-    current = p->current;
     v = find_movable(p, to,
                      p->run_weight - min_u64(to->run_weight, p->run_weight));
-    if (v && current && current->moved_at < v->moved_at &&
-        current->weight <= v->weight && sched_may_run_on(current, to->id))
+    if (v && current->moved_at < v->moved_at && current->weight <= v->weight &&
+        sched_may_run_on(current, to->id))
         settled = false; /* its turn comes when it waits */
     else if (v)
         move_queued(p, to, v, now);
@@ -226,11 +201,11 @@ static bool push_to_least_loaded(struct pcpu *p, nsec_t now)
 /* The part of a scheduling point in which pCPU `p` shares its work. */
 void sched_balance(struct pcpu *p, nsec_t now)
 {
-    if (pcpu_count == 1 || !has_more_than_one(p))
-        return;
-    push_to_idle(p, now);
-    if (now >= __atomic_load_n(&p->balance_at, __ATOMIC_RELAXED) &&
-        queued_on(p->id) && push_to_least_loaded(p, now))
+    const struct vcpu *v = p->current;
+
+    if (now >= __atomic_load_n(&p->balance_at, __ATOMIC_RELAXED) && v &&
+        v->state == VCPU_RUNNING && !v->pause_count && has_queued(p) &&
+        push_to_least_loaded(p, now))
         __atomic_store_n(&p->balance_at, now + BALANCE_PERIOD,
                          __ATOMIC_RELAXED);
 }

@@ -30,22 +30,23 @@ static long schedop_block(struct vcpu *v)
     return 0;
 }
 
-static long shut_down(struct domain *d, uint32_t reason)
-{
-    if (reason > SHUTDOWN_MAX)
-        return refuse(-EINVAL, "shutdown reason %u", reason);
-    if (reason == SHUTDOWN_suspend && d == dom0)
-        return 1; /* cancelled: nobody could resume it */
-    domain_shut_down(d, reason);
-    return 0;
-}
-
-/* SCHEDOP_shutdown: the end of the calling domain. */
+/*
+ * SCHEDOP_shutdown and SCHEDOP_remote_shutdown, by which dom0 says that another
+ * domain has ended.
+ */
 static long schedop_shutdown(struct sub_call *c, void *arg)
 {
-    const struct sched_shutdown_args *op = arg;
+    const struct sched_remote_shutdown_args *remote = arg;
+    const struct sched_shutdown_args *own = arg;
+    bool is_remote = c->cmd == SCHEDOP_remote_shutdown;
+    uint32_t reason = is_remote ? remote->reason : own->reason;
 
-    return shut_down(c->d, op->reason);
+    if (reason > SHUTDOWN_MAX || (is_remote && c->d == c->v->domain))
+        return refuse(-EINVAL, "shutdown reason %u", reason);
+    if (reason == SHUTDOWN_suspend && c->d == dom0)
+        return 1; /* cancelled: nobody could resume it */
+    domain_shut_down(c->d, reason);
+    return 0;
 }
 
 static bool is_over(const struct vcpu *v, const evtchn_port_t *ports,
@@ -91,19 +92,11 @@ static long schedop_poll(struct sub_call *c, void *arg)
                      __ATOMIC_SEQ_CST);
     atomic_bit_set(c->d->pollers, v->id);
     if (op->timeout)
-        timer_arm(&v->poll_timer, min_u64(op->timeout, NSEC_NEVER - 1));
+        timer_arm(&v->wake_timer, op->timeout);
     sched_block_current();
     if (is_over(v, ports, op->nr_ports))
         sched_wake(v);
     return 0;
-}
-
-/* SCHEDOP_remote_shutdown: dom0 says that another domain has ended. */
-static long schedop_remote_shutdown(struct sub_call *c, void *arg)
-{
-    const struct sched_remote_shutdown_args *op = arg;
-
-    return c->d == c->v->domain ? -EINVAL : shut_down(c->d, op->reason);
 }
 
 /* SCHEDOP_watchdog: ends the domain unless it comes back in time. */
@@ -114,15 +107,15 @@ static long schedop_watchdog(struct sub_call *c, void *arg)
     return domain_set_watchdog(c->d, op->id, op->timeout);
 }
 
-#define OP(name, type, flags)                                                  \
-    [SCHEDOP_##                                                                \
-        name] = {schedop_##name, sizeof(struct sched_##type##_args), flags}
-
 static const struct sub_op ops[] = {
-    OP(shutdown, shutdown, 0),
-    OP(poll, poll, 0),
-    OP(remote_shutdown, remote_shutdown, OP_DOM0 | OP_SUBJECT),
-    OP(watchdog, watchdog, 0),
+    [SCHEDOP_shutdown] = {schedop_shutdown, sizeof(struct sched_shutdown_args),
+                          0},
+    [SCHEDOP_poll] = {schedop_poll, sizeof(struct sched_poll_args), 0},
+    [SCHEDOP_remote_shutdown] = {schedop_shutdown,
+                                 sizeof(struct sched_remote_shutdown_args),
+                                 OP_DOM0 | OP_SUBJECT},
+    [SCHEDOP_watchdog] = {schedop_watchdog, sizeof(struct sched_watchdog_args),
+                          0},
 };
 static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_sched_op};
 

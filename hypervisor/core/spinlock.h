@@ -14,14 +14,10 @@
 #include "core/arch.h"
 #include "core/types.h"
 
+/* Free when zeroed. */
 struct spinlock {
     uint32_t next, serving;
 };
-
-#define SPINLOCK_INIT                                                          \
-    {                                                                          \
-        0, 0                                                                   \
-    }
 
 hot_path static inline void spin_lock(struct spinlock *l)
 {
@@ -58,10 +54,4 @@ static inline void spin_unlock_both(struct spinlock *a, struct spinlock *b)
     spin_unlock(a);
     if (a != b)
         spin_unlock(b);
-}
-
-static inline bool spin_is_locked(const struct spinlock *l)
-{
-    return __atomic_load_n(&l->next, __ATOMIC_RELAXED) !=
-           __atomic_load_n(&l->serving, __ATOMIC_RELAXED);
 }

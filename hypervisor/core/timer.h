@@ -2,12 +2,14 @@
 /*
  * One-shot software timers, a queue per pCPU, driven by that pCPU's hardware
  * timer. They live inside their owners and need no memory, so arming cannot
- * fail. A handler runs on the timer's pCPU at its scheduling point, with no
- * lock held, at or after the deadline; it may arm its own timer again.
+ * fail. A timer fires on the pCPU that armed it last, so that nobody ever
+ * programs the hardware of another. Its handler runs at the scheduling point
+ * there, with no lock held, at or after the deadline; it may arm its own timer
+ * again.
  *
- * A timer may be armed, cancelled and moved from any pCPU; its members belong
- * to the timer_lock of pcpus[cpu], which nests inside every lock but the
- * heap's and the log's.
+ * A timer may be armed and cancelled from any pCPU; its members belong to the
+ * timer_lock of pcpus[cpu], which nests inside every lock but the heap's and
+ * the log's.
  */
 #pragma once
 
@@ -19,18 +21,14 @@ struct timer {
     nsec_t deadline;                              /* NSEC_NEVER when idle */
     bool is_ended;                                /* can't be armed any more */
     struct prioq_node node;
-    unsigned cpu; /* atomic: the pCPU that serves it */
+    unsigned cpu; /* atomic: whose queue it was put into last */
 };
 
-void timer_init(struct timer *t, unsigned cpu,
-                void (*handler)(struct timer *t, nsec_t now));
+void timer_init(struct timer *t, void (*handler)(struct timer *t, nsec_t now));
 void timer_arm(struct timer *t, nsec_t deadline);
 void timer_cancel(struct timer *t);
 void timer_cancel_sync(struct timer *t);
-void timer_move(struct timer *t, unsigned cpu);
 void timers_run(nsec_t now);
-void timers_notice(void);
-nsec_t timers_next(void);
 
 /* Whether it is armed; without the lock, only a hint. */
 static inline bool timer_is_armed(const struct timer *t)

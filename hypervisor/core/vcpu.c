@@ -42,18 +42,10 @@ static void periodic_fires(struct timer *t, nsec_t now)
     timer_arm(t, now + period);
 }
 
-static void poll_times_out(struct timer *t, nsec_t now)
+static void wake_is_due(struct timer *t, nsec_t now)
 {
     (void)now;
-    sched_wake(container_of(t, struct vcpu, poll_timer));
-}
-
-static void init_timers(struct vcpu *v)
-{
-    timer_init(&v->singleshot, v->cpu, singleshot_fires);
-    timer_init(&v->periodic, v->cpu, periodic_fires);
-    timer_init(&v->poll_timer, v->cpu, poll_times_out);
-    v->period = DEFAULT_PERIOD;
+    sched_wake(container_of(t, struct vcpu, wake_timer));
 }
 
 /* Stops what would raise VIRQ_TIMER; the period is kept. */
@@ -68,7 +60,7 @@ void vcpu_end_timers(struct vcpu *v)
 {
     timer_cancel_sync(&v->singleshot);
     timer_cancel_sync(&v->periodic);
-    timer_cancel_sync(&v->poll_timer);
+    timer_cancel_sync(&v->wake_timer);
 }
 
 /* Ticks every `period` nanoseconds from now on; 0 stops. */
@@ -83,14 +75,6 @@ void vcpu_set_period(struct vcpu *v, nsec_t period)
 
 /* --- life ---------------------------------------------------------------- */
 
-static struct vcpu_info *first_info(struct vcpu *v)
-{
-    if (v->id < XEN_LEGACY_MAX_VCPUS)
-        return &v->domain->shared_info->vcpu_info[v->id];
-    v->own_info.evtchn_upcall_mask = 1;
-    return &v->own_info;
-}
-
 /*
  * Adds vCPU `id`, below max_vcpus and not there yet, to a domain: down and
  * without registers. NULL when memory is short.
@@ -104,10 +88,15 @@ struct vcpu *vcpu_create(struct domain *d, unsigned id)
     v->id = id;
     v->domain = d;
     v->cpu = (d->id + id) % pcpu_count;
-    v->info = first_info(v);
+    v->own_info.evtchn_upcall_mask = 1;
+    v->info = id < XEN_LEGACY_MAX_VCPUS ? &d->shared_info->vcpu_info[id]
+                                        : &v->own_info;
     v->info_frame = MFN_INVALID;
     v->kernel_root = v->user_root = MFN_INVALID;
-    init_timers(v);
+    timer_init(&v->singleshot, singleshot_fires);
+    timer_init(&v->periodic, periodic_fires);
+    timer_init(&v->wake_timer, wake_is_due);
+    v->period = DEFAULT_PERIOD;
     if (arch_vcpu_create(v)) {
         heap_zfree(v, sizeof(*v));
         return NULL;
@@ -160,50 +149,22 @@ int vcpu_up(struct vcpu *v)
     return 0;
 }
 
-static bool any_vcpu_is_up(const struct domain *d)
-{
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
-        const struct vcpu *v = domain_vcpu(d, i);
-
-        if (v && vcpu_is_up(v))
-            return true;
-    }
-    return false;
-}
-
 /* Takes a vCPU down. With its last one the domain has powered itself off. */
 void vcpu_down(struct vcpu *v)
 {
+    struct domain *d = v->domain;
+
     sched_take_down(v);
     vcpu_stop_timers(v);
-    if (!any_vcpu_is_up(v->domain))
-        domain_shut_down(v->domain, SHUTDOWN_poweroff);
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        v = domain_vcpu(d, i);
+        if (v && vcpu_is_up(v))
+            return;
+    }
+    domain_shut_down(d, SHUTDOWN_poweroff);
 }
 
 /* --- vcpu_info ----------------------------------------------------------- */
-
-/*
- * Switches to the new place. Events that arrive in between are marked in the
- * old one, so afterwards all count as pending.
- */
-static int switch_info(struct vcpu *v, mfn_t frame, unsigned offset)
-{
-    struct domain *d = v->domain;
-    struct vcpu_info *to = (void *)((char *)arch_frame_ptr(frame) + offset);
-
-    spin_lock(&d->event_lock);
-    if (!mfn_equal(v->info_frame, MFN_INVALID) || domain_is_dying(d)) {
-        spin_unlock(&d->event_lock);
-        return -EINVAL;
-    }
-    memcpy(to, v->info, sizeof(*to));
-    v->info_frame = frame;
-    __atomic_store_n(&v->info, to, __ATOMIC_SEQ_CST);
-    spin_unlock(&d->event_lock);
-    arch_vcpu_time_publish(v);
-    evtchn_mark_all_pending(v);
-    return 0;
-}
 
 /*
  * Moves the vcpu_info to `offset` in a frame of the domain, which keeps a
@@ -212,6 +173,8 @@ static int switch_info(struct vcpu *v, mfn_t frame, unsigned offset)
  */
 int vcpu_register_info(struct vcpu *v, mfn_t frame, unsigned offset)
 {
+    struct domain *d = v->domain;
+    struct vcpu_info *to;
     struct frame *f;
     int error;
 
@@ -220,17 +183,28 @@ int vcpu_register_info(struct vcpu *v, mfn_t frame, unsigned offset)
         return refuse(-EINVAL, "vcpu_info at offset %u", offset);
     if (v != current_vcpu() && vcpu_is_up(v))
         return refuse(-EINVAL, "vCPU %u is running", v->id);
-    f = frame_get(frame, v->domain);
+    f = frame_get(frame, d);
     if (!f)
         return refuse(-EINVAL, "frame %#lx is not the domain's", frame.n);
     error = frame_get_writable(f);
     frame_put(f);
     if (error)
         return error;
-    error = switch_info(v, frame, offset);
-    if (error)
+    to = (void *)((char *)arch_frame_ptr(frame) + offset);
+    spin_lock(&d->event_lock);
+    if (!mfn_equal(v->info_frame, MFN_INVALID) || domain_is_dying(d)) {
+        spin_unlock(&d->event_lock);
         frame_put_writable(f);
-    return error;
+        return -EINVAL;
+    }
+    memcpy(to, v->info, sizeof(*to));
+    v->info_frame = frame;
+    __atomic_store_n(&v->info, to, __ATOMIC_SEQ_CST);
+    spin_unlock(&d->event_lock);
+    arch_vcpu_time_publish(v);
+    /* Those that arrived in between are marked in the old place. */
+    evtchn_mark_all_pending(v);
+    return 0;
 }
 
 /* --- runstate ------------------------------------------------------------ */
@@ -287,7 +261,7 @@ static bool write_marked(guest_va area, const void *record, size_t size,
 }
 
 /* The mark is the guest's choice. */
-static bool write_area(struct vcpu *v, guest_va area)
+static bool write_runstate(struct vcpu *v, guest_va area)
 {
     struct vcpu_runstate_info r;
     uint64_t entered_at;
@@ -301,23 +275,8 @@ static bool write_area(struct vcpu *v, guest_va area)
                         &entered_at, sizeof(entered_at));
 }
 
-/*
- * Names the place in guest memory where the record of `v` is kept up to date,
- * or 0 for none, and writes it once through the caller's tables. 0; -EFAULT.
- */
-int vcpu_set_runstate_area(struct vcpu *v, uint64_t va)
-{
-    if (va && !write_area(v, (guest_va){va}))
-        return -EFAULT;
-    __atomic_store_n(&v->runstate_area, va, __ATOMIC_RELAXED);
-    return 0;
-}
-
-/*
- * A copy of the clock that applications may read: of the versions only even
- * ones come with a clock that is whole.
- */
-static bool write_time_area(const struct vcpu *v, guest_va area)
+/* Of the versions only even ones come with a clock that is whole. */
+static bool write_time(struct vcpu *v, guest_va area)
 {
     struct vcpu_time_info t;
     uint32_t version;
@@ -330,33 +289,37 @@ static bool write_time_area(const struct vcpu *v, guest_va area)
                         sizeof(version));
 }
 
+static bool (*const write_area[])(struct vcpu *v, guest_va area) = {
+    [AREA_RUNSTATE] = write_runstate,
+    [AREA_TIME] = write_time,
+};
+
 /*
- * Names the place in guest memory where a copy of the clock of `v` is kept, or
+ * Names the place in guest memory where a record of `v` is kept up to date, or
  * 0 for none, and writes it once through the caller's tables. 0; -EFAULT.
  */
-int vcpu_set_time_area(struct vcpu *v, uint64_t va)
+int vcpu_set_area(struct vcpu *v, enum vcpu_area area, uint64_t va)
 {
-    if (va && !write_time_area(v, (guest_va){va}))
+    if (va && !write_area[area](v, (guest_va){va}))
         return -EFAULT;
-    __atomic_store_n(&v->time_area, va, __ATOMIC_RELAXED);
+    __atomic_store_n(&v->areas[area], va, __ATOMIC_RELAXED);
     return 0;
 }
 
 /*
- * Writes the record of `v`, the current vCPU, to its area if it changed, and
- * the clock, which is new whenever `v` comes to a pCPU, to its own. For the
- * machine, before it enters the guest's kernel. A place that can't be written
- * misses this change.
+ * Writes the records of `v`, the current vCPU, to their areas if its runstate
+ * changed: its clock is new whenever it comes to a pCPU. For the machine,
+ * before it enters the guest's kernel. A place that can't be written misses
+ * this change.
  */
 void vcpu_runstate_publish(struct vcpu *v)
 {
-    uint64_t area = __atomic_load_n(&v->runstate_area, __ATOMIC_RELAXED);
-    uint64_t time_area = __atomic_load_n(&v->time_area, __ATOMIC_RELAXED);
-
     if (!__atomic_exchange_n(&v->runstate_stale, false, __ATOMIC_RELAXED))
         return;
-    if (area && !write_area(v, (guest_va){area}))
-        log_guest(LOG_DEBUG, "no place at %#lx", area);
-    if (time_area && !write_time_area(v, (guest_va){time_area}))
-        log_guest(LOG_DEBUG, "no place at %#lx", time_area);
+    for (unsigned i = 0; i < ARRAY_LEN(v->areas); i++) {
+        uint64_t va = __atomic_load_n(&v->areas[i], __ATOMIC_RELAXED);
+
+        if (va && !write_area[i](v, (guest_va){va}))
+            log_guest(LOG_DEBUG, "no place at %#lx", va);
+    }
 }

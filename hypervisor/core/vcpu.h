@@ -11,7 +11,6 @@
 #pragma once
 
 #include "core/bitmap.h"
-#include "core/list.h"
 #include "core/prioq.h"
 #include "core/timer.h"
 #include "core/types.h"
@@ -32,8 +31,13 @@ enum vcpu_state {
     VCPU_RUNNING,  /* is `current` of its pCPU and wants to stay it */
 };
 
-/* Values of vcpu.poll_port that are no ports. */
-#define POLL_NOTHING 0u
+/* What guests may have a copy of in their memory. */
+enum vcpu_area {
+    AREA_RUNSTATE,
+    AREA_TIME,
+};
+
+/* A value of vcpu.poll_port that is no port. */
 #define POLL_ANY (~0u)
 
 struct vcpu {
@@ -45,19 +49,16 @@ struct vcpu {
     enum vcpu_state state; /* atomic */
     bool initialised;      /* atomic: has a context */
     bool initialising;     /* atomic: is being given one */
-    bool is_queued;
     bool has_yielded;
     unsigned pause_count; /* runs only at zero */
     unsigned cpu;         /* atomic: whose run queue it belongs to */
     unsigned loaded_on;   /* atomic: pCPU with its registers, NO_PCPU */
     uint32_t weight;      /* its share, relative to others' */
-    struct list run_link;
     struct prioq_node run_node;
     uint64_t virtual_start; /* in the queue's virtual time */
     uint64_t virtual_deadline;
-    nsec_t charged_at;    /* running: paid for up to here */
-    nsec_t granted;       /* of a capped domain's time, before it runs */
-    nsec_t granted_until; /* the same while it runs; 0: no cap */
+    int64_t bought;       /* of a capped domain's time; below 0: used beyond */
+    int64_t parked_until; /* when that begins */
     nsec_t moved_at;      /* when it last moved to another queue */
     uint64_t affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)];
     uint64_t soft_affinity[BITMAP_WORDS(CONFIG_MAX_PCPUS)];
@@ -67,22 +68,21 @@ struct vcpu {
 
     /* runstate: written under run_lock by whoever changes the state */
     struct vcpu_runstate_info runstate;
-    uint64_t runstate_area; /* atomic: guest address registered, or 0 */
-    bool runstate_stale;    /* atomic: to be published */
-    uint64_t time_area;     /* atomic: guest address registered, or 0 */
+    bool runstate_stale; /* atomic: to be published */
+    uint64_t areas[2];   /* atomic: guest addresses registered, or 0 */
 
     /* events */
     struct vcpu_info *info;    /* atomic; Mica's own address; never NULL */
     mfn_t info_frame;          /* event lock; MFN_INVALID until registered */
     struct vcpu_info own_info; /* for ids without a place in shared_info */
-    evtchn_port_t poll_port;   /* atomic: a port, POLL_NOTHING or POLL_ANY */
+    evtchn_port_t poll_port;   /* atomic: while among domain.pollers */
     evtchn_port_t virq_port[NR_VIRQS]; /* atomic, event lock; 0 when unbound */
 
-    /* timers; they serve from pcpus[cpu] */
+    /* timers */
     struct timer singleshot;
     struct timer periodic;
-    nsec_t period; /* atomic: 0 when stopped */
-    struct timer poll_timer;
+    nsec_t period;           /* atomic: 0 when stopped */
+    struct timer wake_timer; /* ends a poll, or the time that it is parked */
 
     /* how busy it keeps Mica, for the tools; they only grow */
     uint64_t hypercalls; /* atomic: its own to count */
@@ -130,6 +130,5 @@ void vcpu_end_timers(struct vcpu *v);
 void vcpu_set_period(struct vcpu *v, nsec_t period);
 void vcpu_set_runstate(struct vcpu *v, int runstate, nsec_t now);
 void vcpu_get_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
-must_check int vcpu_set_runstate_area(struct vcpu *v, uint64_t va);
-must_check int vcpu_set_time_area(struct vcpu *v, uint64_t va);
+must_check int vcpu_set_area(struct vcpu *v, enum vcpu_area area, uint64_t va);
 void vcpu_runstate_publish(struct vcpu *v);

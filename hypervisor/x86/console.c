@@ -29,7 +29,7 @@
 static volatile uint16_t *screen; /* NULL while it is not Mica's */
 static unsigned column = COLUMNS; /* of the last line, to be written next */
 
-static struct spinlock input_lock = SPINLOCK_INIT;
+static struct spinlock input_lock;
 static struct {
     char text[QUEUE_SIZE];
     size_t head, tail; /* counts of characters put in and taken out */

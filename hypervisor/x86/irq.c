@@ -48,7 +48,7 @@ struct pirq {
     struct msi msi; /* lock: where a message is; its capability 0: no message */
 };
 
-static struct spinlock lock = SPINLOCK_INIT;
+static struct spinlock lock;
 static struct pirq pirqs[MAX_PIRQS];
 static struct pirq *vectors[VECTORS]; /* atomic; lock to change */
 static unsigned gsi_count; /* const after boot: one more than the highest GSI */

@@ -11,7 +11,7 @@
 #define ADDRESS_ENABLE 0x80000000u
 #define MAX_CAPABILITIES 48u /* all that fit into 192 bytes */
 
-static struct spinlock lock = SPINLOCK_INIT; /* the two ports */
+static struct spinlock lock; /* the two ports */
 
 /*
  * The value behind a guest's 0xcf8 setting at port 0xcfc + `offset`, `size`

@@ -222,7 +222,7 @@ void arch_vcpu_time_publish(struct vcpu *v)
 
 enum { SECOND = 0, MINUTE = 2, HOUR = 4, DAY = 7, MONTH = 8, YEAR = 9 };
 
-static struct spinlock lock = SPINLOCK_INIT; /* also: copies in the domains */
+static struct spinlock lock;  /* also: copies in the domains */
 static uint64_t utc_at_start; /* lock: nanoseconds from 1970 to system time 0 */
 
 static unsigned cmos_read(uint8_t reg)

@@ -253,9 +253,9 @@ void counts_check(void)
     }
     ck_assert_uint_eq(frame_audit(), 0);
     ck_assert_uint_eq(granter->refs, 1);
-    ck_assert(!spin_is_locked(&granter->grant_lock));
-    ck_assert(!spin_is_locked(&grantee->grant_lock));
-    ck_assert(!spin_is_locked(&grantee->pt_lock));
+    ck_assert_uint_eq(granter->grant_lock.next, granter->grant_lock.serving);
+    ck_assert_uint_eq(grantee->grant_lock.next, grantee->grant_lock.serving);
+    ck_assert_uint_eq(grantee->pt_lock.next, grantee->pt_lock.serving);
 }
 
 void drop_page_tables(void)

@@ -38,11 +38,6 @@ static nsec_t ran_together(unsigned count)
     return sum;
 }
 
-static bool is_parked(const struct vcpu *v)
-{
-    return bit_test(v->domain->cap.parked, v->id);
-}
-
 /* Until vCPU 0 has used up what there is. */
 static void run_until_parked(void)
 {
@@ -260,6 +255,49 @@ START_TEST(test_sched_cap_wake_of_parked_changes_nothing)
 }
 END_TEST
 
+/* Whoever gives up the pCPU again and again gets back what it did not use. */
+START_TEST(test_sched_cap_napping_wins_and_loses_nothing)
+{
+    start_capped(2, 3, 50);
+    for (nsec_t begun = fake.now; fake.now < begun + LONG; run_for(TICK))
+        for (fake.cpu = 0; fake.cpu < 2; fake.cpu++) {
+            struct vcpu *v = current_vcpu();
+
+            if (!v)
+                continue;
+            sched_block_current();
+            fake_pick();
+            sched_wake(v);
+            fake_pick();
+        }
+    fake.cpu = 0;
+    expect_near(ran_together(3), LONG * 50 / 100, 3);
+}
+END_TEST
+
+/* A domain below its cap does not feel it. */
+START_TEST(test_sched_cap_not_reached_delays_nobody)
+{
+    start_capped(3, 2, 150);
+    only_on(&vcpus[0], 0);
+    only_on(&vcpus[1], 1);
+    run_until_current(&vcpus[1]);
+    fake.cpu = 1;
+    sched_block_current();
+    for (unsigned i = 0; i < 200; i++) {
+        fake.cpu = 1;
+        run_for((nsec_t)(i % 40) * TICK);
+        sched_wake(&vcpus[1]);
+        settle_all();
+        ck_assert_ptr_eq(pcpus[1].current, &vcpus[1]);
+        ck_assert_ptr_eq(pcpus[0].current, &vcpus[0]);
+        run_for(2 * TICK);
+        sched_block_current();
+        run_for(4 * TICK);
+    }
+}
+END_TEST
+
 /* One that sleeps while another uses up the budget waits like that one. */
 START_TEST(test_sched_cap_wake_without_budget_parks)
 {
@@ -319,9 +357,9 @@ START_TEST(test_sched_cap_domain_destroyed_while_parked)
     sched_set_cap(d, 10);
     ck_assert_int_eq(vcpu_up(d->vcpus[0]), 0);
     ck_assert_int_eq(vcpu_up(d->vcpus[1]), 0);
-    run_for(5 * NSEC_PER_MS);
+    run_for(2 * NSEC_PER_MS);
     ck_assert(is_parked(d->vcpus[0]));
-    ck_assert(timer_is_armed(&d->cap.timer));
+    ck_assert(timer_is_armed(&d->vcpus[0]->wake_timer));
     for (unsigned i = 0; i < 2; i++)
         d->vcpus[i]->kernel_root = MFN_INVALID;
     domain_get(d);
@@ -329,7 +367,7 @@ START_TEST(test_sched_cap_domain_destroyed_while_parked)
         result = domain_destroy(d);
     } while (result == -ERESTART);
     ck_assert_int_eq(result, 0);
-    ck_assert(!timer_is_armed(&d->cap.timer));
+    ck_assert(!timer_is_armed(&d->vcpus[0]->wake_timer));
     domain_put(d);
     run_for(NSEC_PER_SEC);
     ck_assert_ptr_null(pcpus[0].current);
@@ -370,6 +408,8 @@ TCase *sched_cap_case(void)
     tcase_add_test(tc, test_sched_cap_pause_of_parked);
     tcase_add_test(tc, test_sched_cap_short_pause_of_parked_wins_nothing);
     tcase_add_test(tc, test_sched_cap_wake_of_parked_changes_nothing);
+    tcase_add_test(tc, test_sched_cap_napping_wins_and_loses_nothing);
+    tcase_add_test(tc, test_sched_cap_not_reached_delays_nobody);
     tcase_add_test(tc, test_sched_cap_wake_without_budget_parks);
     tcase_add_test(tc, test_sched_cap_down_and_up_while_parked);
     tcase_add_test(tc, test_sched_cap_affinity_of_parked_changes);

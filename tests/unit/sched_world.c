@@ -3,6 +3,7 @@
 #include "sched_world.h"
 
 #include "core/pcpu.h"
+#include "core/run_queue.h"
 #include "core/sched.h"
 #include "host/arch_fake.h"
 #include "host/guest_fake.h"
@@ -10,10 +11,10 @@
 struct vcpu vcpus[MANY];
 struct domain domains[2];
 
-static void ignore(struct timer *t, nsec_t now)
+static void wake(struct timer *t, nsec_t now)
 {
-    (void)t;
     (void)now;
+    sched_wake(container_of(t, struct vcpu, wake_timer));
 }
 
 /* A new vCPU, down. Of more than 128 some share a number. */
@@ -22,9 +23,7 @@ void make_in(struct domain *d, struct vcpu *v, uint32_t weight)
     v->id = (unsigned)(v - vcpus) % MAX_VCPUS;
     v->cpu = (unsigned)(v - vcpus) % pcpu_count;
     v->domain = d;
-    timer_init(&v->singleshot, v->cpu, ignore);
-    timer_init(&v->periodic, v->cpu, ignore);
-    timer_init(&v->poll_timer, v->cpu, ignore);
+    timer_init(&v->wake_timer, wake);
     sched_init_vcpu(v, weight, 0);
     d->vcpus[v->id] = v;
 }
@@ -42,7 +41,6 @@ static void make_domains(void)
         domains[i].refs = 1;
         domains[i].max_vcpus = MAX_VCPUS;
         domains[i].vcpus = lists[i];
-        sched_cap_init(&domains[i].cap);
     }
 }
 
@@ -104,6 +102,12 @@ nsec_t ran(struct vcpu *v)
     return info.time[RUNSTATE_running];
 }
 
+/* Whether its domain's cap keeps it from running. */
+bool is_parked(const struct vcpu *v)
+{
+    return v->parked_until > (int64_t)fake.now;
+}
+
 void expect_near(nsec_t value, nsec_t wanted, unsigned percent)
 {
     nsec_t slack = wanted * percent / 100;
@@ -112,24 +116,32 @@ void expect_near(nsec_t value, nsec_t wanted, unsigned percent)
     ck_assert_uint_le(value, wanted + slack);
 }
 
+static void check_waiting(const struct prioq_node *node, struct pcpu *p,
+                          unsigned *count, uint64_t *weight)
+{
+    const struct vcpu *v;
+
+    if (!node)
+        return;
+    v = container_of(node, struct vcpu, run_node);
+    *count += 1;
+    *weight += v->weight;
+    ck_assert_uint_eq(v->cpu, p->id);
+    ck_assert_int_eq(v->state, VCPU_RUNNABLE);
+    ck_assert_uint_eq(v->pause_count, 0);
+    ck_assert_ptr_ne(v, p->current);
+    ck_assert(!is_parked(v));
+    check_waiting(node->left, p, count, weight);
+    check_waiting(node->right, p, count, weight);
+}
+
 /* Whether a run queue is what it says. */
 void check_queue(struct pcpu *p)
 {
     uint64_t weight = p->current ? p->current->weight : 0;
     unsigned count = 0;
-    struct vcpu *v;
 
-    list_for_each(v, &p->run_queue, run_link)
-    {
-        count++;
-        weight += v->weight;
-        ck_assert(v->is_queued);
-        ck_assert_uint_eq(v->cpu, p->id);
-        ck_assert_int_eq(v->state, VCPU_RUNNABLE);
-        ck_assert_uint_eq(v->pause_count, 0);
-        ck_assert_ptr_ne(v, p->current);
-        ck_assert(prioq_contains(&v->run_node));
-    }
+    check_waiting(p->waiting.head.left, p, &count, &weight);
     ck_assert_uint_eq(count, p->run_count);
     ck_assert_uint_eq(weight, p->run_weight);
 }
@@ -138,14 +150,14 @@ void check_queue(struct pcpu *p)
 void check_vcpu(const struct vcpu *v)
 {
     bool is_current = pcpus[v->cpu].current == v;
-    bool is_parked = bit_test(v->domain->cap.parked, v->id);
+    bool parked = is_parked(v);
 
     ck_assert(!is_current || v->state == VCPU_RUNNING);
     ck_assert(!is_current || bit_test(v->affinity, v->cpu));
-    ck_assert(!is_parked || !is_current);
-    ck_assert(!is_parked || timer_is_armed(&v->domain->cap.timer));
+    ck_assert(!parked || !is_current);
+    ck_assert(!parked || timer_is_armed(&v->wake_timer));
     if (v->state == VCPU_RUNNABLE && !v->pause_count)
-        ck_assert(v->is_queued != is_parked);
+        ck_assert(run_queue_has(v) != parked);
     if (v->state == VCPU_RUNNING)
         ck_assert(is_current);
 }

@@ -23,6 +23,7 @@ void only_on(struct vcpu *v, unsigned cpu);
 void settle_all(void);
 void run_for(nsec_t time);
 nsec_t ran(struct vcpu *v);
+bool is_parked(const struct vcpu *v);
 void expect_near(nsec_t value, nsec_t wanted, unsigned percent);
 void check_queue(struct pcpu *p);
 void check_vcpu(const struct vcpu *v);

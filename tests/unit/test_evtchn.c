@@ -334,8 +334,8 @@ START_TEST(test_evtchn_close_makes_peer_unbound_for_us)
     ck_assert_uint_eq(status_now(pa), EVTCHNSTAT_unbound);
     ck_assert_uint_eq(a->refs, 1);
     ck_assert_uint_eq(b->refs, 1);
-    ck_assert(!spin_is_locked(&a->event_lock));
-    ck_assert(!spin_is_locked(&b->event_lock));
+    ck_assert_uint_eq(a->event_lock.next, a->event_lock.serving);
+    ck_assert_uint_eq(b->event_lock.next, b->event_lock.serving);
 }
 END_TEST
 
@@ -821,7 +821,6 @@ START_TEST(test_evtchn_poll_is_woken_by_masked_port)
     ck_assert_int_eq(send(pa), 0);
     ck_assert_int_eq(b->vcpus[0]->state, VCPU_RUNNABLE);
     ck_assert_uint_eq(b->pollers[0], 0);
-    ck_assert_uint_eq(b->vcpus[0]->poll_port, POLL_NOTHING);
 }
 END_TEST
 
@@ -899,7 +898,7 @@ START_TEST(test_evtchn_poll_cancels_its_time_out)
     as(b);
     ck_assert_int_eq(send(there), 0);
     ck_assert_int_eq(a->vcpus[0]->state, VCPU_RUNNABLE);
-    ck_assert(!timer_is_armed(&a->vcpus[0]->poll_timer));
+    ck_assert(!timer_is_armed(&a->vcpus[0]->wake_timer));
 }
 END_TEST
 

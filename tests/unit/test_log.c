@@ -313,7 +313,7 @@ END_TEST
 
 START_TEST(test_spin_trylock_takes_what_is_free)
 {
-    struct spinlock lock = SPINLOCK_INIT;
+    struct spinlock lock = {0};
 
     for (unsigned i = 0; i < 2; i++) {
         ck_assert(spin_trylock(&lock));

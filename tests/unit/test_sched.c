@@ -108,6 +108,45 @@ START_TEST(test_sched_pcpu_that_goes_idle_pulls)
 }
 END_TEST
 
+/* The one that waits may only wait here, the other goes when it waits. */
+START_TEST(test_sched_idle_pcpu_gets_who_can_leave)
+{
+    start(2, 0);
+    settle_all();
+    for (unsigned i = 0; i < 2; i++) {
+        make(&vcpus[i], SCHED_WEIGHT_DEFAULT);
+        only_on(&vcpus[i], 0);
+        sched_bring_up(&vcpus[i]);
+    }
+    settle_all();
+    ck_assert_ptr_null(pcpus[1].current);
+    memset(pcpus[0].current->affinity, 0xff, sizeof(vcpus[0].affinity));
+    run_for(2 * SCHED_SLICE);
+    ck_assert_ptr_nonnull(pcpus[0].current);
+    ck_assert_ptr_nonnull(pcpus[1].current);
+}
+END_TEST
+
+START_TEST(test_sched_affinity_lets_who_waits_go_to_an_idle_pcpu)
+{
+    uint64_t all[BITMAP_WORDS(MAX_PCPUS)] = {~0ull};
+
+    start(2, 0);
+    settle_all();
+    for (unsigned i = 0; i < 3; i++) {
+        make(&vcpus[i], SCHED_WEIGHT_DEFAULT);
+        only_on(&vcpus[i], 0);
+        sched_bring_up(&vcpus[i]);
+    }
+    settle_all();
+    for (unsigned i = 0; i < 3; i++)
+        if (pcpus[0].current != &vcpus[i])
+            ck_assert_int_eq(sched_set_affinity(&vcpus[i], all), 0);
+    settle_all();
+    ck_assert_ptr_nonnull(pcpus[1].current);
+}
+END_TEST
+
 START_TEST(test_sched_alone_needs_no_slice_timer)
 {
     start(1, 1);
@@ -298,7 +337,6 @@ START_TEST(test_sched_affinity_moves_who_runs)
         settle_all();
         ck_assert_ptr_eq(pcpus[i % 2].current, &vcpus[0]);
         ck_assert_ptr_null(pcpus[1 - i % 2].current);
-        ck_assert_uint_eq(vcpus[0].singleshot.cpu, i % 2);
     }
 }
 END_TEST
@@ -522,6 +560,8 @@ static TCase *states_case(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_sched_idle_pcpus_get_work);
     tcase_add_test(tc, test_sched_pcpu_that_goes_idle_pulls);
+    tcase_add_test(tc, test_sched_idle_pcpu_gets_who_can_leave);
+    tcase_add_test(tc, test_sched_affinity_lets_who_waits_go_to_an_idle_pcpu);
     tcase_add_test(tc, test_sched_alone_needs_no_slice_timer);
     tcase_add_test(tc, test_sched_yield_lets_other_run);
     tcase_add_test(tc, test_sched_yield_alone_goes_on);

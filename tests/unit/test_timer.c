@@ -34,7 +34,7 @@ static void setup(void)
 {
     fake_boot(3);
     for (unsigned i = 0; i < MANY; i++)
-        timer_init(&probes[i].timer, 0, note);
+        timer_init(&probes[i].timer, note);
 }
 
 static void run_until_quiet(nsec_t now)
@@ -91,7 +91,7 @@ START_TEST(test_timer_fire_in_order_of_deadlines)
     run_until_quiet(fake.now + 500);
     for (unsigned i = 0; i < MANY; i++)
         ck_assert_uint_eq(probes[i].fired, i % 3 != 0);
-    ck_assert_uint_eq(timers_next(), NSEC_NEVER);
+    ck_assert_uint_eq(fake.timer[0], NSEC_NEVER);
 }
 END_TEST
 
@@ -103,7 +103,7 @@ START_TEST(test_timer_sorted_whatever_the_order_of_arming)
     for (unsigned i = 0; i < MANY; i++)
         timer_arm(&probes[i].timer, fake.now + (nsec_t)rand());
     for (unsigned i = 0; i < MANY; i++) {
-        nsec_t next = timers_next();
+        nsec_t next = fake.timer[0];
 
         ck_assert_uint_ge(next, last);
         last = next;
@@ -145,7 +145,7 @@ START_TEST(test_timer_absurd_deadline_stays_last)
 {
     timer_arm(&probes[0].timer, NSEC_NEVER - 1);
     timer_arm(&probes[1].timer, fake.now + 5);
-    ck_assert_uint_eq(timers_next(), fake.now + 5);
+    ck_assert_uint_eq(fake.timer[0], fake.now + 5);
     timers_run(fake.now + 5);
     ck_assert_uint_eq(probes[1].fired, 1);
     ck_assert_uint_eq(probes[0].fired, 0);
@@ -162,35 +162,32 @@ START_TEST(test_timer_that_rearms_in_the_past_does_not_hold_the_cpu)
 }
 END_TEST
 
-START_TEST(test_timer_of_another_pcpu_kicks_it)
+START_TEST(test_timer_fires_where_it_was_armed_last)
 {
-    timer_init(&probes[0].timer, 2, note);
     timer_arm(&probes[0].timer, fake.now + 10);
-    ck_assert_uint_eq(fake.kicks[2], 1);
-    ck_assert_uint_eq(fake.timer[2], NSEC_NEVER);
-    timers_run(fake.now + 20);
-    ck_assert_uint_eq(probes[0].fired, 0);
     fake.cpu = 2;
-    timers_notice();
-    ck_assert_uint_eq(fake.timer[2], fake.now + 10);
-    timers_run(fake.now + 20);
+    timer_arm(&probes[0].timer, fake.now + 20);
+    ck_assert_uint_eq(fake.timer[2], fake.now + 20);
+    fake.cpu = 0;
+    timers_run(fake.now + 30);
+    ck_assert_uint_eq(probes[0].fired, 0);
+    ck_assert_uint_eq(fake.timer[0], NSEC_NEVER);
+    fake.cpu = 2;
+    timers_run(fake.now + 30);
     ck_assert_uint_eq(probes[0].fired, 1);
 }
 END_TEST
 
-START_TEST(test_timer_moved_fires_on_new_pcpu)
+START_TEST(test_timer_cancelled_from_elsewhere_does_not_fire)
 {
     timer_arm(&probes[0].timer, fake.now + 10);
-    timer_move(&probes[0].timer, 1);
-    timer_move(&probes[1].timer, 1);
-    ck_assert_uint_eq(fake.kicks[1], 1);
+    fake.cpu = 1;
+    timer_cancel(&probes[0].timer);
+    ck_assert(!timer_is_armed(&probes[0].timer));
+    timers_run(fake.now + 20);
+    fake.cpu = 0;
     timers_run(fake.now + 20);
     ck_assert_uint_eq(probes[0].fired, 0);
-    fake.cpu = 1;
-    timers_run(fake.now + 20);
-    ck_assert_uint_eq(probes[0].fired, 1);
-    timer_arm(&probes[1].timer, fake.now + 30);
-    ck_assert_uint_eq(fake.timer[1], fake.now + 30);
 }
 END_TEST
 
@@ -233,14 +230,14 @@ END_TEST
 
 START_TEST(test_prioq_keys_may_wrap)
 {
-    struct prioq q = {NULL};
+    struct prioq q = {{0}};
     struct prioq_node nodes[8] = {{0}};
 
     for (unsigned i = 0; i < 8; i++)
         prioq_insert(&q, &nodes[i], UINT64_MAX - 3 + i);
     for (unsigned i = 0; i < 8; i++) {
         ck_assert_ptr_eq(prioq_first(&q), &nodes[i]);
-        prioq_remove(&q, &nodes[i]);
+        prioq_remove(&nodes[i]);
         ck_assert(!prioq_contains(&nodes[i]));
     }
     ck_assert_ptr_null(prioq_first(&q));
@@ -250,14 +247,14 @@ END_TEST
 START_TEST(test_prioq_random_insertions_and_removals_stay_sorted)
 {
     static struct prioq_node nodes[64];
-    struct prioq q = {NULL};
+    struct prioq q = {{0}};
 
     srand(3);
     for (unsigned step = 0; step < 20000; step++) {
         struct prioq_node *n = &nodes[(unsigned)rand() % ARRAY_LEN(nodes)];
 
         if (prioq_contains(n))
-            prioq_remove(&q, n);
+            prioq_remove(n);
         else
             prioq_insert(&q, n, (uint64_t)(rand() % 100));
         for (unsigned i = 0; i < ARRAY_LEN(nodes); i++)
@@ -284,8 +281,8 @@ int main(void)
     tcase_add_test(tc, test_timer_absurd_deadline_stays_last);
     tcase_add_test(tc,
                    test_timer_that_rearms_in_the_past_does_not_hold_the_cpu);
-    tcase_add_test(tc, test_timer_of_another_pcpu_kicks_it);
-    tcase_add_test(tc, test_timer_moved_fires_on_new_pcpu);
+    tcase_add_test(tc, test_timer_fires_where_it_was_armed_last);
+    tcase_add_test(tc, test_timer_cancelled_from_elsewhere_does_not_fire);
     tcase_add_test(tc, test_timer_cancel_sync_waits_for_handler);
     tcase_add_test(
         tc, test_timer_cancel_sync_leaves_no_handler_that_was_armed_meanwhile);

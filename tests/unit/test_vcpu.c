@@ -312,8 +312,8 @@ START_TEST(test_vcpu_singleshot_in_the_past_fires_at_once)
     ck_assert(evtchn_is_pending(d, port));
     ck_assert_int_eq(set_singleshot(1, VCPU_SSHOTTMR_future), -62);
     ck_assert_int_eq(set_singleshot(fake.now + 5, VCPU_SSHOTTMR_future), 0);
-    ck_assert_int_eq(set_singleshot(~0ull, 0), 0);
-    ck_assert(timer_is_armed(&d->vcpus[0]->singleshot));
+    ck_assert_int_eq(set_singleshot(~0ull, 0), 0); /* as good as never */
+    ck_assert(!timer_is_armed(&d->vcpus[0]->singleshot));
 }
 END_TEST
 
@@ -426,7 +426,7 @@ START_TEST(test_vcpu_runstate_without_place_fills_no_log)
 {
     uint64_t begun = log_ring_end();
 
-    d->vcpus[0]->runstate_area = d->vcpus[0]->time_area = FAKE_BAD_VA;
+    d->vcpus[0]->areas[0] = d->vcpus[0]->areas[1] = FAKE_BAD_VA;
     for (unsigned i = 0; i < 10000; i++) {
         d->vcpus[0]->runstate_stale = true;
         vcpu_runstate_publish(d->vcpus[0]);
@@ -754,9 +754,9 @@ START_TEST(test_domain_vcpu_made_while_paused_is_paused)
     v = vcpu_create(e, 0);
     v->initialised = true;
     ck_assert_int_eq(vcpu_up(v), 0);
-    ck_assert(!v->is_queued);
+    ck_assert(!prioq_contains(&v->run_node));
     domain_unpause(e);
-    ck_assert(v->is_queued);
+    ck_assert(prioq_contains(&v->run_node));
 }
 END_TEST
 
