@@ -78,13 +78,10 @@ static int release_vcpus(struct domain *d)
 
     domain_for_each_vcpu(d, arch_vcpu_release_frames);
     spin_lock(&d->pt_lock);
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
-        struct vcpu *v = domain_vcpu(d, i);
-
-        if (v) {
-            drop_root(d, &v->kernel_root);
-            drop_root(d, &v->user_root);
-        }
+    domain_vcpus(v, d)
+    {
+        drop_root(d, &v->kernel_root);
+        drop_root(d, &v->user_root);
     }
     error = pt_drain(d);
     spin_unlock(&d->pt_lock);
@@ -210,12 +207,8 @@ int domain_end_death(struct domain *d)
 /* Whether `d`, all of whose steps are done, is out of the list. */
 static bool try_end(struct domain *d)
 {
-    uint64_t pages;
-
-    spin_lock(&d->memory_lock);
-    pages = d->page_count;
-    spin_unlock(&d->memory_lock);
-    return !pages && !grant_release_all(d) && domain_end_death(d) != -EBUSY;
+    return !__atomic_load_n(&d->page_count, __ATOMIC_ACQUIRE) &&
+           !grant_release_all(d) && domain_end_death(d) != -EBUSY;
 }
 
 static void reap(struct timer *t, nsec_t now)
@@ -225,7 +218,8 @@ static void reap(struct timer *t, nsec_t now)
     unsigned id = 0;
 
     while ((d = domain_next_get((domid_t)id))) {
-        if (__atomic_load_n(&d->awaits_end, __ATOMIC_ACQUIRE))
+        if (__atomic_load_n(&d->teardown_step, __ATOMIC_ACQUIRE) ==
+            ARRAY_LEN(steps))
             any_left |= !try_end(d);
         id = d->id + 1u;
         domain_put(d);
@@ -234,14 +228,13 @@ static void reap(struct timer *t, nsec_t now)
         timer_arm(t, now + REAP_PERIOD);
 }
 
-/* Looks after `d`, which others still use. dom0 hears that it is dying. */
-static void await_end(struct domain *d)
+/* Looks after what others still use. dom0 hears that it is dying. */
+static void await_end(void)
 {
     static struct timer reaper;
 
     if (!reaper.handler)
         timer_init(&reaper, this_pcpu()->id, reap);
-    __atomic_store_n(&d->awaits_end, true, __ATOMIC_RELEASE);
     timer_arm(&reaper, arch_now() + REAP_PERIOD);
     evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
 }
@@ -260,12 +253,12 @@ int domain_destroy(struct domain *d)
 
         if (error)
             return error;
-        d->teardown_step++;
+        __atomic_store_n(&d->teardown_step, d->teardown_step + 1,
+                         __ATOMIC_RELEASE);
         if (hypercall_should_restart())
             return -ERESTART;
     }
-    d->teardown_step = 0;
     if (!try_end(d))
-        await_end(d);
+        await_end();
     return 0;
 }

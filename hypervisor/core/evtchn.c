@@ -237,7 +237,7 @@ static int check(const struct domain *d, const struct port_info *what)
         return refuse(-EINVAL, "port %u of d%u is not for d%u",
                       what->remote_port, what->peer->id, d->id);
     if (what->state == PORT_PIRQ && !d->is_privileged &&
-        !rangeset_contains(d->irqs, what->irq, what->irq))
+        !bit_test(d->irqs, what->irq))
         return -EPERM;
     return binding && *binding ? -EEXIST : 0;
 }

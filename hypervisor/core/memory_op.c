@@ -25,25 +25,20 @@
 #define MAX_FRAME_NUMBER (1ull << 40)
 #define MAX_RESULT (1ull << 40)
 #define MAX_EXCHANGED 1024u /* frames; it is one step as a whole: 4 MiB */
-#define E820_MAX_ENTRIES 128u
 
 /* --- extents ------------------------------------------------------------- */
+
+static guest_va list_at(guest_va list, uint64_t index)
+{
+    return guest_va_add(list, index * sizeof(uint64_t));
+}
 
 /* Reads a first frame, to which an order can be added. 0, -EFAULT, -EINVAL. */
 static int list_read(guest_va list, uint64_t index, uint64_t *number)
 {
-    if (copy_in(number, guest_va_add(list, index * sizeof(*number)),
-                sizeof(*number)))
+    if (copy_in(number, list_at(list, index), sizeof(*number)))
         return -EFAULT;
     return *number < MAX_FRAME_NUMBER ? 0 : -EINVAL;
-}
-
-static int list_write(guest_va list, uint64_t index, mfn_t first)
-{
-    return copy_out(guest_va_add(list, index * sizeof(first.n)), &first.n,
-                    sizeof(first.n))
-               ? -EFAULT
-               : 0;
 }
 
 /*
@@ -98,8 +93,9 @@ static int add_extent(const struct reservation *r, uint64_t index)
     first = extent_alloc(op->extent_order, op->mem_flags, pfn);
     if (mfn_equal(first, MFN_INVALID))
         return -ENOMEM;
-    if (op->extent_start.va)
-        error = list_write(op->extent_start, index, first);
+    if (op->extent_start.va &&
+        copy_out(list_at(op->extent_start, index), &first.n, sizeof(first.n)))
+        error = -EFAULT;
     if (!error)
         error = frame_assign(first, op->extent_order, r->domain);
     if (error)
@@ -124,59 +120,36 @@ static int remove_extent(const struct reservation *r, uint64_t index)
     return error;
 }
 
-static int check_reservation(const struct xenmem_reservation_args *op)
-{
-    if (op->nr_extents > MAX_EXTENTS || op->extent_order > MAX_ORDER)
-        return refuse(-EINVAL, "%lu extents of order %u are too many",
-                      op->nr_extents, op->extent_order);
-    if (op->mem_flags & XENMEMF_populate_on_demand)
-        return refuse(-EOPNOTSUPP, "memory on demand is not served");
-    return 0;
-}
-
-static int do_extent(const struct reservation *r, uint64_t index)
-{
-    return r->cmd == XENMEM_decrease_reservation ? remove_extent(r, index)
-                                                 : add_extent(r, index);
-}
-
 /*
- * The domain that a request names, with a reference. A call that goes on has
- * the serial of its domain, which may have ended meanwhile, and its id may be
- * another's.
+ * increase_reservation, decrease_reservation, populate_physmap. A call that
+ * goes on has the serial of its domain, which may have ended meanwhile, and
+ * its id may be another's.
  */
-static int find_domain(struct domain *caller, struct reservation *r,
-                       uint64_t serial)
-{
-    int error = domain_get_subject(caller, r->op.domid, &r->domain);
-
-    if (error || !serial || r->domain == caller || r->domain->serial == serial)
-        return error;
-    domain_put(r->domain);
-    return refuse(-ESRCH, "domain %u was another", r->op.domid);
-}
-
-/* increase_reservation, decrease_reservation, populate_physmap. */
 static long change_reservation(struct vcpu *v, const struct hc_args *args)
 {
     uint64_t i = args->a[0] >> MEMOP_EXTENT_SHIFT;
     struct reservation r = {.cmd = args->a[0] & MEMOP_CMD_MASK};
+    bool is_decrease = r.cmd == XENMEM_decrease_reservation, is_cut = false;
     struct hc_args rest = *args;
-    bool is_cut = false;
     int error;
 
     if (copy_in(&r.op, HC_ARG_VA(args, 1), sizeof(r.op)))
         return -EFAULT;
-    if (i > r.op.nr_extents)
-        return -EINVAL;
-    error = check_reservation(&r.op);
-    if (!error)
-        error = find_domain(v->domain, &r, i ? args->a[2] : 0);
+    if (i > r.op.nr_extents || r.op.nr_extents > MAX_EXTENTS ||
+        r.op.extent_order > MAX_ORDER)
+        return refuse(-EINVAL, "extent %lu of %lu of order %u", i,
+                      r.op.nr_extents, r.op.extent_order);
+    error = domain_get_subject(v->domain, r.op.domid, &r.domain);
     if (error)
         return error;
     rest.a[2] = r.domain->serial;
+    if (i && args->a[2] && args->a[2] != rest.a[2] && r.domain != v->domain) {
+        domain_put(r.domain);
+        return refuse(-ESRCH, "domain %u was another", r.op.domid);
+    }
     hypercall_should_restart(); /* the clock runs: an extent takes its time */
-    while (i < r.op.nr_extents && !is_cut && !do_extent(&r, i))
+    while (i < r.op.nr_extents && !is_cut &&
+           !(is_decrease ? remove_extent(&r, i) : add_extent(&r, i)))
         is_cut = ++i < r.op.nr_extents && hypercall_should_restart();
     domain_put(r.domain);
     rest.a[0] = r.cmd | i << MEMOP_EXTENT_SHIFT;
@@ -195,8 +168,9 @@ struct exchange {
     uint64_t taken_count; /* of these, how many aren't a domain's yet */
 };
 
-static int check_side(const struct domain *d,
-                      const struct xenmem_reservation_args *side)
+/* Checks one side of the request and copies in its list. */
+static int read_side(const struct domain *d,
+                     const struct xenmem_reservation_args *side, uint64_t *list)
 {
     if (side->domid != DOMID_SELF && side->domid != d->id)
         return -EPERM;
@@ -206,29 +180,24 @@ static int check_side(const struct domain *d,
     if (side->nr_extents > MAX_EXCHANGED >> side->extent_order)
         return refuse(-E2BIG, "an exchange of more than %u frames",
                       MAX_EXCHANGED);
-    return 0;
+    return copy_in(list, side->extent_start, side->nr_extents * sizeof(*list))
+               ? -EFAULT
+               : 0;
 }
 
-/* Checks the request and copies in its lists. */
-static int read_lists(struct exchange *e)
+static int read_request(struct exchange *e)
 {
     const struct xenmem_reservation_args *in = &e->op->in, *out = &e->op->out;
-    int error = check_side(e->domain, in);
+    int error = read_side(e->domain, in, e->given);
 
     if (!error)
-        error = check_side(e->domain, out);
+        error = read_side(e->domain, out, e->taken);
     if (error)
         return error;
-    if (e->op->nr_exchanged)
-        return refuse(-EINVAL, "an exchange is not done in parts");
     e->frames = in->nr_extents << in->extent_order;
-    if (e->frames != out->nr_extents << out->extent_order)
-        return refuse(-EINVAL, "an exchange of unequal sizes");
-    if (copy_in(e->given, in->extent_start, in->nr_extents * sizeof(uint64_t)))
-        return -EFAULT;
-    if (copy_in(e->taken, out->extent_start,
-                out->nr_extents * sizeof(uint64_t)))
-        return -EFAULT;
+    if (e->op->nr_exchanged || e->frames != out->nr_extents
+                                                << out->extent_order)
+        return refuse(-EINVAL, "an exchange in parts or of unequal sizes");
     return 0;
 }
 
@@ -259,14 +228,17 @@ static int check_given(const struct exchange *e)
     uint64_t held = 0;
     int error = 0;
 
-    while (held < e->frames && frame_get(given_frame(e, held), e->domain))
-        held++;
-    if (held < e->frames)
-        error = refuse(-EINVAL, "frame %#lx is not the caller's",
-                       given_frame(e, held).n);
-    for (uint64_t i = 0; i < e->frames && !error; i++)
-        if (!has_one_user(frame_lookup(given_frame(e, i))))
-            error = refuse(-EBUSY, "frame %#lx is in use", given_frame(e, i).n);
+    for (; held < e->frames && !error; held++) {
+        struct frame *f = frame_get(given_frame(e, held), e->domain);
+
+        if (!f) {
+            error = -EINVAL;
+            break;
+        }
+        error = has_one_user(f) ? 0 : -EBUSY;
+    }
+    if (error)
+        refuse(error, "an exchange: error %d at frame %lu", error, held);
     while (held-- > 0)
         frame_put(frame_lookup(given_frame(e, held)));
     return error;
@@ -311,7 +283,7 @@ static int swap_frames(struct exchange *e)
     return error;
 }
 
-/* XENMEM_exchange. */
+/* XENMEM_exchange: swaps nothing before the caller has all there is to know. */
 static long xenmem_exchange(struct sub_call *c, void *arg)
 {
     struct xenmem_exchange_args *op = arg;
@@ -322,21 +294,17 @@ static long xenmem_exchange(struct sub_call *c, void *arg)
         return -ENOMEM;
     e->domain = c->d;
     e->op = op;
-    error = read_lists(e);
+    error = read_request(e);
     if (!error)
         error = check_given(e);
     if (!error)
         error = take_frames(e);
-    if (!error) {
-        op->nr_exchanged = op->in.nr_extents;
-        error = sub_op_answer(c);
-    }
-    if (!error) {
+    if (!error)
+        error = sub_op_answer(c); /* or the end could not be told */
+    if (!error)
         error = swap_frames(e);
-        op->nr_exchanged = 0;
-        if (error && sub_op_answer(c))
-            error = -EFAULT;
-    }
+    if (!error)
+        op->nr_exchanged = op->in.nr_extents;
     while (e->taken_count > 0)
         extent_free(MFN(e->taken[--e->taken_count]), op->out.extent_order);
     heap_zfree(e, sizeof(*e));
@@ -345,16 +313,6 @@ static long xenmem_exchange(struct sub_call *c, void *arg)
 
 /* --- questions ----------------------------------------------------------- */
 
-static uint64_t pages_of(struct domain *d, bool maximum)
-{
-    uint64_t pages;
-
-    spin_lock(&d->memory_lock);
-    pages = maximum ? d->max_pages : d->page_count;
-    spin_unlock(&d->memory_lock);
-    return pages;
-}
-
 static long xenmem_maximum_ram_page(struct sub_call *c, void *arg)
 {
     (void)c;
@@ -362,24 +320,22 @@ static long xenmem_maximum_ram_page(struct sub_call *c, void *arg)
     return (long)(frame_table_end - 1);
 }
 
-/* The highest pfn in use, as the guest says; it need not be true. */
-static uint64_t highest_pfn(const struct domain *d)
-{
-    uint64_t end =
-        __atomic_load_n(&d->shared_info->arch.max_pfn, __ATOMIC_RELAXED);
-
-    return end ? end - 1 : 0;
-}
-
-/* current_reservation, maximum_reservation, maximum_gpfn. */
+/*
+ * current_reservation, maximum_reservation, maximum_gpfn: that is the highest
+ * pfn in use, as the guest says; it need not be true.
+ */
 static long ask_domain(struct sub_call *c, void *arg)
 {
-    uint64_t result =
-        c->cmd == XENMEM_maximum_gpfn
-            ? highest_pfn(c->d)
-            : pages_of(c->d, c->cmd == XENMEM_maximum_reservation);
+    const uint64_t *where = c->cmd == XENMEM_current_reservation
+                                ? &c->d->page_count
+                            : c->cmd == XENMEM_maximum_reservation
+                                ? &c->d->max_pages
+                                : &c->d->shared_info->arch.max_pfn;
+    uint64_t result = __atomic_load_n(where, __ATOMIC_RELAXED);
 
     (void)arg;
+    if (c->cmd == XENMEM_maximum_gpfn && result)
+        result--;
     return (long)min_u64(result, MAX_RESULT);
 }
 
@@ -395,7 +351,7 @@ static long pod_target(struct sub_call *c, void *arg)
 
     if (error)
         return error;
-    op->tot_pages = pages_of(d, false);
+    op->tot_pages = __atomic_load_n(&d->page_count, __ATOMIC_RELAXED);
     op->pod_cache_pages = op->pod_entries = 0;
     domain_put(d);
     return 0;
@@ -432,30 +388,22 @@ static long xenmem_machine_memory_map(struct sub_call *c, void *arg)
     return put_map(arg, machine_e820, machine_e820_count);
 }
 
-/* By the builder; the last map counts. */
+/* By the builder; the last map counts, and one that faults is none. */
 static long xenmem_set_memory_map(struct sub_call *c, void *arg)
 {
-    struct xenmem_set_memory_map_args *op = arg;
-    size_t size = op->map.nr_entries * sizeof(struct e820_entry), old_size;
-    void *map, *old;
+    const struct xenmem_set_memory_map_args *op = arg;
+    uint32_t count = op->map.nr_entries;
+    struct domain *d = c->d;
 
-    if (!op->map.nr_entries || op->map.nr_entries > E820_MAX_ENTRIES)
+    if (!count || count > E820_MAX_ENTRIES)
         return -EINVAL;
-    map = heap_zalloc(size);
-    if (!map)
-        return -ENOMEM;
-    if (copy_in(map, op->map.buffer, size)) {
-        heap_zfree(map, size);
-        return -EFAULT;
-    }
-    spin_lock(&c->d->memory_lock);
-    old = c->d->e820;
-    old_size = c->d->e820_count * sizeof(struct e820_entry);
-    c->d->e820 = map;
-    c->d->e820_count = op->map.nr_entries;
-    spin_unlock(&c->d->memory_lock);
-    heap_zfree(old, old_size);
-    return 0;
+    spin_lock(&d->memory_lock);
+    d->e820_count = 0;
+    if (!copy_in(d->e820, op->map.buffer, count * sizeof(*d->e820)))
+        d->e820_count = count;
+    count = d->e820_count;
+    spin_unlock(&d->memory_lock);
+    return count ? 0 : -EFAULT;
 }
 
 /* --- Mica's own frames --------------------------------------------------- */
@@ -494,7 +442,7 @@ static const struct sub_op ops[] = {
     OWN(memory_map, OP_ANSWERS),
     OP(machine_memory_map, xenmem_machine_memory_map, memory_map,
        OP_DOM0 | OP_ANSWERS),
-    OWN(exchange, 0),
+    OWN(exchange, OP_ANSWERS),
     OWN(machphys_mapping, OP_ANSWERS),
     OWN(set_memory_map, OP_DOM0 | OP_SUBJECT),
     OP(maximum_gpfn, ask_domain, domain, OP_SUBJECT),

@@ -28,7 +28,7 @@ struct sub_call {
     struct vcpu *v;   /* the caller; in vcpu_op the vCPU that it is about */
     struct domain *d; /* the caller, or with OP_SUBJECT that domain */
     guest_va arg;
-    uint32_t cmd;
+    uint64_t cmd;
     const struct sub_op *op;
     uint64_t copy[SUB_OP_ROOM / 8]; /* of the argument */
 };
