@@ -47,8 +47,8 @@ typedef long control_handler(struct control *c);
 
 struct command {
     uint32_t number;
-    unsigned flags;
     control_handler *handler;
+    unsigned flags;
 };
 
 must_check long control_run(struct vcpu *v, const struct hc_args *args,

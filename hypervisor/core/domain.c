@@ -38,16 +38,6 @@ static void add_to_list(struct domain *d)
     spin_unlock(&list_lock);
 }
 
-/* Nobody finds `d` by its number any more. The list's reference stays. */
-void domain_leave_list(struct domain *d)
-{
-    spin_lock(&list_lock);
-    domains[d->id] = NULL;
-    bit_clear(ids_in_use, d->id);
-    domains_in_list--;
-    spin_unlock(&list_lock);
-}
-
 /* The domain with this id, with a reference, or NULL. */
 struct domain *domain_find_get(domid_t id)
 {
@@ -199,6 +189,32 @@ void domain_put(struct domain *d)
     free_domain(d);
 }
 
+/*
+ * The last step for a dying domain without memory and grants: nobody finds it
+ * by its number any more, and it is freed with the last reference; the caller
+ * has one of its own. 0; -EBUSY while another domain maps its shared_info:
+ * come back later; -ESRCH if somebody else did it.
+ */
+int domain_end_death(struct domain *d)
+{
+    int error = -ESRCH;
+
+    spin_lock(&list_lock);
+    if (domains[d->id] == d)
+        error = frame_unshare(arch_frame_of(d->shared_info), d);
+    if (!error) {
+        domains[d->id] = NULL;
+        bit_clear(ids_in_use, d->id);
+        domains_in_list--;
+    }
+    spin_unlock(&list_lock);
+    if (error)
+        return error;
+    evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
+    domain_put(d);
+    return 0;
+}
+
 /* vCPU `id`, or NULL for a number that has none. */
 struct vcpu *domain_vcpu(const struct domain *d, uint64_t id)
 {
@@ -219,15 +235,9 @@ void domain_for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v))
     }
 }
 
-static void wait_unless_current(struct vcpu *v)
-{
-    if (v != current_vcpu())
-        sched_wait_until_saved(v);
-}
-
 /*
- * Counts a pause and waits until no vCPU runs, the caller's own aside. Rules
- * for the caller: sched_wait_until_saved.
+ * Counts a pause and waits until no vCPU runs. Rules for the caller, which is
+ * none of them: sched_wait_until_saved.
  */
 void domain_pause(struct domain *d)
 {
@@ -235,17 +245,15 @@ void domain_pause(struct domain *d)
     d->pause_count++;
     domain_for_each_vcpu(d, sched_pause);
     spin_unlock(&d->state_lock);
-    domain_for_each_vcpu(d, wait_unless_current);
+    domain_for_each_vcpu(d, sched_wait_until_saved);
 }
 
 /* Undoes one domain_pause. */
 void domain_unpause(struct domain *d)
 {
     spin_lock(&d->state_lock);
-    if (d->pause_count) {
-        d->pause_count--;
-        domain_for_each_vcpu(d, sched_unpause);
-    }
+    d->pause_count--;
+    domain_for_each_vcpu(d, sched_unpause);
     spin_unlock(&d->state_lock);
 }
 
@@ -320,18 +328,17 @@ void domain_crash(struct domain *d, const char *fmt, ...)
  */
 int domain_set_watchdog(struct domain *d, uint32_t id, uint32_t seconds)
 {
-    int result = id ? 0 : (int)WATCHDOG_ID;
+    bool fits;
 
     if (id > WATCHDOG_ID || (!id && !seconds))
         return refuse(-EINVAL, "watchdog %u", id);
     spin_lock(&d->state_lock);
-    if (d->watchdog_is_set != (id != 0)) {
-        result = id ? -EINVAL : -ENOSPC;
-    } else {
-        d->watchdog_is_set = seconds != 0;
+    fits = timer_is_armed(&d->watchdog) == (id != 0);
+    if (fits)
         timer_arm(&d->watchdog,
                   seconds ? arch_now() + seconds * NSEC_PER_SEC : NSEC_NEVER);
-    }
     spin_unlock(&d->state_lock);
-    return result;
+    if (!fits)
+        return id ? -EINVAL : -ENOSPC;
+    return id ? 0 : (int)WATCHDOG_ID;
 }

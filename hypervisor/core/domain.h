@@ -50,10 +50,8 @@ struct domain {
     enum domain_state state;  /* atomic, state_lock */
     uint32_t shutdown_reason; /* state_lock: NO_SHUTDOWN_CODE: none yet */
     unsigned pause_count;     /* state_lock: pauses by the tools */
-    bool is_gone;             /* state_lock: left the list for good */
     unsigned teardown_step;   /* atomic, domctl lock: where the teardown is */
     uint64_t teardown_cursor; /* domctl lock: and which frame is next */
-    bool watchdog_is_set;     /* state_lock */
     struct timer watchdog;
     uint32_t refs;    /* atomic */
     uint8_t uuid[16]; /* tools change it, as a whole or not */
@@ -116,7 +114,7 @@ struct vcpu *domain_vcpu(const struct domain *d, uint64_t id);
 void domain_for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v));
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);
-void domain_leave_list(struct domain *d);
+must_check int domain_end_death(struct domain *d);
 
 /* version_op.c */
 void domain_set_assists(struct domain *d, uint64_t wanted);
@@ -127,7 +125,6 @@ void domain_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *out);
 /* domain_teardown.c */
 void domain_begin_death(struct domain *d);
 must_check int domain_release_events(struct domain *d);
-must_check int domain_end_death(struct domain *d);
 must_check int domain_destroy(struct domain *d);
 
 /* Each vCPU that there is, as `v`. */

@@ -24,7 +24,6 @@
 
 /* How often to look whether others have let go. */
 #define REAP_PERIOD (100 * NSEC_PER_MS)
-#define CHUNKS_PER_CHECK 64u /* unused ones */
 
 /* --- nothing runs -------------------------------------------------------- */
 
@@ -123,25 +122,20 @@ static int release_chunk(struct domain *d, uint64_t end)
 
 /*
  * Calls `act` for each chunk where `d` may own frames, from teardown_cursor
- * on, which a chunk that is not done with moves on itself. Looks at the clock
- * also where there are none: a domain may have had much more memory than it
- * has.
+ * on, which a chunk that is not done with moves on itself.
  */
 static int for_each_chunk(struct domain *d,
                           int (*act)(struct domain *d, uint64_t end))
 {
-    unsigned done = 0;
+    uint64_t chunks = frame_table_end / FRAME_CHUNK + 1, chunk;
 
-    while (d->teardown_cursor < frame_table_end) {
-        uint64_t chunk = d->teardown_cursor / FRAME_CHUNK;
-        uint64_t end = min_u64((chunk + 1) * FRAME_CHUNK, frame_table_end);
-        bool is_used = bit_test(d->owned_chunks, chunk);
-
-        if (is_used && act(d, end))
+    while ((chunk = bitmap_next(d->owned_chunks, chunks,
+                                d->teardown_cursor / FRAME_CHUNK)) < chunks) {
+        d->teardown_cursor = max_u64(d->teardown_cursor, chunk * FRAME_CHUNK);
+        if (act(d, (chunk + 1) * FRAME_CHUNK))
             return -ERESTART;
-        d->teardown_cursor = end;
-        if ((is_used || ++done % CHUNKS_PER_CHECK == 0) &&
-            hypercall_should_restart())
+        d->teardown_cursor = (chunk + 1) * FRAME_CHUNK;
+        if (hypercall_should_restart())
             return -ERESTART;
     }
     d->teardown_cursor = 0;
@@ -179,30 +173,6 @@ static int (*const steps[])(struct domain *d) = {
 };
 
 /* --- leaving the list ---------------------------------------------------- */
-
-/*
- * The last step for a dying domain without memory and grants: it leaves the
- * list, and is freed with the last reference; the caller has one of its own.
- * 0; -EBUSY while another domain maps its shared_info: come back later;
- * -ESRCH if somebody else did it.
- */
-int domain_end_death(struct domain *d)
-{
-    int error = -ESRCH;
-
-    spin_lock(&d->state_lock);
-    if (!d->is_gone)
-        error = frame_unshare(arch_frame_of(d->shared_info), d);
-    if (!error)
-        d->is_gone = true;
-    spin_unlock(&d->state_lock);
-    if (error)
-        return error;
-    domain_leave_list(d);
-    evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
-    domain_put(d);
-    return 0;
-}
 
 /* Whether `d`, all of whose steps are done, is out of the list. */
 static bool try_end(struct domain *d)

@@ -106,22 +106,6 @@ static long domctl_destroydomain(struct control *c)
     return domain_destroy(c->d);
 }
 
-/* One pause more; no vCPU runs afterwards. */
-static long domctl_pausedomain(struct control *c)
-{
-    domain_pause(c->d);
-    return 0;
-}
-
-static long domctl_unpausedomain(struct control *c)
-{
-    if (!c->d->pause_count)
-        return refuse(-EINVAL, "domain %u is not paused", c->d->id);
-    c->d->was_started = true;
-    domain_unpause(c->d);
-    return 0;
-}
-
 /* --- what it is ---------------------------------------------------------- */
 
 static void add_state(struct domain *d, struct xen_domctl_getdomaininfo *out)
@@ -202,17 +186,16 @@ static uint64_t describe_frame(const struct domain *d, uint64_t mfn)
 {
     const struct frame *f = frame_lookup(MFN(mfn));
     enum frame_type type;
-    uint64_t result;
+    uint64_t pinned;
 
     if (!f || frame_owner(f) != d->id)
         return XEN_DOMCTL_PFINFO_XTAB;
     type = frame_used_type(f);
     if (type < FRAME_L1 || type > FRAME_L4)
         return XEN_DOMCTL_PFINFO_NOTAB;
-    result = (uint64_t)(type - FRAME_L1 + 1) << XEN_DOMCTL_PFINFO_LTAB_SHIFT;
-    if (__atomic_load_n(&f->state, __ATOMIC_RELAXED) & FRAME_PINNED)
-        result |= XEN_DOMCTL_PFINFO_LPINTAB;
-    return result;
+    pinned = __atomic_load_n(&f->state, __ATOMIC_RELAXED) & FRAME_PINNED;
+    return (uint64_t)(type - FRAME_L1 + 1) << XEN_DOMCTL_PFINFO_LTAB_SHIFT |
+           (pinned ? XEN_DOMCTL_PFINFO_LPINTAB : 0);
 }
 
 /* What each frame of a list is to the domain. */
@@ -231,15 +214,6 @@ static long domctl_getpageframeinfo3(struct control *c)
 }
 
 /* --- what it may use ----------------------------------------------------- */
-
-/* Also below what it has. */
-static long domctl_max_mem(struct control *c)
-{
-    spin_lock(&c->d->memory_lock);
-    c->d->max_pages = c->op.u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
-    spin_unlock(&c->d->memory_lock);
-    return 0;
-}
 
 /* Whether it may bind a pirq. */
 static long domctl_irq_permission(struct control *c)
@@ -295,62 +269,6 @@ static long domctl_ioport_permission(struct control *c)
 
 /* --- small settings ------------------------------------------------------ */
 
-/* There is one node to run on, and one policy for the processors. */
-static long nothing_to_do(struct control *c)
-{
-    (void)c;
-    return 0;
-}
-
-static long domctl_setdomainhandle(struct control *c)
-{
-    memcpy(c->d->uuid, c->op.u.setdomainhandle.handle, sizeof(c->d->uuid));
-    return 0;
-}
-
-static long domctl_setdebugging(struct control *c)
-{
-    c->d->is_debugged = c->op.u.setdebugging.enable;
-    return 0;
-}
-
-/* Seconds that its clock is ahead of UTC. */
-static long domctl_settimeoffset(struct control *c)
-{
-    __atomic_store_n(&c->d->clock_offset,
-                     c->op.u.settimeoffset.time_offset_seconds,
-                     __ATOMIC_RELAXED);
-    arch_domain_publish_clock(c->d);
-    return 0;
-}
-
-static long domctl_set_address_size(struct control *c)
-{
-    return c->op.u.address_size.size == KERNEL_BITS ? 0 : -EINVAL;
-}
-
-static long domctl_get_address_size(struct control *c)
-{
-    c->op.u.address_size.size = KERNEL_BITS;
-    return 0;
-}
-
-static long domctl_settscinfo(struct control *c)
-{
-    uint32_t mode = c->op.u.tsc_info.tsc_mode;
-
-    if (mode != XEN_TSC_MODE_DEFAULT && mode != XEN_TSC_MODE_NEVER_EMULATE)
-        return refuse(-EOPNOTSUPP, "TSC mode %u: it is never emulated", mode);
-    return 0;
-}
-
-static long domctl_getnodeaffinity(struct control *c)
-{
-    static const uint64_t nodes[PCPU_WORDS] = {1};
-
-    return guest_bitmap_write(&c->op.u.nodeaffinity.nodemap, nodes);
-}
-
 /* What every guest sees; there are no MSRs to describe. */
 static long domctl_get_cpu_policy(struct control *c)
 {
@@ -378,14 +296,60 @@ static long domctl_hypercall_init(struct control *c)
     return 0;
 }
 
-/* Mica stops no vCPU at a breakpoint; the guest's own debugger would. */
-static long domctl_gdbsx_domstatus(struct control *c)
+/* Commands that are done in a few lines. */
+static long do_simple(struct control *c)
 {
-    c->op.u.gdbsx_domstatus = (struct xen_domctl_gdbsx_domstatus){
-        .paused = c->d->pause_count != 0,
-        .vcpu_id = ~0u,
-    };
-    return 0;
+    static const uint64_t nodes[PCPU_WORDS] = {1};
+    struct domain *d = c->d;
+
+    switch (c->op.cmd) {
+    case XEN_DOMCTL_pausedomain: /* once more; no vCPU runs afterwards */
+        domain_pause(d);
+        return 0;
+    case XEN_DOMCTL_unpausedomain:
+        if (!d->pause_count)
+            return refuse(-EINVAL, "domain %u is not paused", d->id);
+        d->was_started = true;
+        domain_unpause(d);
+        return 0;
+    case XEN_DOMCTL_max_mem: /* also below what it has */
+        spin_lock(&d->memory_lock);
+        d->max_pages = c->op.u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
+        spin_unlock(&d->memory_lock);
+        return 0;
+    case XEN_DOMCTL_setdomainhandle:
+        memcpy(d->uuid, c->op.u.setdomainhandle.handle, sizeof(d->uuid));
+        return 0;
+    case XEN_DOMCTL_setdebugging:
+        d->is_debugged = c->op.u.setdebugging.enable;
+        return 0;
+    case XEN_DOMCTL_settimeoffset: /* seconds that it is ahead of UTC */
+        __atomic_store_n(&d->clock_offset,
+                         c->op.u.settimeoffset.time_offset_seconds,
+                         __ATOMIC_RELAXED);
+        arch_domain_publish_clock(d);
+        return 0;
+    case XEN_DOMCTL_set_address_size:
+        return c->op.u.address_size.size == KERNEL_BITS ? 0 : -EINVAL;
+    case XEN_DOMCTL_get_address_size:
+        c->op.u.address_size.size = KERNEL_BITS;
+        return 0;
+    case XEN_DOMCTL_settscinfo: /* the counter is never emulated */
+        return c->op.u.tsc_info.tsc_mode == XEN_TSC_MODE_DEFAULT ||
+                       c->op.u.tsc_info.tsc_mode == XEN_TSC_MODE_NEVER_EMULATE
+                   ? 0
+                   : -EOPNOTSUPP;
+    case XEN_DOMCTL_getnodeaffinity:
+        return guest_bitmap_write(&c->op.u.nodeaffinity.nodemap, nodes);
+    case XEN_DOMCTL_gdbsx_domstatus: /* Mica stops none at a breakpoint */
+        c->op.u.gdbsx_domstatus = (struct xen_domctl_gdbsx_domstatus){
+            .paused = d->pause_count != 0,
+            .vcpu_id = ~0u,
+        };
+        return 0;
+    default: /* one node to run on, and one policy for the processors */
+        return 0;
+    }
 }
 
 /* Only before the domain first runs: nothing looks at it at the same time. */
@@ -403,46 +367,44 @@ static long domctl_mica_set_kernel(struct control *c)
 
 /* --- the table ----------------------------------------------------------- */
 
-#define COMMAND(name, flags)                                                   \
-    {                                                                          \
-        XEN_DOMCTL_##name, flags, domctl_##name                                \
-    }
+#define COMMAND(name) XEN_DOMCTL_##name, domctl_##name
+#define SIMPLE(name) XEN_DOMCTL_##name, do_simple
 
 static const struct command commands[] = {
-    COMMAND(createdomain, NO_DOMAIN),
-    COMMAND(destroydomain, OTHERS),
-    COMMAND(pausedomain, OTHERS | LIVING),
-    COMMAND(unpausedomain, OTHERS | LIVING),
-    COMMAND(getdomaininfo, NO_DOMAIN | ANSWERS),
-    {XEN_DOMCTL_setvcpuaffinity, ANSWERS | LIVING | VCPU, domctl_vcpuaffinity},
-    COMMAND(max_mem, LIVING),
-    COMMAND(setvcpucontext, OTHERS | LIVING | VCPU | PAUSED),
-    COMMAND(getvcpucontext, OTHERS | VCPU | PAUSED),
-    COMMAND(getvcpuinfo, ANSWERS | VCPU),
-    COMMAND(max_vcpus, OTHERS | LIVING),
-    COMMAND(scheduler_op, ANSWERS),
-    COMMAND(setdomainhandle, 0),
-    COMMAND(setdebugging, OTHERS),
-    COMMAND(irq_permission, LIVING),
-    COMMAND(iomem_permission, LIVING),
-    COMMAND(ioport_permission, OTHERS | LIVING | PAUSED),
-    COMMAND(hypercall_init, LIVING),
-    COMMAND(settimeoffset, LIVING),
-    {XEN_DOMCTL_getvcpuaffinity, ANSWERS | VCPU, domctl_vcpuaffinity},
-    COMMAND(set_address_size, LIVING),
-    COMMAND(get_address_size, ANSWERS),
-    COMMAND(settscinfo, LIVING),
-    COMMAND(getpageframeinfo3, 0),
-    {XEN_DOMCTL_setnodeaffinity, 0, nothing_to_do},
-    COMMAND(getnodeaffinity, 0),
-    COMMAND(get_cpu_policy, ANSWERS),
-    {XEN_DOMCTL_set_cpu_policy, OTHERS | LIVING, nothing_to_do},
-    COMMAND(gdbsx_guestmemio, OTHERS | ANSWERS | LIVING | PAUSED),
-    COMMAND(gdbsx_pausevcpu, OTHERS | LIVING | VCPU),
-    COMMAND(gdbsx_unpausevcpu, OTHERS | LIVING | VCPU),
-    COMMAND(gdbsx_domstatus, ANSWERS),
-    {MICA_DOMCTL_set_kernel, OTHERS | LIVING, domctl_mica_set_kernel},
-    {MICA_DOMCTL_get_activity, ANSWERS, domctl_mica_get_activity},
+    {COMMAND(createdomain), NO_DOMAIN},
+    {COMMAND(destroydomain), OTHERS},
+    {SIMPLE(pausedomain), OTHERS | LIVING},
+    {SIMPLE(unpausedomain), OTHERS | LIVING},
+    {COMMAND(getdomaininfo), NO_DOMAIN | ANSWERS},
+    {XEN_DOMCTL_setvcpuaffinity, domctl_vcpuaffinity, ANSWERS | LIVING | VCPU},
+    {SIMPLE(max_mem), LIVING},
+    {COMMAND(setvcpucontext), OTHERS | LIVING | VCPU | PAUSED},
+    {COMMAND(getvcpucontext), OTHERS | VCPU | PAUSED},
+    {COMMAND(getvcpuinfo), ANSWERS | VCPU},
+    {COMMAND(max_vcpus), OTHERS | LIVING},
+    {COMMAND(scheduler_op), ANSWERS},
+    {SIMPLE(setdomainhandle), 0},
+    {SIMPLE(setdebugging), OTHERS},
+    {COMMAND(irq_permission), LIVING},
+    {COMMAND(iomem_permission), LIVING},
+    {COMMAND(ioport_permission), OTHERS | LIVING | PAUSED},
+    {COMMAND(hypercall_init), LIVING},
+    {SIMPLE(settimeoffset), LIVING},
+    {XEN_DOMCTL_getvcpuaffinity, domctl_vcpuaffinity, ANSWERS | VCPU},
+    {SIMPLE(set_address_size), LIVING},
+    {SIMPLE(get_address_size), ANSWERS},
+    {SIMPLE(settscinfo), LIVING},
+    {COMMAND(getpageframeinfo3), 0},
+    {SIMPLE(setnodeaffinity), 0},
+    {SIMPLE(getnodeaffinity), 0},
+    {COMMAND(get_cpu_policy), ANSWERS},
+    {SIMPLE(set_cpu_policy), OTHERS | LIVING},
+    {COMMAND(gdbsx_guestmemio), OTHERS | ANSWERS | LIVING | PAUSED},
+    {COMMAND(gdbsx_pausevcpu), OTHERS | LIVING | VCPU},
+    {COMMAND(gdbsx_unpausevcpu), OTHERS | LIVING | VCPU},
+    {SIMPLE(gdbsx_domstatus), ANSWERS},
+    {MICA_DOMCTL_set_kernel, domctl_mica_set_kernel, OTHERS | LIVING},
+    {MICA_DOMCTL_get_activity, domctl_mica_get_activity, ANSWERS},
 };
 
 /* domctl(struct xen_domctl *): goes on with the same domain, and no other. */

@@ -277,8 +277,7 @@ static int swap_frames(struct exchange *e)
     while (!error && e->taken_count > 0) {
         error = frame_assign(MFN(e->taken[e->taken_count - 1]),
                              e->op->out.extent_order, e->domain);
-        if (!error)
-            e->taken_count--;
+        e->taken_count -= !error;
     }
     return error;
 }
@@ -313,13 +312,6 @@ static long xenmem_exchange(struct sub_call *c, void *arg)
 
 /* --- questions ----------------------------------------------------------- */
 
-static long xenmem_maximum_ram_page(struct sub_call *c, void *arg)
-{
-    (void)c;
-    (void)arg;
-    return (long)(frame_table_end - 1);
-}
-
 /*
  * current_reservation, maximum_reservation, maximum_gpfn: that is the highest
  * pfn in use, as the guest says; it need not be true.
@@ -339,53 +331,29 @@ static long ask_domain(struct sub_call *c, void *arg)
     return (long)min_u64(result, MAX_RESULT);
 }
 
-/*
- * set_pod_target, get_pod_target: the tools set a target wherever they set a
- * balloon's, and want to hear that there is no memory on demand.
- */
-static long pod_target(struct sub_call *c, void *arg)
-{
-    struct xenmem_pod_target_args *op = arg;
-    struct domain *d;
-    int error = domain_get_subject(c->d, op->domid, &d);
-
-    if (error)
-        return error;
-    op->tot_pages = __atomic_load_n(&d->page_count, __ATOMIC_RELAXED);
-    op->pod_cache_pages = op->pod_entries = 0;
-    domain_put(d);
-    return 0;
-}
-
 /* --- memory maps --------------------------------------------------------- */
 
-/* Copies out a map, and into *op how long it is. */
-static long put_map(struct xenmem_memory_map_args *op,
-                    const struct e820_entry *map, size_t count)
+/* memory_map, machine_memory_map: copies one out, and how long it is. */
+static long put_map(struct sub_call *c, void *arg)
 {
-    if (!count)
-        return -ENOSYS;
-    if (op->nr_entries < count)
-        return -EINVAL;
-    op->nr_entries = (uint32_t)count;
-    return copy_out(op->buffer, map, count * sizeof(*map)) ? -EFAULT : 0;
-}
-
-static long xenmem_memory_map(struct sub_call *c, void *arg)
-{
+    bool is_own = c->cmd == XENMEM_memory_map;
+    struct xenmem_memory_map_args *op = arg;
     struct domain *d = c->d;
-    long result;
+    uint64_t count;
+    long error = 0;
 
     spin_lock(&d->memory_lock);
-    result = put_map(arg, d->e820, d->e820_count);
+    count = is_own ? d->e820_count : machine_e820_count;
+    if (!count)
+        error = -ENOSYS;
+    else if (op->nr_entries < count)
+        error = -EINVAL;
+    else if (copy_out(op->buffer, is_own ? d->e820 : machine_e820,
+                      count * sizeof(*d->e820)))
+        error = -EFAULT;
+    op->nr_entries = (uint32_t)count;
     spin_unlock(&d->memory_lock);
-    return result;
-}
-
-static long xenmem_machine_memory_map(struct sub_call *c, void *arg)
-{
-    (void)c;
-    return put_map(arg, machine_e820, machine_e820_count);
+    return error;
 }
 
 /* By the builder; the last map counts, and one that faults is none. */
@@ -410,22 +378,13 @@ static long xenmem_set_memory_map(struct sub_call *c, void *arg)
 
 static long xenmem_machphys_mapping(struct sub_call *c, void *arg)
 {
-    (void)c;
-    *(struct xenmem_machphys_mapping_args *)arg =
-        (struct xenmem_machphys_mapping_args){
-            .v_start = MACH2PHYS_VIRT_START,
-            .v_end = MACH2PHYS_VIRT_END,
-            .max_mfn = frame_table_end - 1,
-        };
-    return 0;
-}
+    struct xenmem_machphys_mapping_args *op = arg;
 
-/* What makes no sense here, or has another way that the tools take then. */
-static long refused(struct sub_call *c, void *arg)
-{
     (void)c;
-    (void)arg;
-    return -EOPNOTSUPP;
+    op->v_start = MACH2PHYS_VIRT_START;
+    op->v_end = MACH2PHYS_VIRT_END;
+    op->max_mfn = frame_table_end - 1;
+    return 0;
 }
 
 /* --- dispatch ------------------------------------------------------------ */
@@ -433,22 +392,16 @@ static long refused(struct sub_call *c, void *arg)
 #define OP(name, handler, args, flags)                                         \
     [XENMEM_##name] = {handler, sizeof(struct xenmem_##args##_args), flags}
 #define OWN(name, flags) OP(name, xenmem_##name, name, flags)
-#define BARE(name, handler) [XENMEM_##name] = {handler, 0, 0}
 
 static const struct sub_op ops[] = {
-    BARE(maximum_ram_page, xenmem_maximum_ram_page),
     OP(current_reservation, ask_domain, domain, OP_SUBJECT),
     OP(maximum_reservation, ask_domain, domain, OP_SUBJECT),
-    OWN(memory_map, OP_ANSWERS),
-    OP(machine_memory_map, xenmem_machine_memory_map, memory_map,
-       OP_DOM0 | OP_ANSWERS),
+    OP(memory_map, put_map, memory_map, OP_ANSWERS),
+    OP(machine_memory_map, put_map, memory_map, OP_DOM0 | OP_ANSWERS),
     OWN(exchange, OP_ANSWERS),
     OWN(machphys_mapping, OP_ANSWERS),
     OWN(set_memory_map, OP_DOM0 | OP_SUBJECT),
     OP(maximum_gpfn, ask_domain, domain, OP_SUBJECT),
-    OP(set_pod_target, pod_target, pod_target, OP_DOM0 | OP_ANSWERS),
-    OP(get_pod_target, pod_target, pod_target, OP_DOM0 | OP_ANSWERS),
-    BARE(acquire_resource, refused),
 };
 static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_memory_op};
 
@@ -462,6 +415,12 @@ long hc_memory_op(struct vcpu *v, const struct hc_args *args)
     case XENMEM_decrease_reservation:
     case XENMEM_populate_physmap:
         return change_reservation(v, args);
+    case XENMEM_maximum_ram_page:
+        return (long)(frame_table_end - 1);
+    case XENMEM_set_pod_target: /* comes with every balloon's; there is none */
+        return v->domain->is_privileged ? 0 : -EPERM;
+    case XENMEM_acquire_resource: /* there is another way, taken then */
+        return -EOPNOTSUPP;
     default:
         return sub_op_run(&table, v, cmd, HC_ARG_VA(args, 1));
     }

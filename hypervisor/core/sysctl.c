@@ -82,15 +82,6 @@ static long debug_keys(struct control *c)
 
 /* --- the machine --------------------------------------------------------- */
 
-static unsigned online_count(void)
-{
-    unsigned count = 0;
-
-    for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
-        count += pcpu_is_online(cpu);
-    return count;
-}
-
 static uint64_t ram_pages(void)
 {
     uint64_t bytes = 0;
@@ -103,7 +94,7 @@ static uint64_t ram_pages(void)
 }
 
 /* Machines are taken to be made of sockets like the first pCPU's. */
-static void count_threads(struct xen_sysctl_physinfo *info)
+static void count_pcpus(struct xen_sysctl_physinfo *info)
 {
     struct machine_place first = machine_cpu_place(0);
     uint32_t in_core = 0, in_socket = 0;
@@ -111,6 +102,7 @@ static void count_threads(struct xen_sysctl_physinfo *info)
     for (unsigned cpu = 0; cpu < pcpu_count; cpu++) {
         struct machine_place place = machine_cpu_place(cpu);
 
+        info->nr_cpus += pcpu_is_online(cpu);
         in_socket += place.socket == first.socket;
         in_core += place.socket == first.socket && place.core == first.core;
     }
@@ -121,8 +113,8 @@ static void count_threads(struct xen_sysctl_physinfo *info)
 static long physinfo(struct control *c)
 {
     struct xen_sysctl_physinfo *info = &c->system.u.physinfo;
+
     *info = (struct xen_sysctl_physinfo){
-        .nr_cpus = online_count(),
         .max_cpu_id = pcpu_count - 1,
         .nr_nodes = 1,
         .cpu_khz = arch_tsc_khz(),
@@ -131,7 +123,7 @@ static long physinfo(struct control *c)
         .free_pages = heap_free_frames(),
         .max_mfn = frame_table_end - 1,
     };
-    count_threads(info);
+    count_pcpus(info);
     for (unsigned i = 0; i < PHYSINFO_WORDS; i++)
         info->hw_cap[i] = cpu_policy_feature(MACHINE_CPUID_HOST, i);
     return 0;
@@ -260,25 +252,24 @@ static long get_cpu_levelling_caps(struct control *c)
 static long getdomaininfolist(struct control *c)
 {
     struct xen_sysctl_getdomaininfolist *op = &c->system.u.getdomaininfolist;
-    uint64_t next = max_u64(c->kept[0], op->first_domain);
-    uint64_t done = min_u64(c->kept[1], op->max_domains);
+    uint64_t *next = &c->kept[0], *done = &c->kept[1];
     struct domain *d;
 
-    while (done < op->max_domains && next < DOMID_FIRST_RESERVED &&
-           (d = domain_next_get((domid_t)next))) {
+    *next = max_u64(*next, op->first_domain);
+    *done = min_u64(*done, op->max_domains);
+    while (*done < op->max_domains && *next < DOMID_FIRST_RESERVED &&
+           (d = domain_next_get((domid_t)*next))) {
         struct xen_domctl_getdomaininfo info;
 
         domain_fill_info(d, &info);
-        next = d->id + 1u;
+        *next = d->id + 1u;
         domain_put(d);
-        if (put_element(op->buffer, done++, &info, sizeof(info)))
+        if (put_element(op->buffer, (*done)++, &info, sizeof(info)))
             return -EFAULT;
-        c->kept[0] = next;
-        c->kept[1] = done;
         if (hypercall_should_restart())
             return -ERESTART;
     }
-    op->num_domains = (uint32_t)done;
+    op->num_domains = (uint32_t)*done;
     return 0;
 }
 
@@ -337,19 +328,16 @@ static long sched_id(struct control *c)
 
 /* --- the table ----------------------------------------------------------- */
 
-#define COMMAND(name)                                                          \
-    {                                                                          \
-        XEN_SYSCTL_##name, MACHINE | ANSWERS, name                             \
-    }
+#define COMMAND(name) XEN_SYSCTL_##name, name, MACHINE | ANSWERS
 
 static const struct command commands[] = {
-    COMMAND(readconsole),        COMMAND(physinfo),
-    COMMAND(sched_id),           COMMAND(getdomaininfolist),
-    COMMAND(debug_keys),         COMMAND(getcpuinfo),
-    COMMAND(cputopoinfo),        COMMAND(numainfo),
-    COMMAND(pcitopoinfo),        COMMAND(cpupool_op),
-    COMMAND(scheduler_op),       COMMAND(get_cpu_levelling_caps),
-    COMMAND(get_cpu_featureset), COMMAND(get_cpu_policy),
+    {COMMAND(readconsole)},        {COMMAND(physinfo)},
+    {COMMAND(sched_id)},           {COMMAND(getdomaininfolist)},
+    {COMMAND(debug_keys)},         {COMMAND(getcpuinfo)},
+    {COMMAND(cputopoinfo)},        {COMMAND(numainfo)},
+    {COMMAND(pcitopoinfo)},        {COMMAND(cpupool_op)},
+    {COMMAND(scheduler_op)},       {COMMAND(get_cpu_levelling_caps)},
+    {COMMAND(get_cpu_featureset)}, {COMMAND(get_cpu_policy)},
 };
 
 /* sysctl(struct xen_sysctl *) */
