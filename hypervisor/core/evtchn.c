@@ -592,7 +592,7 @@ static const struct sub_op ops[] = {
     OP(reset, OP_SUBJECT),
 };
 static const struct sub_op_table table = {ops, ARRAY_LEN(ops),
-                                          HC_event_channel_op};
+                                          HC_event_channel_op, 0};
 
 /* event_channel_op(cmd, arg). */
 long hc_event_channel_op(struct vcpu *v, const struct hc_args *args)

@@ -19,12 +19,18 @@
 #include "hypercall_abi/memory.h"
 #include "hypercall_abi/mmu.h"
 
-#define MAX_EXTENTS (1ull << 48)
+#define MAX_EXTENTS (UINT32_MAX >> MEMOP_EXTENT_SHIFT)
 #define MAX_ORDER 9u /* of an extent, which is zeroed in one go */
 #define MAX_ORDER_DOM0_EXCHANGE 10u /* as MAX_EXCHANGED */
 #define MAX_FRAME_NUMBER (1ull << 40)
 #define MAX_RESULT (1ull << 40)
 #define MAX_EXCHANGED 1024u /* frames; it is one step as a whole: 4 MiB */
+
+/* The command without its progress. */
+static unsigned command_of(const struct sub_call *c)
+{
+    return c->cmd & MEMOP_CMD_MASK;
+}
 
 /* --- extents ------------------------------------------------------------- */
 
@@ -66,27 +72,20 @@ static void extent_free(mfn_t first, unsigned order)
     heap_free(first, order);
 }
 
-/* A request for some extents, checked. */
-struct reservation {
-    unsigned cmd;
-    struct domain *domain;
-    struct xenmem_reservation_args op;
-};
-
 /*
  * New frames for the pfn listed, whose place takes the MFN; to increase a
  * reservation, for no pfn, and the list may be missing. They are announced
  * before they become the domain's: a request that fails half way has then
  * nothing to take back that a guest could use.
  */
-static int add_extent(const struct reservation *r, uint64_t index)
+static int add_extent(const struct sub_call *c,
+                      const struct xenmem_reservation_args *op, uint64_t index)
 {
-    const struct xenmem_reservation_args *op = &r->op;
     uint64_t pfn = PFN_INVALID.n;
     int error = 0;
     mfn_t first;
 
-    if (r->cmd == XENMEM_populate_physmap)
+    if (command_of(c) == XENMEM_populate_physmap)
         error = list_read(op->extent_start, index, &pfn);
     if (error)
         return error;
@@ -97,22 +96,24 @@ static int add_extent(const struct reservation *r, uint64_t index)
         copy_out(list_at(op->extent_start, index), &first.n, sizeof(first.n)))
         error = -EFAULT;
     if (!error)
-        error = frame_assign(first, op->extent_order, r->domain);
+        error = frame_assign(first, op->extent_order, c->d);
     if (error)
         extent_free(first, op->extent_order);
     return error;
 }
 
 /* The domain gives up the frames listed; each must be unused. */
-static int remove_extent(const struct reservation *r, uint64_t index)
+static int remove_extent(struct domain *d,
+                         const struct xenmem_reservation_args *op,
+                         uint64_t index)
 {
     uint64_t n;
-    int error = list_read(r->op.extent_start, index, &n);
+    int error = list_read(op->extent_start, index, &n);
 
-    for (uint64_t i = 0; !error && i < 1ull << r->op.extent_order; i++) {
+    for (uint64_t i = 0; !error && i < 1ull << op->extent_order; i++) {
         struct frame *f = frame_lookup(MFN(n + i));
 
-        error = f ? frame_unassign(f, r->domain) : -EINVAL;
+        error = f ? frame_unassign(f, d) : -EINVAL;
         if (error)
             refuse(error, "frame %#lx can't be given up: error %d", n + i,
                    error);
@@ -120,40 +121,24 @@ static int remove_extent(const struct reservation *r, uint64_t index)
     return error;
 }
 
-/*
- * increase_reservation, decrease_reservation, populate_physmap. A call that
- * goes on has the serial of its domain, which may have ended meanwhile, and
- * its id may be another's.
- */
-static long change_reservation(struct vcpu *v, const struct hc_args *args)
+/* increase_reservation, decrease_reservation, populate_physmap. */
+static long change_reservation(struct sub_call *c, void *arg)
 {
-    uint64_t i = args->a[0] >> MEMOP_EXTENT_SHIFT;
-    struct reservation r = {.cmd = args->a[0] & MEMOP_CMD_MASK};
-    bool is_decrease = r.cmd == XENMEM_decrease_reservation, is_cut = false;
-    struct hc_args rest = *args;
-    int error;
+    const struct xenmem_reservation_args *op = arg;
+    bool is_decrease = command_of(c) == XENMEM_decrease_reservation;
+    uint64_t i = c->cmd >> MEMOP_EXTENT_SHIFT;
+    bool is_cut = false;
 
-    if (copy_in(&r.op, HC_ARG_VA(args, 1), sizeof(r.op)))
-        return -EFAULT;
-    if (i > r.op.nr_extents || r.op.nr_extents > MAX_EXTENTS ||
-        r.op.extent_order > MAX_ORDER)
+    if (i > op->nr_extents || op->nr_extents > MAX_EXTENTS ||
+        op->extent_order > MAX_ORDER)
         return refuse(-EINVAL, "extent %lu of %lu of order %u", i,
-                      r.op.nr_extents, r.op.extent_order);
-    error = domain_get_subject(v->domain, r.op.domid, &r.domain);
-    if (error)
-        return error;
-    rest.a[2] = r.domain->serial;
-    if (i && args->a[2] && args->a[2] != rest.a[2] && r.domain != v->domain) {
-        domain_put(r.domain);
-        return refuse(-ESRCH, "domain %u was another", r.op.domid);
-    }
+                      op->nr_extents, op->extent_order);
     hypercall_should_restart(); /* the clock runs: an extent takes its time */
-    while (i < r.op.nr_extents && !is_cut &&
-           !(is_decrease ? remove_extent(&r, i) : add_extent(&r, i)))
-        is_cut = ++i < r.op.nr_extents && hypercall_should_restart();
-    domain_put(r.domain);
-    rest.a[0] = r.cmd | i << MEMOP_EXTENT_SHIFT;
-    return is_cut ? hypercall_restart(v, HC_memory_op, &rest) : (long)i;
+    while (i < op->nr_extents && !is_cut &&
+           !(is_decrease ? remove_extent(c->d, op, i) : add_extent(c, op, i)))
+        is_cut = ++i < op->nr_extents && hypercall_should_restart();
+    c->cmd = command_of(c) | i << MEMOP_EXTENT_SHIFT;
+    return is_cut ? -ERESTART : (long)i;
 }
 
 /* --- exchange ------------------------------------------------------------ */
@@ -318,15 +303,15 @@ static long xenmem_exchange(struct sub_call *c, void *arg)
  */
 static long ask_domain(struct sub_call *c, void *arg)
 {
-    const uint64_t *where = c->cmd == XENMEM_current_reservation
+    const uint64_t *where = command_of(c) == XENMEM_current_reservation
                                 ? &c->d->page_count
-                            : c->cmd == XENMEM_maximum_reservation
+                            : command_of(c) == XENMEM_maximum_reservation
                                 ? &c->d->max_pages
                                 : &c->d->shared_info->arch.max_pfn;
     uint64_t result = __atomic_load_n(where, __ATOMIC_RELAXED);
 
     (void)arg;
-    if (c->cmd == XENMEM_maximum_gpfn && result)
+    if (command_of(c) == XENMEM_maximum_gpfn && result)
         result--;
     return (long)min_u64(result, MAX_RESULT);
 }
@@ -336,7 +321,7 @@ static long ask_domain(struct sub_call *c, void *arg)
 /* memory_map, machine_memory_map: copies one out, and how long it is. */
 static long put_map(struct sub_call *c, void *arg)
 {
-    bool is_own = c->cmd == XENMEM_memory_map;
+    bool is_own = command_of(c) == XENMEM_memory_map;
     struct xenmem_memory_map_args *op = arg;
     struct domain *d = c->d;
     uint64_t count;
@@ -392,29 +377,30 @@ static long xenmem_machphys_mapping(struct sub_call *c, void *arg)
 #define OP(name, handler, args, flags)                                         \
     [XENMEM_##name] = {handler, sizeof(struct xenmem_##args##_args), flags}
 #define OWN(name, flags) OP(name, xenmem_##name, name, flags)
+#define RESERVATION(name)                                                      \
+    OP(name, change_reservation, reservation,                                  \
+       OP_SUBJECT_AT(offsetof(struct xenmem_reservation_args, domid)))
 
 static const struct sub_op ops[] = {
+    RESERVATION(increase_reservation),
+    RESERVATION(decrease_reservation),
+    RESERVATION(populate_physmap),
     OP(current_reservation, ask_domain, domain, OP_SUBJECT),
     OP(maximum_reservation, ask_domain, domain, OP_SUBJECT),
+    OP(maximum_gpfn, ask_domain, domain, OP_SUBJECT),
     OP(memory_map, put_map, memory_map, OP_ANSWERS),
     OP(machine_memory_map, put_map, memory_map, OP_DOM0 | OP_ANSWERS),
     OWN(exchange, OP_ANSWERS),
     OWN(machphys_mapping, OP_ANSWERS),
     OWN(set_memory_map, OP_DOM0 | OP_SUBJECT),
-    OP(maximum_gpfn, ask_domain, domain, OP_SUBJECT),
 };
-static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_memory_op};
+static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_memory_op,
+                                          ~MEMOP_CMD_MASK};
 
 /* memory_op(cmd | start_extent << MEMOP_EXTENT_SHIFT, arg) */
 long hc_memory_op(struct vcpu *v, const struct hc_args *args)
 {
-    unsigned cmd = args->a[0] & MEMOP_CMD_MASK;
-
-    switch (cmd) {
-    case XENMEM_increase_reservation:
-    case XENMEM_decrease_reservation:
-    case XENMEM_populate_physmap:
-        return change_reservation(v, args);
+    switch (args->a[0] & MEMOP_CMD_MASK) {
     case XENMEM_maximum_ram_page:
         return (long)(frame_table_end - 1);
     case XENMEM_set_pod_target: /* comes with every balloon's; there is none */
@@ -422,6 +408,6 @@ long hc_memory_op(struct vcpu *v, const struct hc_args *args)
     case XENMEM_acquire_resource: /* there is another way, taken then */
         return -EOPNOTSUPP;
     default:
-        return sub_op_run(&table, v, cmd, HC_ARG_VA(args, 1));
+        return sub_op_run(&table, v, args->a[0], HC_ARG_VA(args, 1));
     }
 }

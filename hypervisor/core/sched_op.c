@@ -124,7 +124,7 @@ static const struct sub_op ops[] = {
     OP(remote_shutdown, remote_shutdown, OP_DOM0 | OP_SUBJECT),
     OP(watchdog, watchdog, 0),
 };
-static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_sched_op};
+static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_sched_op, 0};
 
 /* sched_op(cmd, arg). */
 long hc_sched_op(struct vcpu *v, const struct hc_args *args)

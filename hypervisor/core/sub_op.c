@@ -34,8 +34,8 @@ static long run(struct sub_call *c)
  */
 static long run_on_subject(struct sub_call *c, uint32_t serial)
 {
-    long result =
-        domain_get_subject(c->v->domain, *(const domid_t *)c->copy, &c->d);
+    const void *id = (const char *)c->copy + (c->op->flags >> 8);
+    long result = domain_get_subject(c->v->domain, *(const domid_t *)id, &c->d);
 
     if (result)
         return result;
@@ -61,7 +61,7 @@ out_of_line static long restart(const struct sub_call *c, unsigned nr)
 long sub_op_run(const struct sub_op_table *table, struct vcpu *v, uint64_t cmd,
                 guest_va arg)
 {
-    uint32_t number = (uint32_t)cmd;
+    uint32_t number = (uint32_t)cmd & ~table->progress;
     const struct sub_op *op = &table->ops[index_clamp(number, table->count)];
     struct sub_call c;
     long result;
@@ -74,7 +74,7 @@ long sub_op_run(const struct sub_op_table *table, struct vcpu *v, uint64_t cmd,
     c.v = v;
     c.d = v->domain;
     c.arg = arg;
-    c.cmd = number;
+    c.cmd = (uint32_t)cmd;
     c.op = op;
     if (copy_in(c.copy, arg, op->size))
         return -EFAULT;

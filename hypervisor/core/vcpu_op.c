@@ -122,7 +122,7 @@ static const struct sub_op ops[] = {
     OP(register_vcpu_info, vcpu_register_vcpu_info_args, 0),
     OP(register_vcpu_time_memory_area, vcpu_register_time_memory_area_args, 0),
 };
-static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_vcpu_op};
+static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_vcpu_op, 0};
 
 /*
  * vcpu_op(cmd, vCPU, arg). A guest may ask for thousands of vCPUs that do not
