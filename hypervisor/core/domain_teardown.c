@@ -63,26 +63,22 @@ int domain_release_events(struct domain *d)
     return error;
 }
 
-static void drop_root(struct domain *d, mfn_t *root)
-{
-    if (!mfn_equal(*root, MFN_INVALID))
-        pt_put_table(d, frame_lookup(*root));
-    *root = MFN_INVALID;
-}
-
-/* What the vCPUs themselves hold: roots and descriptor tables. */
+/*
+ * What the vCPUs themselves hold: roots and descriptor tables. To have no root
+ * is never refused.
+ */
 static int release_vcpus(struct domain *d)
 {
-    int error;
+    int error = 0;
 
     domain_for_each_vcpu(d, arch_vcpu_release_frames);
     spin_lock(&d->pt_lock);
     domain_vcpus(v, d)
     {
-        drop_root(d, &v->kernel_root);
-        drop_root(d, &v->user_root);
+        error |= vcpu_change_root(v, &v->kernel_root, MFN_INVALID);
+        error |= vcpu_change_root(v, &v->user_root, MFN_INVALID);
     }
-    error = pt_drain(d);
+    error |= pt_drain(d);
     spin_unlock(&d->pt_lock);
     return error;
 }
@@ -154,14 +150,6 @@ static int release_tables(struct domain *d)
     return error;
 }
 
-/* A grant table that others still map is taken back by try_end. */
-static int release_grants(struct domain *d)
-{
-    int error = grant_release_all(d);
-
-    return error == -ERESTART ? error : 0;
-}
-
 static int release_memory(struct domain *d)
 {
     return for_each_chunk(d, release_chunk);
@@ -169,7 +157,7 @@ static int release_memory(struct domain *d)
 
 static int (*const steps[])(struct domain *d) = {
     domain_release_events, release_vcpus,  release_tables,
-    release_grants,        release_memory,
+    grant_release_all,     release_memory,
 };
 
 /* --- leaving the list ---------------------------------------------------- */
@@ -221,7 +209,7 @@ int domain_destroy(struct domain *d)
     while (d->teardown_step < ARRAY_LEN(steps)) {
         int error = steps[d->teardown_step](d);
 
-        if (error)
+        if (error == -ERESTART) /* a table that others map is try_end's */
             return error;
         __atomic_store_n(&d->teardown_step, d->teardown_step + 1,
                          __ATOMIC_RELEASE);

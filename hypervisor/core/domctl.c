@@ -21,7 +21,7 @@
 #define MAX_FRAME (1ull << 40)
 #define KERNEL_BITS 64u
 
-/* --- birth and end ------------------------------------------------------- */
+/* --- birth --------------------------------------------------------------- */
 
 /* An id that was not used a moment ago, free unless all are in use. */
 static domid_t choose_id(void)
@@ -97,13 +97,6 @@ static long domctl_max_vcpus(struct control *c)
             return -ERESTART;
     }
     return 0;
-}
-
-static long domctl_destroydomain(struct control *c)
-{
-    if (c->d->is_privileged)
-        return refuse(-EINVAL, "domain %u can't be destroyed", c->d->id);
-    return domain_destroy(c->d);
 }
 
 /* --- what it is ---------------------------------------------------------- */
@@ -215,20 +208,6 @@ static long domctl_getpageframeinfo3(struct control *c)
 
 /* --- what it may use ----------------------------------------------------- */
 
-/* Whether it may bind a pirq. */
-static long domctl_irq_permission(struct control *c)
-{
-    const struct xen_domctl_irq_permission *op = &c->op.u.irq_permission;
-
-    if (op->pirq >= MAX_PIRQS)
-        return refuse(-EINVAL, "pirq %u", op->pirq);
-    if (op->allow_access)
-        atomic_bit_set(c->d->irqs, op->pirq);
-    else
-        atomic_bit_clear(c->d->irqs, op->pirq);
-    return 0;
-}
-
 /* Of frames that the caller has. Mappings that were made already stay. */
 static long domctl_iomem_permission(struct control *c)
 {
@@ -303,6 +282,10 @@ static long do_simple(struct control *c)
     struct domain *d = c->d;
 
     switch (c->op.cmd) {
+    case XEN_DOMCTL_destroydomain:
+        if (d->is_privileged)
+            return refuse(-EINVAL, "domain %u can't be destroyed", d->id);
+        return domain_destroy(d);
     case XEN_DOMCTL_pausedomain: /* once more; no vCPU runs afterwards */
         domain_pause(d);
         return 0;
@@ -316,6 +299,14 @@ static long do_simple(struct control *c)
         spin_lock(&d->memory_lock);
         d->max_pages = c->op.u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
         spin_unlock(&d->memory_lock);
+        return 0;
+    case XEN_DOMCTL_irq_permission: /* whether it may bind a pirq */
+        if (c->op.u.irq_permission.pirq >= MAX_PIRQS)
+            return refuse(-EINVAL, "pirq %u", c->op.u.irq_permission.pirq);
+        if (c->op.u.irq_permission.allow_access)
+            atomic_bit_set(d->irqs, c->op.u.irq_permission.pirq);
+        else
+            atomic_bit_clear(d->irqs, c->op.u.irq_permission.pirq);
         return 0;
     case XEN_DOMCTL_setdomainhandle:
         memcpy(d->uuid, c->op.u.setdomainhandle.handle, sizeof(d->uuid));
@@ -372,7 +363,7 @@ static long domctl_mica_set_kernel(struct control *c)
 
 static const struct command commands[] = {
     {COMMAND(createdomain), NO_DOMAIN},
-    {COMMAND(destroydomain), OTHERS},
+    {SIMPLE(destroydomain), OTHERS},
     {SIMPLE(pausedomain), OTHERS | LIVING},
     {SIMPLE(unpausedomain), OTHERS | LIVING},
     {COMMAND(getdomaininfo), NO_DOMAIN | ANSWERS},
@@ -385,7 +376,7 @@ static const struct command commands[] = {
     {COMMAND(scheduler_op), ANSWERS},
     {SIMPLE(setdomainhandle), 0},
     {SIMPLE(setdebugging), OTHERS},
-    {COMMAND(irq_permission), LIVING},
+    {SIMPLE(irq_permission), LIVING},
     {COMMAND(iomem_permission), LIVING},
     {COMMAND(ioport_permission), OTHERS | LIVING | PAUSED},
     {COMMAND(hypercall_init), LIVING},

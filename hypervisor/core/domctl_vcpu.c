@@ -122,17 +122,6 @@ long domctl_vcpuaffinity(struct control *c)
     return error;
 }
 
-static void set_weight(struct domain *d, uint32_t weight)
-{
-    spin_lock(&d->state_lock); /* none is created meanwhile */
-    __atomic_store_n(&d->sched_weight, weight, __ATOMIC_RELAXED);
-    domain_vcpus(v, d)
-    {
-        sched_set_weight(v, weight);
-    }
-    spin_unlock(&d->state_lock);
-}
-
 /* XEN_DOMCTL_scheduler_op: its weight and cap, in the words of credit2. */
 long domctl_scheduler_op(struct control *c)
 {
@@ -152,8 +141,13 @@ long domctl_scheduler_op(struct control *c)
     if (share->cap > 100 * d->max_vcpus)
         return refuse(-EINVAL, "a cap of %u%% for %u vCPUs", share->cap,
                       d->max_vcpus);
-    if (share->weight)
-        set_weight(d, share->weight);
+    if (share->weight) {
+        __atomic_store_n(&d->sched_weight, share->weight, __ATOMIC_RELAXED);
+        domain_vcpus(v, d)
+        {
+            sched_set_weight(v, share->weight);
+        }
+    }
     if (share->cap != d->cap.percent)
         sched_set_cap(d, share->cap);
     return 0;

@@ -184,6 +184,7 @@ static long numainfo(struct control *c)
 static long pcitopoinfo(struct control *c)
 {
     struct xen_sysctl_pcitopoinfo *op = &c->system.u.pcitopoinfo;
+
     op->num_devs = (uint32_t)min_u64(op->num_devs, MAX_PCI_DEVICES);
     return clear_out(op->nodes, op->num_devs * sizeof(uint32_t)) ? -EFAULT : 0;
 }
@@ -234,13 +235,6 @@ static long get_cpu_policy(struct control *c)
         return error;
     op->nr_msrs = op->msrs.va ? 0 : CPU_POLICY_MAX_MSRS;
     return cpu_policy_put(view, op->leaves, &op->nr_leaves);
-}
-
-/* None: CPUID is intercepted in the kernel, and never masked otherwise. */
-static long get_cpu_levelling_caps(struct control *c)
-{
-    c->system.u.cpu_levelling_caps.caps = 0;
-    return 0;
 }
 
 /* --- domains ------------------------------------------------------------- */
@@ -331,13 +325,13 @@ static long sched_id(struct control *c)
 #define COMMAND(name) XEN_SYSCTL_##name, name, MACHINE | ANSWERS
 
 static const struct command commands[] = {
-    {COMMAND(readconsole)},        {COMMAND(physinfo)},
-    {COMMAND(sched_id)},           {COMMAND(getdomaininfolist)},
-    {COMMAND(debug_keys)},         {COMMAND(getcpuinfo)},
-    {COMMAND(cputopoinfo)},        {COMMAND(numainfo)},
-    {COMMAND(pcitopoinfo)},        {COMMAND(cpupool_op)},
-    {COMMAND(scheduler_op)},       {COMMAND(get_cpu_levelling_caps)},
-    {COMMAND(get_cpu_featureset)}, {COMMAND(get_cpu_policy)},
+    {COMMAND(readconsole)},    {COMMAND(physinfo)},
+    {COMMAND(sched_id)},       {COMMAND(getdomaininfolist)},
+    {COMMAND(debug_keys)},     {COMMAND(getcpuinfo)},
+    {COMMAND(cputopoinfo)},    {COMMAND(numainfo)},
+    {COMMAND(pcitopoinfo)},    {COMMAND(cpupool_op)},
+    {COMMAND(scheduler_op)},   {COMMAND(get_cpu_featureset)},
+    {COMMAND(get_cpu_policy)},
 };
 
 /* sysctl(struct xen_sysctl *) */

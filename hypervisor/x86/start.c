@@ -13,7 +13,6 @@
 #include "core/machine.h"
 #include "core/pcpu.h"
 #include "core/vcpu.h"
-#include "core/version.h"
 #include "x86/acpi.h"
 #include "x86/apic.h"
 #include "x86/console.h"
@@ -32,6 +31,8 @@
 #include "x86/smp.h"
 #include "x86/time.h"
 #include "x86/vga.h"
+
+#define MICA_VERSION "0.1"
 
 extern char boot_cpu_stack[];
 
