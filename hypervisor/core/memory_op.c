@@ -153,32 +153,26 @@ struct exchange {
     uint64_t taken_count; /* of these, how many aren't a domain's yet */
 };
 
-/* Checks one side of the request and copies in its list. */
-static int read_side(const struct domain *d,
-                     const struct xenmem_reservation_args *side, uint64_t *list)
-{
-    if (side->domid != DOMID_SELF && side->domid != d->id)
-        return -EPERM;
-    if (side->extent_order >
-        (d->is_privileged ? MAX_ORDER_DOM0_EXCHANGE : MAX_ORDER))
-        return -EINVAL;
-    if (side->nr_extents > MAX_EXCHANGED >> side->extent_order)
-        return refuse(-E2BIG, "an exchange of more than %u frames",
-                      MAX_EXCHANGED);
-    return copy_in(list, side->extent_start, side->nr_extents * sizeof(*list))
-               ? -EFAULT
-               : 0;
-}
-
+/* Checks the request and copies in its lists. */
 static int read_request(struct exchange *e)
 {
     const struct xenmem_reservation_args *in = &e->op->in, *out = &e->op->out;
-    int error = read_side(e->domain, in, e->given);
+    unsigned max_order =
+        e->domain->is_privileged ? MAX_ORDER_DOM0_EXCHANGE : MAX_ORDER;
 
-    if (!error)
-        error = read_side(e->domain, out, e->taken);
-    if (error)
-        return error;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct xenmem_reservation_args *side = i ? out : in;
+
+        if (side->domid != DOMID_SELF && side->domid != e->domain->id)
+            return -EPERM;
+        if (side->extent_order > max_order ||
+            side->nr_extents > MAX_EXCHANGED >> side->extent_order)
+            return refuse(-EINVAL, "an exchange of more than %u frames",
+                          MAX_EXCHANGED);
+        if (copy_in(i ? e->taken : e->given, side->extent_start,
+                    side->nr_extents * sizeof(uint64_t)))
+            return -EFAULT;
+    }
     e->frames = in->nr_extents << in->extent_order;
     if (e->op->nr_exchanged || e->frames != out->nr_extents
                                                 << out->extent_order)
@@ -213,14 +207,11 @@ static int check_given(const struct exchange *e)
     uint64_t held = 0;
     int error = 0;
 
-    for (; held < e->frames && !error; held++) {
+    while (held < e->frames && !error) {
         struct frame *f = frame_get(given_frame(e, held), e->domain);
 
-        if (!f) {
-            error = -EINVAL;
-            break;
-        }
-        error = has_one_user(f) ? 0 : -EBUSY;
+        error = !f ? -EINVAL : has_one_user(f) ? 0 : -EBUSY;
+        held += f != NULL;
     }
     if (error)
         refuse(error, "an exchange: error %d at frame %lu", error, held);
