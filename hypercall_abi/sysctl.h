@@ -38,7 +38,7 @@ enum {
     XEN_SYSCTL_coverage_op = 20, /* not served */
     XEN_SYSCTL_psr_cmt_op = 21,  /* not served */
     XEN_SYSCTL_pcitopoinfo = 22,
-    XEN_SYSCTL_psr_alloc = 23, /* not served */
+    XEN_SYSCTL_psr_alloc = 23,              /* not served */
     XEN_SYSCTL_get_cpu_levelling_caps = 25, /* not served */
     XEN_SYSCTL_get_cpu_featureset = 26,
     XEN_SYSCTL_livepatch_op = 27, /* not served */
