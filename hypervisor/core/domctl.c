@@ -283,8 +283,6 @@ static long do_simple(struct control *c)
 
     switch (c->op.cmd) {
     case XEN_DOMCTL_destroydomain:
-        if (d->is_privileged)
-            return refuse(-EINVAL, "domain %u can't be destroyed", d->id);
         return domain_destroy(d);
     case XEN_DOMCTL_pausedomain: /* once more; no vCPU runs afterwards */
         domain_pause(d);

@@ -188,14 +188,13 @@ static mfn_t given_frame(const struct exchange *e, uint64_t i)
     return MFN(e->given[i >> order] + (i & ((1ull << order) - 1)));
 }
 
-static bool has_one_user(const struct frame *f)
+/* Whether `f` has two references: the domain's own, and check_given's. */
+static bool is_unused(const struct frame *f)
 {
     uint64_t state = __atomic_load_n(&f->state, __ATOMIC_ACQUIRE);
 
-    /* Two references: being allocated, and check_given's own. */
-    return (state & FRAME_COUNT_MASK) == 2 && (state & FRAME_ALLOCATED) &&
-           !frame_type_count(state) &&
-           !(state & (FRAME_PINNED | FRAME_PARTIAL));
+    return (state & (FRAME_ALLOCATED | FRAME_COUNT_MASK)) ==
+           (FRAME_ALLOCATED | 2);
 }
 
 /*
@@ -210,7 +209,7 @@ static int check_given(const struct exchange *e)
     while (held < e->frames && !error) {
         struct frame *f = frame_get(given_frame(e, held), e->domain);
 
-        error = !f ? -EINVAL : has_one_user(f) ? 0 : -EBUSY;
+        error = !f ? -EINVAL : is_unused(f) ? 0 : -EBUSY;
         held += f != NULL;
     }
     if (error)
