@@ -31,7 +31,7 @@ enum {
     XENMEM_maximum_gpfn = 14,
     XENMEM_remove_from_physmap = 15,
     XENMEM_set_pod_target = 16,
-    XENMEM_get_pod_target = 17,
+    XENMEM_get_pod_target = 17, /* not served */
     XENMEM_get_sharing_freed_pages = 18,
     XENMEM_get_sharing_shared_pages = 19,
     XENMEM_paging_op = 20,
@@ -77,15 +77,16 @@ ABI_AT(struct xenmem_reservation_args, domid, 24);
 ABI_AT(struct xenmem_reservation_args, pad, 26);
 
 /*
- * XENMEM_set_pod_target, XENMEM_get_pod_target: how much of a domain's memory
- * is populated on demand: none, so the target means nothing. dom0. 0.
+ * XENMEM_set_pod_target: how much of a domain's memory is populated on demand:
+ * none, so the target means nothing. dom0. 0. XENMEM_get_pod_target: not
+ * served.
  */
 struct xenmem_pod_target_args {
     uint64_t target_pages;    /* in:  ignored */
-    uint64_t tot_pages;       /* out: what the domain has */
-    uint64_t pod_cache_pages; /* out: 0 */
-    uint64_t pod_entries;     /* out: 0 */
-    domid_t domid;            /* in */
+    uint64_t tot_pages;       /* out: left as it is */
+    uint64_t pod_cache_pages; /* out: left as it is */
+    uint64_t pod_entries;     /* out: left as it is */
+    domid_t domid;            /* in:  ignored */
     uint16_t pad[3];
 };
 ABI_SIZE(struct xenmem_pod_target_args, 40);

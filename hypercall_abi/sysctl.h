@@ -38,8 +38,8 @@ enum {
     XEN_SYSCTL_coverage_op = 20, /* not served */
     XEN_SYSCTL_psr_cmt_op = 21,  /* not served */
     XEN_SYSCTL_pcitopoinfo = 22,
-    XEN_SYSCTL_psr_alloc = 23, /* not served */
-    XEN_SYSCTL_get_cpu_levelling_caps = 25,
+    XEN_SYSCTL_psr_alloc = 23,              /* not served */
+    XEN_SYSCTL_get_cpu_levelling_caps = 25, /* not served */
     XEN_SYSCTL_get_cpu_featureset = 26,
     XEN_SYSCTL_livepatch_op = 27, /* not served */
     XEN_SYSCTL_get_cpu_policy = 29
@@ -290,9 +290,9 @@ ABI_AT(struct xen_sysctl_scheduler_op, cmd, 8);
 ABI_AT(struct xen_sysctl_scheduler_op, pad, 12);
 ABI_AT(struct xen_sysctl_scheduler_op, u, 16);
 
-/* XEN_SYSCTL_get_cpu_levelling_caps: how CPUID can be masked: not. 0. */
+/* XEN_SYSCTL_get_cpu_levelling_caps: how CPUID can be masked. Not served. */
 struct xen_sysctl_cpu_levelling_caps {
-    uint32_t caps; /* out: 0 */
+    uint32_t caps;
 };
 ABI_SIZE(struct xen_sysctl_cpu_levelling_caps, 4);
 

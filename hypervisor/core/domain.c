@@ -7,7 +7,6 @@
  */
 #include "core/domain.h"
 
-#include "hypercall_abi/memory.h"
 #include "hypercall_abi/sched.h"
 
 #include "core/arch.h"
@@ -30,50 +29,25 @@ struct domain *dom0;
 
 /* --- the list ------------------------------------------------------------ */
 
-static bool add_to_list(struct domain *d)
-{
-    bool is_new;
-
-    spin_lock(&list_lock);
-    is_new = !domains[d->id];
-    if (is_new) {
-        domains[d->id] = d;
-        bit_set(ids_in_use, d->id);
-        domains_in_list++;
-    }
-    spin_unlock(&list_lock);
-    return is_new;
-}
-
-/* Nobody finds `d` by its number any more. The list's reference stays. */
-void domain_leave_list(struct domain *d)
+static void add_to_list(struct domain *d)
 {
     spin_lock(&list_lock);
-    domains[d->id] = NULL;
-    bit_clear(ids_in_use, d->id);
-    domains_in_list--;
+    domains[d->id] = d;
+    bit_set(ids_in_use, d->id);
+    domains_in_list++;
     spin_unlock(&list_lock);
-}
-
-/* With list_lock. */
-static struct domain *get(uint64_t id)
-{
-    struct domain *d = NULL;
-
-    if (id < DOMID_FIRST_RESERVED)
-        d = domains[index_clamp(id, DOMID_FIRST_RESERVED)];
-    if (d)
-        domain_get(d);
-    return d;
 }
 
 /* The domain with this id, with a reference, or NULL. */
 struct domain *domain_find_get(domid_t id)
 {
-    struct domain *d;
+    struct domain *d = NULL;
 
     spin_lock(&list_lock);
-    d = get(id);
+    if (id < DOMID_FIRST_RESERVED)
+        d = domains[index_clamp(id, DOMID_FIRST_RESERVED)];
+    if (d)
+        domain_get(d);
     spin_unlock(&list_lock);
     return d;
 }
@@ -82,10 +56,12 @@ struct domain *domain_find_get(domid_t id)
 struct domain *domain_next_get(domid_t from)
 {
     struct domain *d;
+    size_t id;
 
-    spin_lock(&list_lock);
-    d = get(bitmap_next(ids_in_use, DOMID_FIRST_RESERVED, from));
-    spin_unlock(&list_lock);
+    do {
+        id = bitmap_next(ids_in_use, DOMID_FIRST_RESERVED, from);
+        d = domain_find_get((domid_t)id);
+    } while (!d && id < DOMID_FIRST_RESERVED); /* it has just gone */
     return d;
 }
 
@@ -134,67 +110,12 @@ static void watchdog_fires(struct timer *t, nsec_t now)
                      SHUTDOWN_watchdog);
 }
 
-static int create_shared_info(struct domain *d)
-{
-    struct shared_info *shared = frames_alloc(0);
-
-    if (!shared)
-        return -ENOMEM;
-    for (unsigned i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
-        shared->vcpu_info[i].evtchn_upcall_mask = 1;
-    frame_share(arch_frame_of(shared), d);
-    d->shared_info = shared;
-    return 0;
-}
-
-static int create_parts(struct domain *d)
-{
-    d->vcpus = heap_zalloc(d->max_vcpus * sizeof(*d->vcpus));
-    d->io_frames = rangeset_create();
-    d->irqs = rangeset_create();
-    if (!d->vcpus || !d->io_frames || !d->irqs || frame_domain_create(d))
-        return -ENOMEM;
-    if (create_shared_info(d) || evtchn_create(d) || grant_create(d))
-        return -ENOMEM;
-    return arch_domain_create(d);
-}
-
-/* A domain that lived has taken its page back in domain_end_death. */
-static void free_shared_info(struct domain *d)
-{
-    if (!d->shared_info)
-        return;
-    if (!domain_is_dying(d) && frame_unshare(arch_frame_of(d->shared_info), d))
-        panic("shared_info of new domain %u is in use", d->id);
-    frames_free(d->shared_info, 0);
-}
-
-/* Frees whatever of a domain there is; it may be half made. */
-static void free_domain(struct domain *d)
-{
-    for (unsigned i = 0; d->vcpus && i < d->max_vcpus; i++)
-        if (d->vcpus[i])
-            vcpu_destroy(d->vcpus[i]);
-    if (d->arch)
-        arch_domain_destroy(d);
-    timer_cancel_sync(&d->watchdog);
-    evtchn_destroy(d);
-    grant_destroy(d);
-    free_shared_info(d);
-    frame_domain_destroy(d);
-    rangeset_destroy(d->irqs);
-    rangeset_destroy(d->io_frames);
-    heap_zfree(d->e820, d->e820_count * sizeof(struct e820_entry));
-    heap_zfree(d->vcpus, d->max_vcpus * sizeof(*d->vcpus));
-    heap_zfree(d, sizeof(*d));
-}
-
 static void init_members(struct domain *d, domid_t id, unsigned max_vcpus)
 {
     static uint64_t last_serial;
 
     d->id = id;
-    d->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
+    d->serial = ++last_serial;
     d->max_vcpus = max_vcpus;
     d->refs = 1;
     d->shutdown_reason = NO_SHUTDOWN_CODE;
@@ -202,25 +123,60 @@ static void init_members(struct domain *d, domid_t id, unsigned max_vcpus)
     timer_init(&d->watchdog, watchdog_fires);
 }
 
+static int create_parts(struct domain *d)
+{
+    d->shared_info = heap_zalloc(PAGE_SIZE);
+    d->io_frames = rangeset_create();
+    if (!d->shared_info || !d->io_frames || frame_domain_create(d) ||
+        evtchn_create(d) || grant_create(d))
+        return -ENOMEM;
+    for (unsigned i = 0; i < XEN_LEGACY_MAX_VCPUS; i++)
+        d->shared_info->vcpu_info[i].evtchn_upcall_mask = 1;
+    return arch_domain_create(d);
+}
+
+/*
+ * Frees whatever of a domain there is: it is half made, or its end has taken
+ * back all that others could use.
+ */
+static void free_domain(struct domain *d)
+{
+    for (unsigned i = 0; domain_vcpu(d, i); i++)
+        vcpu_destroy(d->vcpus[i]);
+    if (d->arch)
+        arch_domain_destroy(d);
+    timer_cancel_sync(&d->watchdog);
+    evtchn_destroy(d);
+    grant_destroy(d);
+    frame_domain_destroy(d);
+    rangeset_destroy(d->io_frames);
+    heap_zfree(d->shared_info, PAGE_SIZE);
+    heap_zfree(d, sizeof(*d));
+}
+
 /*
  * A new domain without memory, vCPUs or rights, in the list; domain_end_death
  * takes it from there. NULL when memory is short or the id is taken or none
- * for a domain.
+ * for a domain. By one caller at a time.
  */
 struct domain *domain_create(domid_t id, unsigned max_vcpus)
 {
     struct domain *d;
 
-    if (id >= DOMID_FIRST_RESERVED || !max_vcpus || max_vcpus > MAX_VCPUS)
+    if (id >= DOMID_FIRST_RESERVED || domain_exists(id) || !max_vcpus ||
+        max_vcpus > MAX_VCPUS)
         return NULL;
     d = heap_zalloc(sizeof(*d));
     if (!d)
         return NULL;
     init_members(d, id, max_vcpus);
-    if (!create_parts(d) && add_to_list(d))
-        return d;
-    free_domain(d);
-    return NULL;
+    if (create_parts(d)) {
+        free_domain(d);
+        return NULL;
+    }
+    frame_share(arch_frame_of(d->shared_info), d);
+    add_to_list(d);
+    return d;
 }
 
 /* Gives a reference back; the last one frees the domain, which is dying. */
@@ -230,6 +186,32 @@ void domain_put(struct domain *d)
         return;
     ASSERT(domain_is_dying(d));
     free_domain(d);
+}
+
+/*
+ * The last step for a dying domain without memory and grants: nobody finds it
+ * by its number any more, and it is freed with the last reference; the caller
+ * has one of its own. 0; -EBUSY while another domain maps its shared_info:
+ * come back later; -ESRCH if somebody else did it.
+ */
+int domain_end_death(struct domain *d)
+{
+    int error = -ESRCH;
+
+    spin_lock(&list_lock);
+    if (domains[d->id] == d)
+        error = frame_unshare(arch_frame_of(d->shared_info), d);
+    if (!error) {
+        domains[d->id] = NULL;
+        bit_clear(ids_in_use, d->id);
+        domains_in_list--;
+    }
+    spin_unlock(&list_lock);
+    if (error)
+        return error;
+    evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
+    domain_put(d);
+    return 0;
 }
 
 /* vCPU `id`, or NULL for a number that has none. */
@@ -246,23 +228,15 @@ struct vcpu *domain_vcpu(const struct domain *d, uint64_t id)
 /* Calls `act` for each vCPU there is. */
 void domain_for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v))
 {
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
-        struct vcpu *v = domain_vcpu(d, i);
-
-        if (v)
-            act(v);
+    domain_vcpus(v, d)
+    {
+        act(v);
     }
 }
 
-static void wait_unless_current(struct vcpu *v)
-{
-    if (v != current_vcpu())
-        sched_wait_until_saved(v);
-}
-
 /*
- * Counts a pause and waits until no vCPU runs, the caller's own aside. Rules
- * for the caller: sched_wait_until_saved.
+ * Counts a pause and waits until no vCPU runs. Rules for the caller, which is
+ * none of them: sched_wait_until_saved.
  */
 void domain_pause(struct domain *d)
 {
@@ -270,17 +244,15 @@ void domain_pause(struct domain *d)
     d->pause_count++;
     domain_for_each_vcpu(d, sched_pause);
     spin_unlock(&d->state_lock);
-    domain_for_each_vcpu(d, wait_unless_current);
+    domain_for_each_vcpu(d, sched_wait_until_saved);
 }
 
 /* Undoes one domain_pause. */
 void domain_unpause(struct domain *d)
 {
     spin_lock(&d->state_lock);
-    if (d->pause_count) {
-        d->pause_count--;
-        domain_for_each_vcpu(d, sched_unpause);
-    }
+    d->pause_count--;
+    domain_for_each_vcpu(d, sched_unpause);
     spin_unlock(&d->state_lock);
 }
 
@@ -355,18 +327,17 @@ void domain_crash(struct domain *d, const char *fmt, ...)
  */
 int domain_set_watchdog(struct domain *d, uint32_t id, uint32_t seconds)
 {
-    int result = id ? 0 : (int)WATCHDOG_ID;
+    bool fits;
 
     if (id > WATCHDOG_ID || (!id && !seconds))
         return refuse(-EINVAL, "watchdog %u", id);
     spin_lock(&d->state_lock);
-    if (d->watchdog_is_set != (id != 0)) {
-        result = id ? -EINVAL : -ENOSPC;
-    } else {
-        d->watchdog_is_set = seconds != 0;
+    fits = timer_is_armed(&d->watchdog) == (id != 0);
+    if (fits)
         timer_arm(&d->watchdog,
                   seconds ? arch_now() + seconds * NSEC_PER_SEC : NSEC_NEVER);
-    }
     spin_unlock(&d->state_lock);
-    return result;
+    if (!fits)
+        return id ? -EINVAL : -ENOSPC;
+    return id ? 0 : (int)WATCHDOG_ID;
 }

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "core/bitmap.h"
+#include "core/evtchn.h"
 #include "core/rangeset.h"
 #include "core/sched.h"
 #include "core/spinlock.h"
@@ -21,9 +22,11 @@
 #include "core/types.h"
 #include "core/vcpu.h"
 #include "hypercall_abi/abi.h"
+#include "hypercall_abi/memory.h"
 #include "hypercall_abi/shared_info.h"
 
 #define WATCHDOG_ID 1u
+#define E820_MAX_ENTRIES 128u
 #define NO_SHUTDOWN_CODE (~0u)
 
 struct arch_domain;
@@ -47,11 +50,8 @@ struct domain {
     enum domain_state state;  /* atomic, state_lock */
     uint32_t shutdown_reason; /* state_lock: NO_SHUTDOWN_CODE: none yet */
     unsigned pause_count;     /* state_lock: pauses by the tools */
-    bool is_gone;             /* state_lock: left the list for good */
-    bool awaits_end;          /* atomic: torn down but for what others use */
-    unsigned teardown_step;   /* domctl lock: where the teardown is */
+    unsigned teardown_step;   /* atomic, domctl lock: where the teardown is */
     uint64_t teardown_cursor; /* domctl lock: and which frame is next */
-    bool watchdog_is_set;     /* state_lock */
     struct timer watchdog;
     uint32_t refs;    /* atomic */
     uint8_t uuid[16]; /* tools change it, as a whole or not */
@@ -63,10 +63,10 @@ struct domain {
 
     struct spinlock state_lock;
 
-    unsigned max_vcpus;    /* const after create */
-    struct vcpu **vcpus;   /* atomic: max_vcpus, or NULL each; once set,
-                                 const until the domain is freed */
-    uint32_t sched_weight; /* atomic: of each vCPU */
+    unsigned max_vcpus;            /* const after create */
+    struct vcpu *vcpus[MAX_VCPUS]; /* atomic: made by number; once set, const
+                                         until the domain is freed */
+    uint32_t sched_weight;         /* atomic: of each vCPU */
     struct sched_cap cap;
     uint64_t pollers[BITMAP_WORDS(MAX_VCPUS)]; /* atomic: in SCHEDOP_poll */
 
@@ -74,11 +74,12 @@ struct domain {
     uint64_t vm_assist;              /* atomic: VMASST_TYPE bits */
 
     struct spinlock memory_lock;
-    uint64_t page_count;    /* memory_lock */
-    uint64_t max_pages;     /* memory_lock */
+    uint64_t page_count;    /* memory_lock to change */
+    uint64_t max_pages;     /* memory_lock to change */
     uint64_t *owned_chunks; /* memory_lock: 2 MiB chunks with frames of d */
     uint64_t e820_count;    /* memory_lock */
-    void *e820;             /* memory_lock: for XENMEM_memory_map */
+    struct e820_entry e820[E820_MAX_ENTRIES]; /* memory_lock: what
+                                                    XENMEM_memory_map shows */
 
     struct spinlock pt_lock;
     uint32_t drain_head; /* pt_lock: tables to be emptied; pt_validate.c */
@@ -88,8 +89,8 @@ struct domain {
     struct grant_table *grants;
 
     struct rangeset *io_frames; /* pt_lock to change: device frames it maps */
-    struct rangeset *irqs;      /* event_lock to change: pirqs it may bind */
-    struct arch_domain *arch;   /* const after create */
+    uint64_t irqs[BITMAP_WORDS(MAX_PIRQS)]; /* atomic: pirqs it may bind */
+    struct arch_domain *arch;               /* const after create */
 };
 
 extern struct domain *dom0; /* const after build */
@@ -113,19 +114,22 @@ struct vcpu *domain_vcpu(const struct domain *d, uint64_t id);
 void domain_for_each_vcpu(struct domain *d, void (*act)(struct vcpu *v));
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);
-void domain_leave_list(struct domain *d);
+must_check int domain_end_death(struct domain *d);
 
 /* version_op.c */
 void domain_set_assists(struct domain *d, uint64_t wanted);
 
-/* domctl_domain.c */
+/* domctl.c */
 void domain_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *out);
 
 /* domain_teardown.c */
 void domain_begin_death(struct domain *d);
 must_check int domain_release_events(struct domain *d);
-must_check int domain_end_death(struct domain *d);
 must_check int domain_destroy(struct domain *d);
+
+/* Each vCPU that there is, as `v`. */
+#define domain_vcpus(v, d)                                                     \
+    for (struct vcpu *v = domain_vcpu(d, 0); v; v = domain_vcpu(d, v->id + 1))
 
 static inline bool domain_is_dying(const struct domain *d)
 {

@@ -24,7 +24,6 @@
 
 /* How often to look whether others have let go. */
 #define REAP_PERIOD (100 * NSEC_PER_MS)
-#define CHUNKS_PER_CHECK 64u /* unused ones */
 
 /* --- nothing runs -------------------------------------------------------- */
 
@@ -64,29 +63,22 @@ int domain_release_events(struct domain *d)
     return error;
 }
 
-static void drop_root(struct domain *d, mfn_t *root)
-{
-    if (!mfn_equal(*root, MFN_INVALID))
-        pt_put_table(d, frame_lookup(*root));
-    *root = MFN_INVALID;
-}
-
-/* What the vCPUs themselves hold: roots and descriptor tables. */
+/*
+ * What the vCPUs themselves hold: roots and descriptor tables. To have no root
+ * is never refused.
+ */
 static int release_vcpus(struct domain *d)
 {
-    int error;
+    int error = 0;
 
     domain_for_each_vcpu(d, arch_vcpu_release_frames);
     spin_lock(&d->pt_lock);
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
-        struct vcpu *v = domain_vcpu(d, i);
-
-        if (v) {
-            drop_root(d, &v->kernel_root);
-            drop_root(d, &v->user_root);
-        }
+    domain_vcpus(v, d)
+    {
+        error |= vcpu_change_root(v, &v->kernel_root, MFN_INVALID);
+        error |= vcpu_change_root(v, &v->user_root, MFN_INVALID);
     }
-    error = pt_drain(d);
+    error |= pt_drain(d);
     spin_unlock(&d->pt_lock);
     return error;
 }
@@ -126,25 +118,21 @@ static int release_chunk(struct domain *d, uint64_t end)
 
 /*
  * Calls `act` for each chunk where `d` may own frames, from teardown_cursor
- * on, which a chunk that is not done with moves on itself. Looks at the clock
- * also where there are none: a domain may have had much more memory than it
- * has.
+ * on, which a chunk that is not done with moves on itself. To find the next is
+ * a matter of microseconds even where a domain has given terabytes back.
  */
 static int for_each_chunk(struct domain *d,
                           int (*act)(struct domain *d, uint64_t end))
 {
-    unsigned done = 0;
+    uint64_t chunks = frame_table_end / FRAME_CHUNK + 1, chunk;
 
-    while (d->teardown_cursor < frame_table_end) {
-        uint64_t chunk = d->teardown_cursor / FRAME_CHUNK;
-        uint64_t end = min_u64((chunk + 1) * FRAME_CHUNK, frame_table_end);
-        bool is_used = bit_test(d->owned_chunks, chunk);
-
-        if (is_used && act(d, end))
+    while ((chunk = bitmap_next(d->owned_chunks, chunks,
+                                d->teardown_cursor / FRAME_CHUNK)) < chunks) {
+        d->teardown_cursor = max_u64(d->teardown_cursor, chunk * FRAME_CHUNK);
+        if (act(d, (chunk + 1) * FRAME_CHUNK))
             return -ERESTART;
-        d->teardown_cursor = end;
-        if ((is_used || ++done % CHUNKS_PER_CHECK == 0) &&
-            hypercall_should_restart())
+        d->teardown_cursor = (chunk + 1) * FRAME_CHUNK;
+        if (hypercall_should_restart())
             return -ERESTART;
     }
     d->teardown_cursor = 0;
@@ -163,14 +151,6 @@ static int release_tables(struct domain *d)
     return error;
 }
 
-/* A grant table that others still map is taken back by try_end. */
-static int release_grants(struct domain *d)
-{
-    int error = grant_release_all(d);
-
-    return error == -ERESTART ? error : 0;
-}
-
 static int release_memory(struct domain *d)
 {
     return for_each_chunk(d, release_chunk);
@@ -178,44 +158,16 @@ static int release_memory(struct domain *d)
 
 static int (*const steps[])(struct domain *d) = {
     domain_release_events, release_vcpus,  release_tables,
-    release_grants,        release_memory,
+    grant_release_all,     release_memory,
 };
 
 /* --- leaving the list ---------------------------------------------------- */
 
-/*
- * The last step for a dying domain without memory and grants: it leaves the
- * list, and is freed with the last reference; the caller has one of its own.
- * 0; -EBUSY while another domain maps its shared_info: come back later;
- * -ESRCH if somebody else did it.
- */
-int domain_end_death(struct domain *d)
-{
-    int error = -ESRCH;
-
-    spin_lock(&d->state_lock);
-    if (!d->is_gone)
-        error = frame_unshare(arch_frame_of(d->shared_info), d);
-    if (!error)
-        d->is_gone = true;
-    spin_unlock(&d->state_lock);
-    if (error)
-        return error;
-    domain_leave_list(d);
-    evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
-    domain_put(d);
-    return 0;
-}
-
 /* Whether `d`, all of whose steps are done, is out of the list. */
 static bool try_end(struct domain *d)
 {
-    uint64_t pages;
-
-    spin_lock(&d->memory_lock);
-    pages = d->page_count;
-    spin_unlock(&d->memory_lock);
-    return !pages && !grant_release_all(d) && domain_end_death(d) != -EBUSY;
+    return !__atomic_load_n(&d->page_count, __ATOMIC_ACQUIRE) &&
+           !grant_release_all(d) && domain_end_death(d) != -EBUSY;
 }
 
 static void reap(struct timer *t, nsec_t now)
@@ -225,7 +177,8 @@ static void reap(struct timer *t, nsec_t now)
     unsigned id = 0;
 
     while ((d = domain_next_get((domid_t)id))) {
-        if (__atomic_load_n(&d->awaits_end, __ATOMIC_ACQUIRE))
+        if (__atomic_load_n(&d->teardown_step, __ATOMIC_ACQUIRE) ==
+            ARRAY_LEN(steps))
             any_left |= !try_end(d);
         id = d->id + 1u;
         domain_put(d);
@@ -234,14 +187,13 @@ static void reap(struct timer *t, nsec_t now)
         timer_arm(t, now + REAP_PERIOD);
 }
 
-/* Looks after `d`, which others still use. dom0 hears that it is dying. */
-static void await_end(struct domain *d)
+/* Looks after what others still use. dom0 hears that it is dying. */
+static void await_end(void)
 {
     static struct timer reaper;
 
     if (!reaper.handler)
         timer_init(&reaper, reap);
-    __atomic_store_n(&d->awaits_end, true, __ATOMIC_RELEASE);
     timer_arm(&reaper, arch_now() + REAP_PERIOD);
     evtchn_raise_global_virq(dom0, VIRQ_DOM_EXC);
 }
@@ -258,14 +210,14 @@ int domain_destroy(struct domain *d)
     while (d->teardown_step < ARRAY_LEN(steps)) {
         int error = steps[d->teardown_step](d);
 
-        if (error)
+        if (error == -ERESTART) /* a table that others map is try_end's */
             return error;
-        d->teardown_step++;
+        __atomic_store_n(&d->teardown_step, d->teardown_step + 1,
+                         __ATOMIC_RELEASE);
         if (hypercall_should_restart())
             return -ERESTART;
     }
-    d->teardown_step = 0;
     if (!try_end(d))
-        await_end(d);
+        await_end();
     return 0;
 }

@@ -1,121 +1,255 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands of domctl, who may use them and on what (domctl.h), and those
- * that are done in a few lines.
+ * domctl: what a domain has and is, and may use of the machine. Commands on
+ * its vCPUs are domctl_vcpu.c's.
  */
-#include "core/domctl.h"
-
 #include "core/arch.h"
+#include "core/control.h"
 #include "core/cpu_policy.h"
 #include "core/domain.h"
+#include "core/evtchn.h"
+#include "core/frame.h"
+#include "core/grant.h"
 #include "core/guest_bitmap.h"
 #include "core/guest_copy.h"
-#include "core/hypercall.h"
 #include "core/log.h"
 #include "core/vcpu.h"
 
+#define GRANT_VERSION_MAX 1u
+#define MAX_PAGE_QUERY 1024u
+#define IO_PORTS 65536u
+#define MAX_FRAME (1ull << 40)
 #define KERNEL_BITS 64u
 
-/* --- small commands ------------------------------------------------------ */
+/* --- birth --------------------------------------------------------------- */
 
-/* There is one node to run on, and one policy for the processors. */
-static long nothing_to_do(struct domctl *c)
+/* An id that was not used a moment ago, free unless all are in use. */
+static domid_t choose_id(void)
 {
-    (void)c;
+    static domid_t last;
+    unsigned tries = DOMID_FIRST_RESERVED;
+
+    do
+        last = (domid_t)(last % (DOMID_FIRST_RESERVED - 1) + 1);
+    while (domain_exists(last) && --tries);
+    return last;
+}
+
+/* Limits may be negative for Mica's own, and are no more than that. */
+static void configure(struct domain *d,
+                      const struct xen_domctl_createdomain *op)
+{
+    uint64_t frames = op->max_grant_frames < 0 ? GRANT_FRAMES_DEFAULT
+                                               : (uint32_t)op->max_grant_frames;
+    uint64_t mappings = (uint32_t)op->max_maptrack_frames;
+    int error = grant_set_limits(
+        d, (uint32_t)max_u64(min_u64(frames, GRANT_FRAMES_LIMIT), 1),
+        (uint32_t)min_u64(mappings, GRANT_MAP_PAGES_LIMIT));
+
+    ASSERT(!error);
+    memcpy(d->uuid, op->handle, sizeof(d->uuid));
+    evtchn_set_limit(d, op->max_evtchn_port);
+    arch_domain_publish_clock(d);
+    domain_pause(d); /* until the tools let it go */
+}
+
+/* The id goes out first: after that nothing can fail that is to be undone. */
+static long domctl_createdomain(struct control *c)
+{
+    const struct xen_domctl_createdomain *op = &c->op.u.createdomain;
+    struct domain *d;
+
+    if (op->flags & ~XEN_DOMCTL_CDF_oos_off || op->iommu_opts ||
+        op->vmtrace_size || op->cpupool_id || op->arch.emulation_flags ||
+        op->arch.misc_flags ||
+        (op->grant_opts & XEN_DOMCTL_GRANT_version_mask) > GRANT_VERSION_MAX)
+        return refuse(-EINVAL, "createdomain: only paravirtual domains without "
+                               "devices, with grant tables of version 1");
+    if (op->max_vcpus < 1 || op->max_vcpus > MAX_VCPUS)
+        return refuse(-EINVAL, "createdomain: %u vCPUs", op->max_vcpus);
+    if (!c->op.domain || c->op.domain >= DOMID_FIRST_RESERVED)
+        c->op.domain = choose_id();
+    if (domain_exists(c->op.domain))
+        return refuse(-EEXIST, "domain %u exists", c->op.domain);
+    if (copy_out(c->arg, &c->op, sizeof(c->op)))
+        return -EFAULT;
+    d = domain_create(c->op.domain, op->max_vcpus);
+    if (!d)
+        return -ENOMEM;
+    configure(d, op);
     return 0;
 }
 
-/* XEN_DOMCTL_destroydomain: 0 or -ERESTART; -EINVAL for dom0. */
-static long domctl_destroydomain(struct domctl *c)
+/* A vCPU more at a time: a call that is cut short finds those it made. */
+static long domctl_max_vcpus(struct control *c)
 {
-    if (c->d->is_privileged)
-        return refuse(-EINVAL, "domain %u can't be destroyed", c->d->id);
-    return domain_destroy(c->d);
-}
+    struct domain *d = c->d;
 
-/* XEN_DOMCTL_pausedomain: one pause more; no vCPU runs afterwards. */
-static long domctl_pausedomain(struct domctl *c)
-{
-    domain_pause(c->d);
+    if (c->op.u.max_vcpus.max != d->max_vcpus)
+        return refuse(-EINVAL, "domain %u was created for %u vCPUs", d->id,
+                      d->max_vcpus);
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        if (domain_vcpu(d, i))
+            continue;
+        if (!vcpu_create(d, i))
+            return -ENOMEM;
+        if (i + 1 < d->max_vcpus && hypercall_should_restart())
+            return -ERESTART;
+    }
     return 0;
 }
 
-/* XEN_DOMCTL_unpausedomain: one less, or -EINVAL. */
-static long domctl_unpausedomain(struct domctl *c)
+/* --- what it is ---------------------------------------------------------- */
+
+static void add_state(struct domain *d, struct xen_domctl_getdomaininfo *out)
 {
-    if (!c->d->pause_count)
-        return refuse(-EINVAL, "domain %u is not paused", c->d->id);
-    c->d->was_started = true;
-    domain_unpause(c->d);
+    spin_lock(&d->state_lock);
+    if (d->state == DOMAIN_DYING)
+        out->flags |= XEN_DOMINF_dying;
+    if (d->shutdown_reason != NO_SHUTDOWN_CODE)
+        out->flags |=
+            XEN_DOMINF_shutdown | (d->shutdown_reason & XEN_DOMINF_shutdownmask)
+                                      << XEN_DOMINF_shutdownshift;
+    if (d->pause_count)
+        out->flags |= XEN_DOMINF_paused;
+    if (d->is_debugged)
+        out->flags |= XEN_DOMINF_debugged;
+    spin_unlock(&d->state_lock);
+}
+
+/* Fills *out with what there is to say of `d` at this moment. */
+void domain_fill_info(struct domain *d, struct xen_domctl_getdomaininfo *out)
+{
+    *out = (struct xen_domctl_getdomaininfo){
+        .domain = d->id,
+        .flags = XEN_DOMINF_blocked, /* unless a vCPU is not */
+        .tot_pages = __atomic_load_n(&d->page_count, __ATOMIC_RELAXED),
+        .max_pages = __atomic_load_n(&d->max_pages, __ATOMIC_RELAXED),
+        .shared_info_frame = arch_frame_of(d->shared_info).n,
+        .max_vcpu_id = XEN_INVALID_MAX_VCPU_ID,
+        .gpaddr_bits =
+            (uint8_t)(PAGE_SHIFT + 64 - __builtin_clzll(frame_table_end - 1)),
+    };
+    memcpy(out->handle, d->uuid, sizeof(out->handle));
+    add_state(d, out);
+    domain_vcpus(v, d)
+    {
+        struct vcpu_runstate_info times;
+
+        vcpu_get_runstate(v, &times);
+        out->max_vcpu_id = v->id;
+        out->cpu_time += times.time[RUNSTATE_running];
+        if (!vcpu_is_up(v))
+            continue;
+        out->nr_online_vcpus++;
+        if (times.state == RUNSTATE_running)
+            out->flags |= XEN_DOMINF_running;
+        if (__atomic_load_n(&v->state, __ATOMIC_RELAXED) != VCPU_BLOCKED)
+            out->flags &= ~XEN_DOMINF_blocked;
+    }
+}
+
+/* The domain named, or the next there is. */
+static long domctl_getdomaininfo(struct control *c)
+{
+    if (c->op.domain >= DOMID_FIRST_RESERVED)
+        return -EINVAL;
+    c->d = domain_next_get(c->op.domain);
+    if (!c->d)
+        return -ESRCH;
+    c->op.domain = c->d->id;
+    domain_fill_info(c->d, &c->op.u.getdomaininfo);
     return 0;
 }
 
-/* XEN_DOMCTL_max_mem: how many frames it may have, also below what it has. */
-static long domctl_max_mem(struct domctl *c)
+static long domctl_mica_get_activity(struct control *c)
 {
-    spin_lock(&c->d->memory_lock);
-    c->d->max_pages = c->op.u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
-    spin_unlock(&c->d->memory_lock);
+    struct mica_domctl_activity *op = &c->op.u.mica_activity;
+
+    *op = (struct mica_domctl_activity){0};
+    domain_vcpus(v, c->d)
+    {
+        op->hypercalls += __atomic_load_n(&v->hypercalls, __ATOMIC_RELAXED);
+        op->events += __atomic_load_n(&v->events, __ATOMIC_RELAXED);
+    }
     return 0;
 }
 
-/* XEN_DOMCTL_setdomainhandle: its UUID. */
-static long domctl_setdomainhandle(struct domctl *c)
+static uint64_t describe_frame(const struct domain *d, uint64_t mfn)
 {
-    memcpy(c->d->uuid, c->op.u.setdomainhandle.handle, sizeof(c->d->uuid));
+    const struct frame *f = frame_lookup(MFN(mfn));
+    enum frame_type type;
+    uint64_t pinned;
+
+    if (!f || frame_owner(f) != d->id)
+        return XEN_DOMCTL_PFINFO_XTAB;
+    type = frame_used_type(f);
+    if (type < FRAME_L1 || type > FRAME_L4)
+        return XEN_DOMCTL_PFINFO_NOTAB;
+    pinned = __atomic_load_n(&f->state, __ATOMIC_RELAXED) & FRAME_PINNED;
+    return (uint64_t)(type - FRAME_L1 + 1) << XEN_DOMCTL_PFINFO_LTAB_SHIFT |
+           (pinned ? XEN_DOMCTL_PFINFO_LPINTAB : 0);
+}
+
+/* What each frame of a list is to the domain. */
+static long domctl_getpageframeinfo3(struct control *c)
+{
+    static uint64_t frames[MAX_PAGE_QUERY]; /* domctl lock */
+    const struct xen_domctl_getpageframeinfo3 *op = &c->op.u.getpageframeinfo3;
+
+    if (op->num > MAX_PAGE_QUERY)
+        return refuse(-E2BIG, "getpageframeinfo3 of %lu frames", op->num);
+    if (copy_in(frames, op->array, op->num * sizeof(*frames)))
+        return -EFAULT;
+    for (uint64_t i = 0; i < op->num; i++)
+        frames[i] = describe_frame(c->d, frames[i]);
+    return copy_out(op->array, frames, op->num * sizeof(*frames)) ? -EFAULT : 0;
+}
+
+/* --- what it may use ----------------------------------------------------- */
+
+/* Of frames that the caller has. Mappings that were made already stay. */
+static long domctl_iomem_permission(struct control *c)
+{
+    const struct xen_domctl_iomem_permission *op = &c->op.u.iomem_permission;
+    uint64_t first = op->first_mfn, last = first + op->nr_mfns - 1;
+    int error;
+
+    if (!op->nr_mfns || first >= MAX_FRAME || op->nr_mfns > MAX_FRAME - first)
+        return refuse(-EINVAL, "device frames %#lx, %lu of them", first,
+                      op->nr_mfns);
+    if (!rangeset_contains(c->caller->domain->io_frames, first, last))
+        return refuse(-EPERM, "device frames %#lx to %#lx", first, last);
+    spin_lock(&c->d->pt_lock);
+    error = op->allow_access ? rangeset_add(c->d->io_frames, first, last)
+                             : rangeset_remove(c->d->io_frames, first, last);
+    spin_unlock(&c->d->pt_lock);
+    return error;
+}
+
+/* Of ports that the caller has. */
+static long domctl_ioport_permission(struct control *c)
+{
+    const struct xen_domctl_ioport_permission *op = &c->op.u.ioport_permission;
+    unsigned last = op->first_port + op->nr_ports - 1;
+
+    if (op->first_port >= IO_PORTS || op->nr_ports > IO_PORTS - op->first_port)
+        return refuse(-EINVAL, "ports %#x, %u of them", op->first_port,
+                      op->nr_ports);
+    if (!op->nr_ports)
+        return 0;
+    if (!arch_domain_has_ports(c->caller->domain, op->first_port, last))
+        return refuse(-EPERM, "ports %#x to %#x", op->first_port, last);
+    if (op->allow_access)
+        return arch_domain_give_ports(c->d, op->first_port, last);
+    arch_domain_take_ports(c->d, op->first_port, last);
     return 0;
 }
 
-/* XEN_DOMCTL_setdebugging: whether a debugger is at it. */
-static long domctl_setdebugging(struct domctl *c)
-{
-    c->d->is_debugged = c->op.u.setdebugging.enable;
-    return 0;
-}
-
-/* XEN_DOMCTL_settimeoffset: seconds that its clock is ahead of UTC. */
-static long domctl_settimeoffset(struct domctl *c)
-{
-    __atomic_store_n(&c->d->clock_offset,
-                     c->op.u.settimeoffset.time_offset_seconds,
-                     __ATOMIC_RELAXED);
-    arch_domain_publish_clock(c->d);
-    return 0;
-}
-
-/* XEN_DOMCTL_set_address_size: 64, or -EINVAL. */
-static long domctl_set_address_size(struct domctl *c)
-{
-    return c->op.u.address_size.size == KERNEL_BITS ? 0 : -EINVAL;
-}
-
-/* XEN_DOMCTL_get_address_size: 64. */
-static long domctl_get_address_size(struct domctl *c)
-{
-    c->op.u.address_size.size = KERNEL_BITS;
-    return 0;
-}
-
-/* XEN_DOMCTL_settscinfo: -EOPNOTSUPP for a counter to be emulated. */
-static long domctl_settscinfo(struct domctl *c)
-{
-    uint32_t mode = c->op.u.tsc_info.tsc_mode;
-
-    if (mode != XEN_TSC_MODE_DEFAULT && mode != XEN_TSC_MODE_NEVER_EMULATE)
-        return refuse(-EOPNOTSUPP, "TSC mode %u: it is never emulated", mode);
-    return 0;
-}
-
-/* XEN_DOMCTL_getnodeaffinity: the one node. */
-static long domctl_getnodeaffinity(struct domctl *c)
-{
-    static const uint64_t nodes[PCPU_WORDS] = {1};
-
-    return guest_bitmap_write(&c->op.u.nodeaffinity.nodemap, nodes);
-}
+/* --- small settings ------------------------------------------------------ */
 
 /* What every guest sees; there are no MSRs to describe. */
-static long domctl_get_cpu_policy(struct domctl *c)
+static long domctl_get_cpu_policy(struct control *c)
 {
     struct xen_domctl_cpu_policy *op = &c->op.u.cpu_policy;
 
@@ -123,18 +257,92 @@ static long domctl_get_cpu_policy(struct domctl *c)
     return cpu_policy_put(MACHINE_CPUID_GUEST, op->leaves, &op->nr_leaves);
 }
 
-/* Mica stops no vCPU at a breakpoint; the guest's own debugger would. */
-static long domctl_gdbsx_domstatus(struct domctl *c)
+/* Puts the stubs of all hypercalls into a frame of the domain's. */
+static long domctl_hypercall_init(struct control *c)
 {
-    c->op.u.gdbsx_domstatus = (struct xen_domctl_gdbsx_domstatus){
-        .paused = c->d->pause_count != 0,
-        .vcpu_id = ~0u,
-    };
+    mfn_t mfn = MFN(c->op.u.hypercall_init.gmfn);
+    struct frame *f = frame_get(mfn, c->d);
+    int error;
+
+    if (!f)
+        return refuse(-EINVAL, "frame %#lx is not d%u's", mfn.n, c->d->id);
+    error = frame_get_writable(f);
+    frame_put(f);
+    if (error)
+        return error;
+    arch_hypercall_page_fill(arch_frame_ptr(mfn));
+    frame_put_writable(f);
     return 0;
 }
 
+/* Commands that are done in a few lines. */
+static long do_simple(struct control *c)
+{
+    static const uint64_t nodes[PCPU_WORDS] = {1};
+    struct domain *d = c->d;
+
+    switch (c->op.cmd) {
+    case XEN_DOMCTL_destroydomain:
+        return domain_destroy(d);
+    case XEN_DOMCTL_pausedomain: /* once more; no vCPU runs afterwards */
+        domain_pause(d);
+        return 0;
+    case XEN_DOMCTL_unpausedomain:
+        if (!d->pause_count)
+            return refuse(-EINVAL, "domain %u is not paused", d->id);
+        d->was_started = true;
+        domain_unpause(d);
+        return 0;
+    case XEN_DOMCTL_max_mem: /* also below what it has */
+        spin_lock(&d->memory_lock);
+        d->max_pages = c->op.u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
+        spin_unlock(&d->memory_lock);
+        return 0;
+    case XEN_DOMCTL_irq_permission: /* whether it may bind a pirq */
+        if (c->op.u.irq_permission.pirq >= MAX_PIRQS)
+            return refuse(-EINVAL, "pirq %u", c->op.u.irq_permission.pirq);
+        if (c->op.u.irq_permission.allow_access)
+            atomic_bit_set(d->irqs, c->op.u.irq_permission.pirq);
+        else
+            atomic_bit_clear(d->irqs, c->op.u.irq_permission.pirq);
+        return 0;
+    case XEN_DOMCTL_setdomainhandle:
+        memcpy(d->uuid, c->op.u.setdomainhandle.handle, sizeof(d->uuid));
+        return 0;
+    case XEN_DOMCTL_setdebugging:
+        d->is_debugged = c->op.u.setdebugging.enable;
+        return 0;
+    case XEN_DOMCTL_settimeoffset: /* seconds that it is ahead of UTC */
+        __atomic_store_n(&d->clock_offset,
+                         c->op.u.settimeoffset.time_offset_seconds,
+                         __ATOMIC_RELAXED);
+        arch_domain_publish_clock(d);
+        return 0;
+    case XEN_DOMCTL_set_address_size:
+        return c->op.u.address_size.size == KERNEL_BITS ? 0 : -EINVAL;
+    case XEN_DOMCTL_get_address_size:
+        c->op.u.address_size.size = KERNEL_BITS;
+        return 0;
+    case XEN_DOMCTL_settscinfo: /* the counter is never emulated */
+        return c->op.u.tsc_info.tsc_mode == XEN_TSC_MODE_DEFAULT ||
+                       c->op.u.tsc_info.tsc_mode == XEN_TSC_MODE_NEVER_EMULATE
+                   ? 0
+                   : -EOPNOTSUPP;
+    case XEN_DOMCTL_getnodeaffinity:
+        return guest_bitmap_write(&c->op.u.nodeaffinity.nodemap, nodes);
+    case XEN_DOMCTL_gdbsx_domstatus: /* Mica stops none at a breakpoint */
+        c->op.u.gdbsx_domstatus = (struct xen_domctl_gdbsx_domstatus){
+            .paused = d->pause_count != 0,
+            .vcpu_id = ~0u,
+        };
+        return 0;
+    default: /* one node to run on, and one policy for the processors */
+        return 0;
+    }
+}
+
 /* Only before the domain first runs: nothing looks at it at the same time. */
-static long domctl_mica_set_kernel(struct domctl *c)
+static long domctl_mica_set_kernel(struct control *c)
 {
     const struct mica_domctl_set_kernel *op = &c->op.u.mica_set_kernel;
 
@@ -148,151 +356,48 @@ static long domctl_mica_set_kernel(struct domctl *c)
 
 /* --- the table ----------------------------------------------------------- */
 
-/* What a command wants of the domain it names, and leaves in the argument. */
-enum {
-    ANSWERS = 1,   /* *op is copied out */
-    NO_DOMAIN = 2, /* looks for the domain itself */
-    OTHERS = 4,    /* not for the caller's own domain */
-    LIVING = 8,    /* not for one that is dying */
-    VCPU = 16,     /* on the vCPU whose number its argument begins with */
-    PAUSED = 32,   /* while nothing of the domain, another's, runs */
-};
-
-struct command {
-    uint32_t number;
-    unsigned flags;
-    domctl_handler *handler;
-};
-
-#define COMMAND(name, flags)                                                   \
-    {                                                                          \
-        XEN_DOMCTL_##name, flags, domctl_##name                                \
-    }
+#define COMMAND(name) XEN_DOMCTL_##name, domctl_##name
+#define SIMPLE(name) XEN_DOMCTL_##name, do_simple
 
 static const struct command commands[] = {
-    COMMAND(createdomain, NO_DOMAIN),
-    COMMAND(destroydomain, OTHERS),
-    COMMAND(pausedomain, OTHERS | LIVING),
-    COMMAND(unpausedomain, OTHERS | LIVING),
-    COMMAND(getdomaininfo, NO_DOMAIN | ANSWERS),
-    COMMAND(setvcpuaffinity, ANSWERS | LIVING | VCPU),
-    COMMAND(max_mem, LIVING),
-    COMMAND(setvcpucontext, OTHERS | LIVING | VCPU | PAUSED),
-    COMMAND(getvcpucontext, OTHERS | VCPU | PAUSED),
-    COMMAND(getvcpuinfo, ANSWERS | VCPU),
-    COMMAND(max_vcpus, OTHERS | LIVING),
-    COMMAND(scheduler_op, ANSWERS),
-    COMMAND(setdomainhandle, 0),
-    COMMAND(setdebugging, OTHERS),
-    COMMAND(irq_permission, LIVING),
-    COMMAND(iomem_permission, LIVING),
-    COMMAND(ioport_permission, OTHERS | LIVING | PAUSED),
-    COMMAND(hypercall_init, LIVING),
-    COMMAND(settimeoffset, LIVING),
-    COMMAND(getvcpuaffinity, ANSWERS | VCPU),
-    COMMAND(set_address_size, LIVING),
-    COMMAND(get_address_size, ANSWERS),
-    COMMAND(settscinfo, LIVING),
-    COMMAND(getpageframeinfo3, 0),
-    {XEN_DOMCTL_setnodeaffinity, 0, nothing_to_do},
-    COMMAND(getnodeaffinity, 0),
-    COMMAND(get_cpu_policy, ANSWERS),
-    {XEN_DOMCTL_set_cpu_policy, OTHERS | LIVING, nothing_to_do},
-    COMMAND(gdbsx_guestmemio, OTHERS | ANSWERS | LIVING | PAUSED),
-    COMMAND(gdbsx_pausevcpu, OTHERS | LIVING | VCPU),
-    COMMAND(gdbsx_unpausevcpu, OTHERS | LIVING | VCPU),
-    COMMAND(gdbsx_domstatus, ANSWERS),
-    {MICA_DOMCTL_set_kernel, OTHERS | LIVING, domctl_mica_set_kernel},
-    {MICA_DOMCTL_get_activity, ANSWERS, domctl_mica_get_activity},
+    {COMMAND(createdomain), NO_DOMAIN},
+    {SIMPLE(destroydomain), OTHERS},
+    {SIMPLE(pausedomain), OTHERS | LIVING},
+    {SIMPLE(unpausedomain), OTHERS | LIVING},
+    {COMMAND(getdomaininfo), NO_DOMAIN | ANSWERS},
+    {XEN_DOMCTL_setvcpuaffinity, domctl_vcpuaffinity, ANSWERS | LIVING | VCPU},
+    {SIMPLE(max_mem), LIVING},
+    {COMMAND(setvcpucontext), OTHERS | LIVING | VCPU | PAUSED},
+    {COMMAND(getvcpucontext), OTHERS | VCPU | PAUSED},
+    {COMMAND(getvcpuinfo), ANSWERS | VCPU},
+    {COMMAND(max_vcpus), OTHERS | LIVING},
+    {COMMAND(scheduler_op), ANSWERS},
+    {SIMPLE(setdomainhandle), 0},
+    {SIMPLE(setdebugging), OTHERS},
+    {SIMPLE(irq_permission), LIVING},
+    {COMMAND(iomem_permission), LIVING},
+    {COMMAND(ioport_permission), OTHERS | LIVING | PAUSED},
+    {COMMAND(hypercall_init), LIVING},
+    {SIMPLE(settimeoffset), LIVING},
+    {XEN_DOMCTL_getvcpuaffinity, domctl_vcpuaffinity, ANSWERS | VCPU},
+    {SIMPLE(set_address_size), LIVING},
+    {SIMPLE(get_address_size), ANSWERS},
+    {SIMPLE(settscinfo), LIVING},
+    {COMMAND(getpageframeinfo3), 0},
+    {SIMPLE(setnodeaffinity), 0},
+    {SIMPLE(getnodeaffinity), 0},
+    {COMMAND(get_cpu_policy), ANSWERS},
+    {SIMPLE(set_cpu_policy), OTHERS | LIVING},
+    {COMMAND(gdbsx_guestmemio), OTHERS | ANSWERS | LIVING | PAUSED},
+    {COMMAND(gdbsx_pausevcpu), OTHERS | LIVING | VCPU},
+    {COMMAND(gdbsx_unpausevcpu), OTHERS | LIVING | VCPU},
+    {SIMPLE(gdbsx_domstatus), ANSWERS},
+    {MICA_DOMCTL_set_kernel, domctl_mica_set_kernel, OTHERS | LIVING},
+    {MICA_DOMCTL_get_activity, domctl_mica_get_activity, ANSWERS},
 };
-
-static const struct command *find_command(uint32_t number)
-{
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        if (commands[i].number == number)
-            return &commands[i];
-    return NULL;
-}
-
-static int find_subject(struct domctl *c, unsigned flags)
-{
-    if (flags & NO_DOMAIN)
-        return 0;
-    c->d = domain_find_get(c->op.domain);
-    if (!c->d)
-        return refuse(-ESRCH, "no domain %u", c->op.domain);
-    if (c->serial && c->serial != c->d->serial)
-        return refuse(-ESRCH, "domain %u was another", c->op.domain);
-    c->serial = c->d->serial;
-    if (flags & OTHERS && c->d == c->caller->domain)
-        return refuse(-EINVAL, "domctl %u on the caller itself", c->op.cmd);
-    if (flags & LIVING && domain_is_dying(c->d))
-        return refuse(-EINVAL, "domain %u is dying", c->d->id);
-    if (flags & VCPU) {
-        c->v = domain_vcpu(c->d, c->op.u.vcpucontext.vcpu);
-        if (!c->v)
-            return refuse(-ESRCH, "d%u has no such vCPU", c->d->id);
-    }
-    return 0;
-}
-
-static long run_locked(const struct command *command, struct domctl *c)
-{
-    long result = find_subject(c, command->flags);
-
-    if (result)
-        return result;
-    if (command->flags & PAUSED)
-        domain_pause(c->d);
-    result = command->handler(c);
-    if (command->flags & PAUSED)
-        domain_unpause(c->d);
-    if (!result && command->flags & ANSWERS &&
-        copy_out(c->arg, &c->op, sizeof(c->op)))
-        return -EFAULT;
-    return result;
-}
-
-/*
- * The domain is looked for with the lock held: while a command waited for its
- * turn, the one it means may have ended and another taken its id.
- */
-static long run(const struct command *command, struct domctl *c)
-{
-    static struct spinlock domctl_lock;
-    long result;
-
-    spin_lock(&domctl_lock);
-    result = run_locked(command, c);
-    spin_unlock(&domctl_lock);
-    if (c->d)
-        domain_put(c->d);
-    return result;
-}
 
 /* domctl(struct xen_domctl *): goes on with the same domain, and no other. */
 long hc_domctl(struct vcpu *v, const struct hc_args *args)
 {
-    struct hc_args own = *args;
-    struct domctl c = {.caller = v};
-    const struct command *command;
-    long result;
-
-    if (!v->domain->is_privileged)
-        return -EPERM;
-    if (hypercall_goes_on(&own))
-        c.serial = own.a[1];
-    c.arg = HC_ARG_VA(&own, 0);
-    if (copy_in(&c.op, c.arg, sizeof(c.op)))
-        return -EFAULT;
-    if (c.op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
-        return refuse(-EACCES, "domctl of version %#x", c.op.interface_version);
-    command = find_command(c.op.cmd);
-    if (!command)
-        return refuse(-ENOSYS, "domctl %u is not served", c.op.cmd);
-    result = run(command, &c);
-    if (result != -ERESTART)
-        return result;
-    own = (struct hc_args){.a = {c.arg.va ^ HC_GOES_ON, c.serial}};
-    return hypercall_restart(v, HC_domctl, &own);
+    return control_run(v, args, HC_domctl, commands, ARRAY_LEN(commands));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* domctl: the vCPUs of a domain, and debugging it (domctl.h). */
-#include "core/domctl.h"
+/* domctl: the vCPUs of a domain, and debugging it (control.h). */
+#include "core/control.h"
 
 #include "core/arch.h"
 #include "core/domain.h"
@@ -23,7 +23,7 @@ static struct vcpu_guest_context context; /* domctl lock */
  * first vCPU's also says how the domain wants Mica to behave, and its builder
  * has cleared the clock.
  */
-long domctl_setvcpucontext(struct domctl *c)
+long domctl_setvcpucontext(struct control *c)
 {
     bool is_new = !__atomic_load_n(&c->v->initialised, __ATOMIC_ACQUIRE);
     int error;
@@ -46,7 +46,7 @@ long domctl_setvcpucontext(struct domctl *c)
 }
 
 /* XEN_DOMCTL_getvcpucontext: -ENODATA, -EFAULT. */
-long domctl_getvcpucontext(struct domctl *c)
+long domctl_getvcpucontext(struct control *c)
 {
     if (!__atomic_load_n(&c->v->initialised, __ATOMIC_ACQUIRE))
         return -ENODATA;
@@ -63,7 +63,7 @@ long domctl_getvcpucontext(struct domctl *c)
 /* --- where and how it runs ----------------------------------------------- */
 
 /* XEN_DOMCTL_getvcpuinfo: what a vCPU does. */
-long domctl_getvcpuinfo(struct domctl *c)
+long domctl_getvcpuinfo(struct control *c)
 {
     struct xen_domctl_getvcpuinfo *op = &c->op.u.getvcpuinfo;
     struct vcpu_runstate_info times;
@@ -78,67 +78,85 @@ long domctl_getvcpuinfo(struct domctl *c)
     return 0;
 }
 
-/* Sets one kind of affinity; *map then is the part of it that has effect. */
-static int set_affinity(struct vcpu *v, uint32_t kind,
-                        const struct xenctl_bitmap *map)
+/*
+ * One kind of affinity; *map is what was set, or on setting, afterwards, the
+ * part of it that has effect.
+ */
+static int exchange_affinity(struct control *c, uint32_t kind,
+                             const struct xenctl_bitmap *map)
 {
+    const uint64_t *set =
+        kind == XEN_VCPUAFFINITY_HARD ? c->v->affinity : c->v->soft_affinity;
     uint64_t bits[PCPU_WORDS];
-    int error = guest_bitmap_read(bits, map);
+    int error;
 
+    if (c->op.cmd == XEN_DOMCTL_getvcpuaffinity)
+        return guest_bitmap_write(map, set);
+    error = guest_bitmap_read(bits, map);
     if (!error && kind == XEN_VCPUAFFINITY_HARD)
-        error = sched_set_affinity(v, bits);
+        error = sched_set_affinity(c->v, bits);
     else if (!error)
-        sched_set_soft_affinity(v, bits);
+        sched_set_soft_affinity(c->v, bits);
     if (error)
         return error;
     for (unsigned i = 0; i < PCPU_WORDS * 64; i++)
-        if (i >= pcpu_count || !pcpu_is_online(i) || !bit_test(v->affinity, i))
+        if (i >= pcpu_count || !pcpu_is_online(i) ||
+            !bit_test(c->v->affinity, i))
             bit_clear(bits, i);
     return guest_bitmap_write(map, bits);
 }
 
-static int get_affinity(struct vcpu *v, uint32_t kind,
-                        const struct xenctl_bitmap *map)
-{
-    return guest_bitmap_write(
-        map, kind == XEN_VCPUAFFINITY_HARD ? v->affinity : v->soft_affinity);
-}
-
-/* Does `act` with each kind of affinity that is meant. */
-static long for_each_kind(struct domctl *c,
-                          int (*act)(struct vcpu *v, uint32_t kind,
-                                     const struct xenctl_bitmap *map))
+/* XEN_DOMCTL_setvcpuaffinity, XEN_DOMCTL_getvcpuaffinity: -EINVAL, -EFAULT. */
+long domctl_vcpuaffinity(struct control *c)
 {
     const struct xen_domctl_vcpuaffinity *op = &c->op.u.vcpuaffinity;
-    uint32_t kinds =
-        op->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT);
+    uint32_t kinds = op->flags & ~XEN_VCPUAFFINITY_FORCE;
     int error = 0;
 
-    if (!kinds || op->flags & ~(kinds | XEN_VCPUAFFINITY_FORCE))
+    if (!kinds || kinds & ~(XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT))
         return refuse(-EINVAL, "affinity of kind %#x", op->flags);
     if (kinds & XEN_VCPUAFFINITY_HARD)
-        error = act(c->v, XEN_VCPUAFFINITY_HARD, &op->cpumap_hard);
+        error = exchange_affinity(c, XEN_VCPUAFFINITY_HARD, &op->cpumap_hard);
     if (!error && kinds & XEN_VCPUAFFINITY_SOFT)
-        error = act(c->v, XEN_VCPUAFFINITY_SOFT, &op->cpumap_soft);
+        error = exchange_affinity(c, XEN_VCPUAFFINITY_SOFT, &op->cpumap_soft);
     return error;
 }
 
-/* XEN_DOMCTL_setvcpuaffinity: -EINVAL, -EFAULT. */
-long domctl_setvcpuaffinity(struct domctl *c)
+/* XEN_DOMCTL_scheduler_op: its weight and cap, in the words of credit2. */
+long domctl_scheduler_op(struct control *c)
 {
-    return for_each_kind(c, set_affinity);
-}
+    struct xen_domctl_scheduler_op *op = &c->op.u.scheduler_op;
+    struct xen_domctl_sched_credit2 *share = &op->u.credit2;
+    struct domain *d = c->d;
 
-/* XEN_DOMCTL_getvcpuaffinity: -EINVAL, -EFAULT. */
-long domctl_getvcpuaffinity(struct domctl *c)
-{
-    return for_each_kind(c, get_affinity);
+    if (op->sched_id != XEN_SCHEDULER_CREDIT2 ||
+        op->cmd > XEN_DOMCTL_SCHEDOP_getinfo)
+        return refuse(-EINVAL, "scheduler %u, command %u", op->sched_id,
+                      op->cmd);
+    if (op->cmd == XEN_DOMCTL_SCHEDOP_getinfo) {
+        share->weight = (uint16_t)d->sched_weight;
+        share->cap = (uint16_t)d->cap.percent;
+        return 0;
+    }
+    if (share->cap > 100 * d->max_vcpus)
+        return refuse(-EINVAL, "a cap of %u%% for %u vCPUs", share->cap,
+                      d->max_vcpus);
+    if (share->weight) {
+        __atomic_store_n(&d->sched_weight, share->weight, __ATOMIC_RELAXED);
+        domain_vcpus(v, d)
+        {
+            sched_set_weight(v, share->weight);
+        }
+    }
+    if (share->cap != d->cap.percent)
+        sched_set_cap(d, share->cap);
+    return 0;
 }
 
 /* --- debugging ----------------------------------------------------------- */
 
 /* Through the tables of the first vCPU's kernel, a chunk at a time. */
-long domctl_gdbsx_guestmemio(struct domctl *c)
+long domctl_gdbsx_guestmemio(struct control *c)
 {
     struct xen_domctl_gdbsx_memio *op = &c->op.u.gdbsx_guest_memio;
     struct vcpu *v = domain_vcpu(c->d, 0);
@@ -164,7 +182,7 @@ long domctl_gdbsx_guestmemio(struct domctl *c)
 }
 
 /* XEN_DOMCTL_gdbsx_pausevcpu: stops one vCPU. */
-long domctl_gdbsx_pausevcpu(struct domctl *c)
+long domctl_gdbsx_pausevcpu(struct control *c)
 {
     c->v->debug_pauses++;
     sched_pause(c->v);
@@ -173,7 +191,7 @@ long domctl_gdbsx_pausevcpu(struct domctl *c)
 }
 
 /* XEN_DOMCTL_gdbsx_unpausevcpu: -EINVAL if gdbsx did not pause it. */
-long domctl_gdbsx_unpausevcpu(struct domctl *c)
+long domctl_gdbsx_unpausevcpu(struct control *c)
 {
     if (!c->v->debug_pauses)
         return -EINVAL;

@@ -227,7 +227,7 @@ static int check(const struct domain *d, const struct port_info *what)
         return refuse(-EINVAL, "port %u of d%u is not for d%u",
                       what->remote_port, what->peer->id, d->id);
     if (what->state == PORT_PIRQ && !d->is_privileged &&
-        !rangeset_contains(d->irqs, what->irq, what->irq))
+        !bit_test(d->irqs, what->irq))
         return -EPERM;
     return binding && *binding ? -EEXIST : 0;
 }
@@ -553,7 +553,7 @@ static const struct sub_op ops[] = {
     OP(reset, OP_SUBJECT),
 };
 static const struct sub_op_table table = {ops, ARRAY_LEN(ops),
-                                          HC_event_channel_op};
+                                          HC_event_channel_op, 0};
 
 /* event_channel_op(cmd, arg). */
 long hc_event_channel_op(struct vcpu *v, const struct hc_args *args)

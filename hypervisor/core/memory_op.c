@@ -19,31 +19,32 @@
 #include "hypercall_abi/memory.h"
 #include "hypercall_abi/mmu.h"
 
-#define MAX_EXTENTS (1ull << 48)
+#define MAX_EXTENTS (UINT32_MAX >> MEMOP_EXTENT_SHIFT)
 #define MAX_ORDER 9u /* of an extent, which is zeroed in one go */
 #define MAX_ORDER_DOM0_EXCHANGE 10u /* as MAX_EXCHANGED */
 #define MAX_FRAME_NUMBER (1ull << 40)
 #define MAX_RESULT (1ull << 40)
 #define MAX_EXCHANGED 1024u /* frames; it is one step as a whole: 4 MiB */
-#define E820_MAX_ENTRIES 128u
+
+/* The command without its progress. */
+static unsigned command_of(const struct sub_call *c)
+{
+    return c->cmd & MEMOP_CMD_MASK;
+}
 
 /* --- extents ------------------------------------------------------------- */
+
+static guest_va list_at(guest_va list, uint64_t index)
+{
+    return guest_va_add(list, index * sizeof(uint64_t));
+}
 
 /* Reads a first frame, to which an order can be added. 0, -EFAULT, -EINVAL. */
 static int list_read(guest_va list, uint64_t index, uint64_t *number)
 {
-    if (copy_in(number, guest_va_add(list, index * sizeof(*number)),
-                sizeof(*number)))
+    if (copy_in(number, list_at(list, index), sizeof(*number)))
         return -EFAULT;
     return *number < MAX_FRAME_NUMBER ? 0 : -EINVAL;
-}
-
-static int list_write(guest_va list, uint64_t index, mfn_t first)
-{
-    return copy_out(guest_va_add(list, index * sizeof(first.n)), &first.n,
-                    sizeof(first.n))
-               ? -EFAULT
-               : 0;
 }
 
 /*
@@ -71,52 +72,48 @@ static void extent_free(mfn_t first, unsigned order)
     heap_free(first, 1ull << order);
 }
 
-/* A request for some extents, checked. */
-struct reservation {
-    unsigned cmd;
-    struct domain *domain;
-    struct xenmem_reservation_args op;
-};
-
 /*
  * New frames for the pfn listed, whose place takes the MFN; to increase a
  * reservation, for no pfn, and the list may be missing. They are announced
  * before they become the domain's: a request that fails half way has then
  * nothing to take back that a guest could use.
  */
-static int add_extent(const struct reservation *r, uint64_t index)
+static int add_extent(const struct sub_call *c,
+                      const struct xenmem_reservation_args *op, uint64_t index)
 {
-    const struct xenmem_reservation_args *op = &r->op;
     uint64_t pfn = PFN_INVALID;
     int error = 0;
     mfn_t first;
 
-    if (r->cmd == XENMEM_populate_physmap)
+    if (command_of(c) == XENMEM_populate_physmap)
         error = list_read(op->extent_start, index, &pfn);
     if (error)
         return error;
     first = extent_alloc(op->extent_order, op->mem_flags, pfn);
     if (mfn_equal(first, MFN_INVALID))
         return -ENOMEM;
-    if (op->extent_start.va)
-        error = list_write(op->extent_start, index, first);
+    if (op->extent_start.va &&
+        copy_out(list_at(op->extent_start, index), &first.n, sizeof(first.n)))
+        error = -EFAULT;
     if (!error)
-        error = frame_assign(first, op->extent_order, r->domain);
+        error = frame_assign(first, op->extent_order, c->d);
     if (error)
         extent_free(first, op->extent_order);
     return error;
 }
 
 /* The domain gives up the frames listed; each must be unused. */
-static int remove_extent(const struct reservation *r, uint64_t index)
+static int remove_extent(struct domain *d,
+                         const struct xenmem_reservation_args *op,
+                         uint64_t index)
 {
     uint64_t n;
-    int error = list_read(r->op.extent_start, index, &n);
+    int error = list_read(op->extent_start, index, &n);
 
-    for (uint64_t i = 0; !error && i < 1ull << r->op.extent_order; i++) {
+    for (uint64_t i = 0; !error && i < 1ull << op->extent_order; i++) {
         struct frame *f = frame_lookup(MFN(n + i));
 
-        error = f ? frame_unassign(f, r->domain) : -EINVAL;
+        error = f ? frame_unassign(f, d) : -EINVAL;
         if (error)
             refuse(error, "frame %#lx can't be given up: error %d", n + i,
                    error);
@@ -124,63 +121,24 @@ static int remove_extent(const struct reservation *r, uint64_t index)
     return error;
 }
 
-static int check_reservation(const struct xenmem_reservation_args *op)
-{
-    if (op->nr_extents > MAX_EXTENTS || op->extent_order > MAX_ORDER)
-        return refuse(-EINVAL, "%lu extents of order %u are too many",
-                      op->nr_extents, op->extent_order);
-    if (op->mem_flags & XENMEMF_populate_on_demand)
-        return refuse(-EOPNOTSUPP, "memory on demand is not served");
-    return 0;
-}
-
-static int do_extent(const struct reservation *r, uint64_t index)
-{
-    return r->cmd == XENMEM_decrease_reservation ? remove_extent(r, index)
-                                                 : add_extent(r, index);
-}
-
-/*
- * The domain that a request names, with a reference. A call that goes on has
- * the serial of its domain, which may have ended meanwhile, and its id may be
- * another's.
- */
-static int find_domain(struct domain *caller, struct reservation *r,
-                       uint64_t serial)
-{
-    int error = domain_get_subject(caller, r->op.domid, &r->domain);
-
-    if (error || !serial || r->domain == caller || r->domain->serial == serial)
-        return error;
-    domain_put(r->domain);
-    return refuse(-ESRCH, "domain %u was another", r->op.domid);
-}
-
 /* increase_reservation, decrease_reservation, populate_physmap. */
-static long change_reservation(struct vcpu *v, const struct hc_args *args)
+static long change_reservation(struct sub_call *c, void *arg)
 {
-    uint64_t i = args->a[0] >> MEMOP_EXTENT_SHIFT;
-    struct reservation r = {.cmd = args->a[0] & MEMOP_CMD_MASK};
-    struct hc_args rest = *args;
+    const struct xenmem_reservation_args *op = arg;
+    bool is_decrease = command_of(c) == XENMEM_decrease_reservation;
+    uint64_t i = c->cmd >> MEMOP_EXTENT_SHIFT;
     bool is_cut = false;
-    int error;
 
-    if (copy_in(&r.op, HC_ARG_VA(args, 1), sizeof(r.op)))
-        return -EFAULT;
-    if (i > r.op.nr_extents)
-        return -EINVAL;
-    error = check_reservation(&r.op);
-    if (!error)
-        error = find_domain(v->domain, &r, i ? args->a[2] : 0);
-    if (error)
-        return error;
-    rest.a[2] = r.domain->serial;
+    if (i > op->nr_extents || op->nr_extents > MAX_EXTENTS ||
+        op->extent_order > MAX_ORDER)
+        return refuse(-EINVAL, "extent %lu of %lu of order %u", i,
+                      op->nr_extents, op->extent_order);
     hypercall_should_restart(); /* the clock runs: an extent takes its time */
-    while (i < r.op.nr_extents && !is_cut && !do_extent(&r, i))
-        is_cut = ++i < r.op.nr_extents && hypercall_should_restart();
-    domain_put(r.domain);
-    rest.a[0] = r.cmd | i << MEMOP_EXTENT_SHIFT;
-    return is_cut ? hypercall_restart(v, HC_memory_op, &rest) : (long)i;
+    while (i < op->nr_extents && !is_cut &&
+           !(is_decrease ? remove_extent(c->d, op, i) : add_extent(c, op, i)))
+        is_cut = ++i < op->nr_extents && hypercall_should_restart();
+    c->cmd = command_of(c) | i << MEMOP_EXTENT_SHIFT;
+    return is_cut ? -ERESTART : (long)i;
 }
 
 /* --- exchange ------------------------------------------------------------ */
@@ -195,40 +153,30 @@ struct exchange {
     uint64_t taken_count; /* of these, how many aren't a domain's yet */
 };
 
-static int check_side(const struct domain *d,
-                      const struct xenmem_reservation_args *side)
-{
-    if (side->domid != DOMID_SELF && side->domid != d->id)
-        return -EPERM;
-    if (side->extent_order >
-        (d->is_privileged ? MAX_ORDER_DOM0_EXCHANGE : MAX_ORDER))
-        return -EINVAL;
-    if (side->nr_extents > MAX_EXCHANGED >> side->extent_order)
-        return refuse(-E2BIG, "an exchange of more than %u frames",
-                      MAX_EXCHANGED);
-    return 0;
-}
-
 /* Checks the request and copies in its lists. */
-static int read_lists(struct exchange *e)
+static int read_request(struct exchange *e)
 {
     const struct xenmem_reservation_args *in = &e->op->in, *out = &e->op->out;
-    int error = check_side(e->domain, in);
+    unsigned max_order =
+        e->domain->is_privileged ? MAX_ORDER_DOM0_EXCHANGE : MAX_ORDER;
 
-    if (!error)
-        error = check_side(e->domain, out);
-    if (error)
-        return error;
-    if (e->op->nr_exchanged)
-        return refuse(-EINVAL, "an exchange is not done in parts");
+    for (unsigned i = 0; i < 2; i++) {
+        const struct xenmem_reservation_args *side = i ? out : in;
+
+        if (side->domid != DOMID_SELF && side->domid != e->domain->id)
+            return -EPERM;
+        if (side->extent_order > max_order ||
+            side->nr_extents > MAX_EXCHANGED >> side->extent_order)
+            return refuse(-EINVAL, "an exchange of more than %u frames",
+                          MAX_EXCHANGED);
+        if (copy_in(i ? e->taken : e->given, side->extent_start,
+                    side->nr_extents * sizeof(uint64_t)))
+            return -EFAULT;
+    }
     e->frames = in->nr_extents << in->extent_order;
-    if (e->frames != out->nr_extents << out->extent_order)
-        return refuse(-EINVAL, "an exchange of unequal sizes");
-    if (copy_in(e->given, in->extent_start, in->nr_extents * sizeof(uint64_t)))
-        return -EFAULT;
-    if (copy_in(e->taken, out->extent_start,
-                out->nr_extents * sizeof(uint64_t)))
-        return -EFAULT;
+    if (e->op->nr_exchanged || e->frames != out->nr_extents
+                                                << out->extent_order)
+        return refuse(-EINVAL, "an exchange in parts or of unequal sizes");
     return 0;
 }
 
@@ -240,14 +188,13 @@ static mfn_t given_frame(const struct exchange *e, uint64_t i)
     return MFN(e->given[i >> order] + (i & ((1ull << order) - 1)));
 }
 
-static bool has_one_user(const struct frame *f)
+/* Whether `f` has two references: the domain's own, and check_given's. */
+static bool is_unused(const struct frame *f)
 {
     uint64_t state = __atomic_load_n(&f->state, __ATOMIC_ACQUIRE);
 
-    /* Two references: being allocated, and check_given's own. */
-    return (state & FRAME_COUNT_MASK) == 2 && (state & FRAME_ALLOCATED) &&
-           !frame_type_count(state) &&
-           !(state & (FRAME_PINNED | FRAME_PARTIAL));
+    return (state & (FRAME_ALLOCATED | FRAME_COUNT_MASK)) ==
+           (FRAME_ALLOCATED | 2);
 }
 
 /*
@@ -259,14 +206,14 @@ static int check_given(const struct exchange *e)
     uint64_t held = 0;
     int error = 0;
 
-    while (held < e->frames && frame_get(given_frame(e, held), e->domain))
-        held++;
-    if (held < e->frames)
-        error = refuse(-EINVAL, "frame %#lx is not the caller's",
-                       given_frame(e, held).n);
-    for (uint64_t i = 0; i < e->frames && !error; i++)
-        if (!has_one_user(frame_lookup(given_frame(e, i))))
-            error = refuse(-EBUSY, "frame %#lx is in use", given_frame(e, i).n);
+    while (held < e->frames && !error) {
+        struct frame *f = frame_get(given_frame(e, held), e->domain);
+
+        error = !f ? -EINVAL : is_unused(f) ? 0 : -EBUSY;
+        held += f != NULL;
+    }
+    if (error)
+        refuse(error, "an exchange: error %d at frame %lu", error, held);
     while (held-- > 0)
         frame_put(frame_lookup(given_frame(e, held)));
     return error;
@@ -305,13 +252,12 @@ static int swap_frames(struct exchange *e)
     while (!error && e->taken_count > 0) {
         error = frame_assign(MFN(e->taken[e->taken_count - 1]),
                              e->op->out.extent_order, e->domain);
-        if (!error)
-            e->taken_count--;
+        e->taken_count -= !error;
     }
     return error;
 }
 
-/* XENMEM_exchange. */
+/* XENMEM_exchange: swaps nothing before the caller has all there is to know. */
 static long xenmem_exchange(struct sub_call *c, void *arg)
 {
     struct xenmem_exchange_args *op = arg;
@@ -322,21 +268,17 @@ static long xenmem_exchange(struct sub_call *c, void *arg)
         return -ENOMEM;
     e->domain = c->d;
     e->op = op;
-    error = read_lists(e);
+    error = read_request(e);
     if (!error)
         error = check_given(e);
     if (!error)
         error = take_frames(e);
-    if (!error) {
-        op->nr_exchanged = op->in.nr_extents;
-        error = sub_op_answer(c);
-    }
-    if (!error) {
+    if (!error)
+        error = sub_op_answer(c); /* or the end could not be told */
+    if (!error)
         error = swap_frames(e);
-        op->nr_exchanged = 0;
-        if (error && sub_op_answer(c))
-            error = -EFAULT;
-    }
+    if (!error)
+        op->nr_exchanged = op->in.nr_extents;
     while (e->taken_count > 0)
         extent_free(MFN(e->taken[--e->taken_count]), op->out.extent_order);
     heap_zfree(e, sizeof(*e));
@@ -345,139 +287,79 @@ static long xenmem_exchange(struct sub_call *c, void *arg)
 
 /* --- questions ----------------------------------------------------------- */
 
-static uint64_t pages_of(struct domain *d, bool maximum)
-{
-    uint64_t pages;
-
-    spin_lock(&d->memory_lock);
-    pages = maximum ? d->max_pages : d->page_count;
-    spin_unlock(&d->memory_lock);
-    return pages;
-}
-
-static long xenmem_maximum_ram_page(struct sub_call *c, void *arg)
-{
-    (void)c;
-    (void)arg;
-    return (long)(frame_table_end - 1);
-}
-
-/* The highest pfn in use, as the guest says; it need not be true. */
-static uint64_t highest_pfn(const struct domain *d)
-{
-    uint64_t end =
-        __atomic_load_n(&d->shared_info->arch.max_pfn, __ATOMIC_RELAXED);
-
-    return end ? end - 1 : 0;
-}
-
-/* current_reservation, maximum_reservation, maximum_gpfn. */
+/*
+ * current_reservation, maximum_reservation, maximum_gpfn: that is the highest
+ * pfn in use, as the guest says; it need not be true.
+ */
 static long ask_domain(struct sub_call *c, void *arg)
 {
-    uint64_t result =
-        c->cmd == XENMEM_maximum_gpfn
-            ? highest_pfn(c->d)
-            : pages_of(c->d, c->cmd == XENMEM_maximum_reservation);
+    const uint64_t *where = command_of(c) == XENMEM_current_reservation
+                                ? &c->d->page_count
+                            : command_of(c) == XENMEM_maximum_reservation
+                                ? &c->d->max_pages
+                                : &c->d->shared_info->arch.max_pfn;
+    uint64_t result = __atomic_load_n(where, __ATOMIC_RELAXED);
 
     (void)arg;
+    if (command_of(c) == XENMEM_maximum_gpfn && result)
+        result--;
     return (long)min_u64(result, MAX_RESULT);
-}
-
-/*
- * set_pod_target, get_pod_target: the tools set a target wherever they set a
- * balloon's, and want to hear that there is no memory on demand.
- */
-static long pod_target(struct sub_call *c, void *arg)
-{
-    struct xenmem_pod_target_args *op = arg;
-    struct domain *d;
-    int error = domain_get_subject(c->d, op->domid, &d);
-
-    if (error)
-        return error;
-    op->tot_pages = pages_of(d, false);
-    op->pod_cache_pages = op->pod_entries = 0;
-    domain_put(d);
-    return 0;
 }
 
 /* --- memory maps --------------------------------------------------------- */
 
-/* Copies out a map, and into *op how long it is. */
-static long put_map(struct xenmem_memory_map_args *op,
-                    const struct e820_entry *map, size_t count)
+/* memory_map, machine_memory_map: copies one out, and how long it is. */
+static long put_map(struct sub_call *c, void *arg)
 {
-    if (!count)
-        return -ENOSYS;
-    if (op->nr_entries < count)
-        return -EINVAL;
-    op->nr_entries = (uint32_t)count;
-    return copy_out(op->buffer, map, count * sizeof(*map)) ? -EFAULT : 0;
-}
-
-static long xenmem_memory_map(struct sub_call *c, void *arg)
-{
+    bool is_own = command_of(c) == XENMEM_memory_map;
+    struct xenmem_memory_map_args *op = arg;
     struct domain *d = c->d;
-    long result;
+    uint64_t count;
+    long error = 0;
 
     spin_lock(&d->memory_lock);
-    result = put_map(arg, d->e820, d->e820_count);
+    count = is_own ? d->e820_count : machine_e820_count;
+    if (!count)
+        error = -ENOSYS;
+    else if (op->nr_entries < count)
+        error = -EINVAL;
+    else if (copy_out(op->buffer, is_own ? d->e820 : machine_e820,
+                      count * sizeof(*d->e820)))
+        error = -EFAULT;
+    op->nr_entries = (uint32_t)count;
     spin_unlock(&d->memory_lock);
-    return result;
+    return error;
 }
 
-static long xenmem_machine_memory_map(struct sub_call *c, void *arg)
-{
-    (void)c;
-    return put_map(arg, machine_e820, machine_e820_count);
-}
-
-/* By the builder; the last map counts. */
+/* By the builder; the last map counts, and one that faults is none. */
 static long xenmem_set_memory_map(struct sub_call *c, void *arg)
 {
-    struct xenmem_set_memory_map_args *op = arg;
-    size_t size = op->map.nr_entries * sizeof(struct e820_entry), old_size;
-    void *map, *old;
+    const struct xenmem_set_memory_map_args *op = arg;
+    uint32_t count = op->map.nr_entries;
+    struct domain *d = c->d;
 
-    if (!op->map.nr_entries || op->map.nr_entries > E820_MAX_ENTRIES)
+    if (!count || count > E820_MAX_ENTRIES)
         return -EINVAL;
-    map = heap_zalloc(size);
-    if (!map)
-        return -ENOMEM;
-    if (copy_in(map, op->map.buffer, size)) {
-        heap_zfree(map, size);
-        return -EFAULT;
-    }
-    spin_lock(&c->d->memory_lock);
-    old = c->d->e820;
-    old_size = c->d->e820_count * sizeof(struct e820_entry);
-    c->d->e820 = map;
-    c->d->e820_count = op->map.nr_entries;
-    spin_unlock(&c->d->memory_lock);
-    heap_zfree(old, old_size);
-    return 0;
+    spin_lock(&d->memory_lock);
+    d->e820_count = 0;
+    if (!copy_in(d->e820, op->map.buffer, count * sizeof(*d->e820)))
+        d->e820_count = count;
+    count = d->e820_count;
+    spin_unlock(&d->memory_lock);
+    return count ? 0 : -EFAULT;
 }
 
 /* --- Mica's own frames --------------------------------------------------- */
 
 static long xenmem_machphys_mapping(struct sub_call *c, void *arg)
 {
-    (void)c;
-    *(struct xenmem_machphys_mapping_args *)arg =
-        (struct xenmem_machphys_mapping_args){
-            .v_start = MACH2PHYS_VIRT_START,
-            .v_end = MACH2PHYS_VIRT_END,
-            .max_mfn = frame_table_end - 1,
-        };
-    return 0;
-}
+    struct xenmem_machphys_mapping_args *op = arg;
 
-/* What makes no sense here, or has another way that the tools take then. */
-static long refused(struct sub_call *c, void *arg)
-{
     (void)c;
-    (void)arg;
-    return -EOPNOTSUPP;
+    op->v_start = MACH2PHYS_VIRT_START;
+    op->v_end = MACH2PHYS_VIRT_END;
+    op->max_mfn = frame_table_end - 1;
+    return 0;
 }
 
 /* --- dispatch ------------------------------------------------------------ */
@@ -485,36 +367,37 @@ static long refused(struct sub_call *c, void *arg)
 #define OP(name, handler, args, flags)                                         \
     [XENMEM_##name] = {handler, sizeof(struct xenmem_##args##_args), flags}
 #define OWN(name, flags) OP(name, xenmem_##name, name, flags)
-#define BARE(name, handler) [XENMEM_##name] = {handler, 0, 0}
+#define RESERVATION(name)                                                      \
+    OP(name, change_reservation, reservation,                                  \
+       OP_SUBJECT_AT(offsetof(struct xenmem_reservation_args, domid)))
 
 static const struct sub_op ops[] = {
-    BARE(maximum_ram_page, xenmem_maximum_ram_page),
+    RESERVATION(increase_reservation),
+    RESERVATION(decrease_reservation),
+    RESERVATION(populate_physmap),
     OP(current_reservation, ask_domain, domain, OP_SUBJECT),
     OP(maximum_reservation, ask_domain, domain, OP_SUBJECT),
-    OWN(memory_map, OP_ANSWERS),
-    OP(machine_memory_map, xenmem_machine_memory_map, memory_map,
-       OP_DOM0 | OP_ANSWERS),
-    OWN(exchange, 0),
+    OP(maximum_gpfn, ask_domain, domain, OP_SUBJECT),
+    OP(memory_map, put_map, memory_map, OP_ANSWERS),
+    OP(machine_memory_map, put_map, memory_map, OP_DOM0 | OP_ANSWERS),
+    OWN(exchange, OP_ANSWERS),
     OWN(machphys_mapping, OP_ANSWERS),
     OWN(set_memory_map, OP_DOM0 | OP_SUBJECT),
-    OP(maximum_gpfn, ask_domain, domain, OP_SUBJECT),
-    OP(set_pod_target, pod_target, pod_target, OP_DOM0 | OP_ANSWERS),
-    OP(get_pod_target, pod_target, pod_target, OP_DOM0 | OP_ANSWERS),
-    BARE(acquire_resource, refused),
 };
-static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_memory_op};
+static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_memory_op,
+                                          ~MEMOP_CMD_MASK};
 
 /* memory_op(cmd | start_extent << MEMOP_EXTENT_SHIFT, arg) */
 long hc_memory_op(struct vcpu *v, const struct hc_args *args)
 {
-    unsigned cmd = args->a[0] & MEMOP_CMD_MASK;
-
-    switch (cmd) {
-    case XENMEM_increase_reservation:
-    case XENMEM_decrease_reservation:
-    case XENMEM_populate_physmap:
-        return change_reservation(v, args);
+    switch (args->a[0] & MEMOP_CMD_MASK) {
+    case XENMEM_maximum_ram_page:
+        return (long)(frame_table_end - 1);
+    case XENMEM_set_pod_target: /* comes with every balloon's; there is none */
+        return v->domain->is_privileged ? 0 : -EPERM;
+    case XENMEM_acquire_resource: /* there is another way, taken then */
+        return -EOPNOTSUPP;
     default:
-        return sub_op_run(&table, v, cmd, HC_ARG_VA(args, 1));
+        return sub_op_run(&table, v, args->a[0], HC_ARG_VA(args, 1));
     }
 }

@@ -183,7 +183,8 @@ static const struct sub_op ops[] = {
     [PHYSDEVOP_pci_device_remove] = {nothing_to_do, 0, OP_DOM0},
     OP(restore_msi_ext, physdevop_restore_msi_ext, pci_device, OP_DOM0),
 };
-static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_physdev_op};
+static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_physdev_op,
+                                          0};
 
 /* physdev_op(cmd, arg) */
 long hc_physdev_op(struct vcpu *v, const struct hc_args *args)

@@ -117,7 +117,7 @@ static const struct sub_op ops[] = {
     [SCHEDOP_watchdog] = {schedop_watchdog, sizeof(struct sched_watchdog_args),
                           0},
 };
-static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_sched_op};
+static const struct sub_op_table table = {ops, ARRAY_LEN(ops), HC_sched_op, 0};
 
 /* sched_op(cmd, arg). */
 long hc_sched_op(struct vcpu *v, const struct hc_args *args)

@@ -28,50 +28,30 @@ static long run(struct sub_call *c)
 }
 
 /*
- * Of the subject's serial the lower half does to tell it from all that may
- * have its id after it. *serial: what it was, unless 0, and then what it is.
+ * A call on another domain goes on with the lower half of that one's serial,
+ * which does to tell it from all that may have its id after it, in the upper
+ * half of the command. A caller leaves that at 0, for it means nothing.
  */
-static long run_on_subject(struct sub_call *c, uint32_t *serial)
+static long run_on_subject(struct sub_call *c, uint32_t serial)
 {
-    long result =
-        domain_get_subject(c->v->domain, *(const domid_t *)c->copy, &c->d);
+    const void *id = (const char *)c->copy + (c->op->flags >> 8);
+    long result = domain_get_subject(c->v->domain, *(const domid_t *)id, &c->d);
 
     if (result)
         return result;
-    if (*serial && *serial != (uint32_t)c->d->serial && c->d != c->v->domain)
+    if (serial && serial != (uint32_t)c->d->serial && c->d != c->v->domain)
         result = refuse(-ESRCH, "domain %u was another", c->d->id);
     else
         result = run(c);
-    *serial = (uint32_t)c->d->serial;
+    c->cmd |= c->d->serial << 32;
     domain_put(c->d);
     return result;
 }
 
-/*
- * A call on a subject goes on with that domain's serial in the upper half of
- * the command, which means nothing otherwise, and says so in the address.
- */
-out_of_line static long restart(const struct sub_op_table *table,
-                                const struct sub_call *c, uint32_t serial)
+out_of_line static long restart(const struct sub_call *c, unsigned nr)
 {
-    struct hc_args rest = {.a = {c->cmd, c->arg.va}};
-
-    if (serial) {
-        rest.a[0] |= (uint64_t)serial << 32;
-        rest.a[1] ^= HC_GOES_ON;
-    }
-    return hypercall_restart(c->v, table->nr, &rest);
-}
-
-/* Copies in the argument of a call that goes on. 0; -EFAULT: it is none. */
-out_of_line static int fetch_again(struct sub_call *c)
-{
-    struct hc_args args = {.a = {c->arg.va}};
-
-    if (!hypercall_goes_on(&args))
-        return -EFAULT;
-    c->arg = HC_ARG_VA(&args, 0);
-    return copy_in(c->copy, c->arg, c->op->size) ? -EFAULT : 0;
+    return hypercall_restart(c->v, nr,
+                             &(struct hc_args){.a = {c->cmd, c->arg.va}});
 }
 
 /*
@@ -81,9 +61,8 @@ out_of_line static int fetch_again(struct sub_call *c)
 long sub_op_run(const struct sub_op_table *table, struct vcpu *v, uint64_t cmd,
                 guest_va arg)
 {
-    uint32_t number = (uint32_t)cmd;
+    uint32_t number = (uint32_t)cmd & ~table->progress;
     const struct sub_op *op = &table->ops[index_clamp(number, table->count)];
-    uint32_t serial = 0;
     struct sub_call c;
     long result;
 
@@ -95,13 +74,11 @@ long sub_op_run(const struct sub_op_table *table, struct vcpu *v, uint64_t cmd,
     c.v = v;
     c.d = v->domain;
     c.arg = arg;
-    c.cmd = number;
+    c.cmd = (uint32_t)cmd;
     c.op = op;
-    if (copy_in(c.copy, arg, op->size)) {
-        if (fetch_again(&c))
-            return -EFAULT;
-        serial = (uint32_t)(cmd >> 32);
-    }
-    result = op->flags & OP_SUBJECT ? run_on_subject(&c, &serial) : run(&c);
-    return result == -ERESTART ? restart(table, &c, serial) : result;
+    if (copy_in(c.copy, arg, op->size))
+        return -EFAULT;
+    result = op->flags & OP_SUBJECT ? run_on_subject(&c, (uint32_t)(cmd >> 32))
+                                    : run(&c);
+    return result == -ERESTART ? restart(&c, table->nr) : result;
 }

@@ -23,12 +23,15 @@ enum {
     OP_SUBJECT = 4, /* the argument begins with the domain it is about */
 };
 
+/* As OP_SUBJECT, but the domain is at another place in the argument. */
+#define OP_SUBJECT_AT(offset) (OP_SUBJECT | (offset) << 8)
+
 /* One call. */
 struct sub_call {
     struct vcpu *v;   /* the caller; in vcpu_op the vCPU that it is about */
     struct domain *d; /* the caller, or with OP_SUBJECT that domain */
     guest_va arg;
-    uint32_t cmd;
+    uint64_t cmd; /* with progress: what a restart goes on with */
     const struct sub_op *op;
     uint64_t copy[SUB_OP_ROOM / 8]; /* of the argument */
 };
@@ -42,13 +45,14 @@ typedef long sub_op_handler(struct sub_call *c, void *arg);
 struct sub_op {
     sub_op_handler *handler; /* NULL: not served */
     uint8_t size;            /* of the argument; 0: the handler's business */
-    uint8_t flags;
+    uint16_t flags;
 };
 
 struct sub_op_table {
     const struct sub_op *ops; /* by number */
     uint32_t count;
-    unsigned nr; /* the hypercall, (cmd, arg), for restarts */
+    unsigned nr;       /* the hypercall, (cmd, arg), for restarts */
+    uint32_t progress; /* bits of the command that handlers keep it in */
 };
 
 must_check long sub_op_run(const struct sub_op_table *table, struct vcpu *v,

@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysctl: what the tools of the first domain ask of the machine as a whole.
- * A handler works on a copy of the arguments, which hc_sysctl writes back as
- * a whole; only lists are copied out by the handlers themselves.
+ * sysctl: what the tools of the first domain ask of the machine as a whole
+ * (control.h). Only lists are copied out by the handlers themselves.
  *
  * All pCPUs are one pool and all memory is one node; the scheduler answers to
  * the name of the one whose parameters it takes.
  */
 #include "core/arch.h"
+#include "core/control.h"
 #include "core/cpu_policy.h"
 #include "core/domain.h"
 #include "core/frame.h"
 #include "core/guest_bitmap.h"
 #include "core/guest_copy.h"
 #include "core/heap.h"
-#include "core/hypercall.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/pcpu.h"
 #include "core/sched.h"
-#include "core/vcpu.h"
-#include "hypercall_abi/sysctl.h"
 
 #define LOG_CHUNK 512u
 #define MAX_DEBUG_KEYS 64u
@@ -45,8 +42,9 @@ static uint64_t log_position(uint32_t index)
     return end - (uint32_t)((uint32_t)end - index);
 }
 
-static int readconsole(struct xen_sysctl_readconsole *op)
+static long readconsole(struct control *c)
 {
+    struct xen_sysctl_readconsole *op = &c->system.u.readconsole;
     uint64_t position = op->incremental ? log_position(op->index) : 0;
     uint32_t done = 0;
     char chunk[LOG_CHUNK];
@@ -68,8 +66,9 @@ static int readconsole(struct xen_sysctl_readconsole *op)
     return 0;
 }
 
-static int debug_keys(const struct xen_sysctl_debug_keys *op)
+static long debug_keys(struct control *c)
 {
+    const struct xen_sysctl_debug_keys *op = &c->system.u.debug_keys;
     char keys[MAX_DEBUG_KEYS];
 
     if (op->nr_keys > MAX_DEBUG_KEYS)
@@ -83,15 +82,6 @@ static int debug_keys(const struct xen_sysctl_debug_keys *op)
 
 /* --- the machine --------------------------------------------------------- */
 
-static unsigned online_count(void)
-{
-    unsigned count = 0;
-
-    for (unsigned cpu = 0; cpu < pcpu_count; cpu++)
-        count += pcpu_is_online(cpu);
-    return count;
-}
-
 static uint64_t ram_pages(void)
 {
     uint64_t bytes = 0;
@@ -104,7 +94,7 @@ static uint64_t ram_pages(void)
 }
 
 /* Machines are taken to be made of sockets like the first pCPU's. */
-static void count_threads(struct xen_sysctl_physinfo *info)
+static void count_pcpus(struct xen_sysctl_physinfo *info)
 {
     struct machine_place first = machine_cpu_place(0);
     uint32_t in_core = 0, in_socket = 0;
@@ -112,6 +102,7 @@ static void count_threads(struct xen_sysctl_physinfo *info)
     for (unsigned cpu = 0; cpu < pcpu_count; cpu++) {
         struct machine_place place = machine_cpu_place(cpu);
 
+        info->nr_cpus += pcpu_is_online(cpu);
         in_socket += place.socket == first.socket;
         in_core += place.socket == first.socket && place.core == first.core;
     }
@@ -119,10 +110,11 @@ static void count_threads(struct xen_sysctl_physinfo *info)
     info->cores_per_socket = in_socket / in_core;
 }
 
-static int physinfo(struct xen_sysctl_physinfo *info)
+static long physinfo(struct control *c)
 {
+    struct xen_sysctl_physinfo *info = &c->system.u.physinfo;
+
     *info = (struct xen_sysctl_physinfo){
-        .nr_cpus = online_count(),
         .max_cpu_id = pcpu_count - 1,
         .nr_nodes = 1,
         .cpu_khz = arch_tsc_khz(),
@@ -131,14 +123,15 @@ static int physinfo(struct xen_sysctl_physinfo *info)
         .free_pages = heap_free_frames(),
         .max_mfn = frame_table_end - 1,
     };
-    count_threads(info);
+    count_pcpus(info);
     for (unsigned i = 0; i < PHYSINFO_WORDS; i++)
         info->hw_cap[i] = cpu_policy_feature(MACHINE_CPUID_HOST, i);
     return 0;
 }
 
-static int getcpuinfo(struct xen_sysctl_getcpuinfo *op)
+static long getcpuinfo(struct control *c)
 {
+    struct xen_sysctl_getcpuinfo *op = &c->system.u.getcpuinfo;
     uint32_t count = (uint32_t)min_u64(op->max_cpus, pcpu_count);
 
     for (uint32_t cpu = 0; cpu < count; cpu++) {
@@ -151,8 +144,9 @@ static int getcpuinfo(struct xen_sysctl_getcpuinfo *op)
     return 0;
 }
 
-static int cputopoinfo(struct xen_sysctl_cputopoinfo *op)
+static long cputopoinfo(struct control *c)
 {
+    struct xen_sysctl_cputopoinfo *op = &c->system.u.cputopoinfo;
     uint32_t room = op->cputopo.va ? op->num_cpus : 0;
 
     for (uint32_t cpu = 0; cpu < pcpu_count && cpu < room; cpu++) {
@@ -160,9 +154,7 @@ static int cputopoinfo(struct xen_sysctl_cputopoinfo *op)
         struct xen_sysctl_cputopo topo = {place.core, place.socket, 0};
 
         if (!pcpu_is_online(cpu))
-            topo = (struct xen_sysctl_cputopo){XEN_INVALID_CORE_ID,
-                                               XEN_INVALID_SOCKET_ID,
-                                               XEN_INVALID_NODE_ID};
+            memset(&topo, 0xff, sizeof(topo)); /* XEN_INVALID_*_ID */
         if (put_element(op->cputopo, cpu, &topo, sizeof(topo)))
             return -EFAULT;
     }
@@ -170,26 +162,29 @@ static int cputopoinfo(struct xen_sysctl_cputopoinfo *op)
     return 0;
 }
 
-static int numainfo(struct xen_sysctl_numainfo *op)
+static long numainfo(struct control *c)
 {
+    struct xen_sysctl_numainfo *op = &c->system.u.numainfo;
     struct xen_sysctl_meminfo memory = {
         .memsize = ram_pages() << PAGE_SHIFT,
         .memfree = heap_free_frames() << PAGE_SHIFT,
     };
-    uint32_t distance = LOCAL_DISTANCE, room = op->num_nodes;
+    uint32_t distance = LOCAL_DISTANCE;
 
-    op->num_nodes = 1;
-    if (room && op->meminfo.va &&
-        put_element(op->meminfo, 0, &memory, sizeof(memory)))
+    if (op->num_nodes &&
+        ((op->meminfo.va && copy_out(op->meminfo, &memory, sizeof(memory))) ||
+         (op->distance.va &&
+          copy_out(op->distance, &distance, sizeof(distance)))))
         return -EFAULT;
-    if (room && op->distance.va)
-        return put_element(op->distance, 0, &distance, sizeof(distance));
+    op->num_nodes = 1;
     return 0;
 }
 
 /* One call answers for some devices; the tools ask again for the rest. */
-static int pcitopoinfo(struct xen_sysctl_pcitopoinfo *op)
+static long pcitopoinfo(struct control *c)
 {
+    struct xen_sysctl_pcitopoinfo *op = &c->system.u.pcitopoinfo;
+
     op->num_devs = (uint32_t)min_u64(op->num_devs, MAX_PCI_DEVICES);
     return clear_out(op->nodes, op->num_devs * sizeof(uint32_t)) ? -EFAULT : 0;
 }
@@ -211,8 +206,9 @@ static int find_view(uint32_t index, enum machine_cpuid_view *view)
     return 0;
 }
 
-static int get_cpu_featureset(struct xen_sysctl_cpu_featureset *op)
+static long get_cpu_featureset(struct control *c)
 {
+    struct xen_sysctl_cpu_featureset *op = &c->system.u.cpu_featureset;
     uint32_t room = op->features.va ? op->nr_features : XEN_FEATURESET_WORDS;
     uint32_t words[XEN_FEATURESET_WORDS];
     enum machine_cpuid_view view;
@@ -229,8 +225,9 @@ static int get_cpu_featureset(struct xen_sysctl_cpu_featureset *op)
     return room < XEN_FEATURESET_WORDS ? -ENOBUFS : 0;
 }
 
-static int get_cpu_policy(struct xen_sysctl_cpu_policy *op)
+static long get_cpu_policy(struct control *c)
 {
+    struct xen_sysctl_cpu_policy *op = &c->system.u.cpu_policy;
     enum machine_cpuid_view view;
     int error = op->rsvd ? -EINVAL : find_view(op->index, &view);
 
@@ -242,38 +239,38 @@ static int get_cpu_policy(struct xen_sysctl_cpu_policy *op)
 
 /* --- domains ------------------------------------------------------------- */
 
-/* How far a list has got that is made in several goes. */
-struct progress {
-    uint32_t next; /* the lowest id that is not in it */
-    uint32_t done; /* elements */
-};
-
-static int getdomaininfolist(struct xen_sysctl_getdomaininfolist *op,
-                             struct progress *p)
+/*
+ * Over a restart it keeps the lowest id that is not in the list yet, and the
+ * number of its elements.
+ */
+static long getdomaininfolist(struct control *c)
 {
+    struct xen_sysctl_getdomaininfolist *op = &c->system.u.getdomaininfolist;
+    uint64_t *next = &c->kept[0], *done = &c->kept[1];
     struct domain *d;
 
-    p->next = (uint32_t)max_u64(p->next, op->first_domain);
-    p->done = (uint32_t)min_u64(p->done, op->max_domains);
-    while (p->done < op->max_domains && p->next < DOMID_FIRST_RESERVED &&
-           (d = domain_next_get((domid_t)p->next))) {
+    *next = max_u64(*next, op->first_domain);
+    *done = min_u64(*done, op->max_domains);
+    while (*done < op->max_domains && *next < DOMID_FIRST_RESERVED &&
+           (d = domain_next_get((domid_t)*next))) {
         struct xen_domctl_getdomaininfo info;
 
         domain_fill_info(d, &info);
-        p->next = d->id + 1u;
+        *next = d->id + 1u;
         domain_put(d);
-        if (put_element(op->buffer, p->done++, &info, sizeof(info)))
+        if (put_element(op->buffer, (*done)++, &info, sizeof(info)))
             return -EFAULT;
         if (hypercall_should_restart())
             return -ERESTART;
     }
-    op->num_domains = p->done;
+    op->num_domains = (uint32_t)*done;
     return 0;
 }
 
 /* One pool, which all domains are in and all pCPUs. */
-static int cpupool_op(struct xen_sysctl_cpupool_op *op)
+static long cpupool_op(struct control *c)
 {
+    struct xen_sysctl_cpupool_op *op = &c->system.u.cpupool_op;
     uint64_t pcpus_map[PCPU_WORDS] = {0};
 
     switch (op->op) {
@@ -297,8 +294,9 @@ static int cpupool_op(struct xen_sysctl_cpupool_op *op)
 }
 
 /* The rate limit, in the words of credit2. */
-static int scheduler_op(struct xen_sysctl_scheduler_op *op)
+static long scheduler_op(struct control *c)
 {
+    struct xen_sysctl_scheduler_op *op = &c->system.u.scheduler_op;
     uint32_t *us = &op->u.sched_credit2.ratelimit_us;
 
     if (op->cpupool_id)
@@ -316,70 +314,28 @@ static int scheduler_op(struct xen_sysctl_scheduler_op *op)
     return 0;
 }
 
-/* --- dispatch ------------------------------------------------------------ */
-
-static int run(struct xen_sysctl *op, struct progress *p)
+static long sched_id(struct control *c)
 {
-    switch (op->cmd) {
-    case XEN_SYSCTL_readconsole:
-        return readconsole(&op->u.readconsole);
-    case XEN_SYSCTL_physinfo:
-        return physinfo(&op->u.physinfo);
-    case XEN_SYSCTL_sched_id:
-        op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT2;
-        return 0;
-    case XEN_SYSCTL_getdomaininfolist:
-        return getdomaininfolist(&op->u.getdomaininfolist, p);
-    case XEN_SYSCTL_debug_keys:
-        return debug_keys(&op->u.debug_keys);
-    case XEN_SYSCTL_getcpuinfo:
-        return getcpuinfo(&op->u.getcpuinfo);
-    case XEN_SYSCTL_cputopoinfo:
-        return cputopoinfo(&op->u.cputopoinfo);
-    case XEN_SYSCTL_numainfo:
-        return numainfo(&op->u.numainfo);
-    case XEN_SYSCTL_pcitopoinfo:
-        return pcitopoinfo(&op->u.pcitopoinfo);
-    case XEN_SYSCTL_cpupool_op:
-        return cpupool_op(&op->u.cpupool_op);
-    case XEN_SYSCTL_scheduler_op:
-        return scheduler_op(&op->u.scheduler_op);
-    case XEN_SYSCTL_get_cpu_levelling_caps:
-        op->u.cpu_levelling_caps.caps = 0;
-        return 0;
-    case XEN_SYSCTL_get_cpu_featureset:
-        return get_cpu_featureset(&op->u.cpu_featureset);
-    case XEN_SYSCTL_get_cpu_policy:
-        return get_cpu_policy(&op->u.cpu_policy);
-    default:
-        return refuse(-ENOSYS, "sysctl %u is not served", op->cmd);
-    }
+    c->system.u.sched_id.sched_id = XEN_SCHEDULER_CREDIT2;
+    return 0;
 }
 
-/* sysctl(arg): what there is goes back also when it was more than fits. */
+/* --- the table ----------------------------------------------------------- */
+
+#define COMMAND(name) XEN_SYSCTL_##name, name, MACHINE | ANSWERS
+
+static const struct command commands[] = {
+    {COMMAND(readconsole)},    {COMMAND(physinfo)},
+    {COMMAND(sched_id)},       {COMMAND(getdomaininfolist)},
+    {COMMAND(debug_keys)},     {COMMAND(getcpuinfo)},
+    {COMMAND(cputopoinfo)},    {COMMAND(numainfo)},
+    {COMMAND(pcitopoinfo)},    {COMMAND(cpupool_op)},
+    {COMMAND(scheduler_op)},   {COMMAND(get_cpu_featureset)},
+    {COMMAND(get_cpu_policy)},
+};
+
+/* sysctl(struct xen_sysctl *) */
 long hc_sysctl(struct vcpu *v, const struct hc_args *args)
 {
-    struct progress p = {0, 0};
-    struct hc_args rest = *args;
-    struct xen_sysctl op;
-    guest_va arg;
-    int error;
-
-    if (!v->domain->is_privileged)
-        return -EPERM;
-    if (hypercall_goes_on(&rest))
-        p = (struct progress){(uint32_t)rest.a[1], (uint32_t)rest.a[2]};
-    arg = HC_ARG_VA(&rest, 0);
-    if (copy_in(&op, arg, sizeof(op)))
-        return -EFAULT;
-    if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
-        return refuse(-EACCES, "sysctl of version %#x", op.interface_version);
-    error = run(&op, &p);
-    if (error == -ERESTART) {
-        rest = (struct hc_args){.a = {arg.va ^ HC_GOES_ON, p.next, p.done}};
-        return hypercall_restart(v, HC_sysctl, &rest);
-    }
-    if ((!error || error == -ENOBUFS) && copy_out(arg, &op, sizeof(op)))
-        return -EFAULT;
-    return error;
+    return control_run(v, args, HC_sysctl, commands, ARRAY_LEN(commands));
 }

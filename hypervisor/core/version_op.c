@@ -138,14 +138,11 @@ long hc_vm_assist(struct vcpu *v, const struct hc_args *args)
 
     if (type >= 64 || !(ASSISTS >> type & 1))
         return refuse(-EINVAL, "vm_assist type %lu is not served", type);
-    switch ((uint32_t)args->a[0]) {
-    case VMASST_CMD_enable:
+    if ((uint32_t)args->a[0] == VMASST_CMD_enable)
         atomic_bit_set(assists, type);
-        return 0;
-    case VMASST_CMD_disable:
+    else if ((uint32_t)args->a[0] == VMASST_CMD_disable)
         atomic_bit_clear(assists, type);
-        return 0;
-    default:
+    else
         return -ENOSYS;
-    }
+    return 0;
 }

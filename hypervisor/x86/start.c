@@ -9,7 +9,6 @@
 #include "core/domain.h"
 #include "core/heap.h"
 #include "core/log.h"
-#include "core/version.h"
 #include "x86/acpi.h"
 #include "x86/cpu.h"
 #include "x86/ioport.h"
@@ -17,6 +16,8 @@
 #include "x86/paging.h"
 #include "x86/sides.h"
 #include "x86/traps.h"
+
+#define MICA_VERSION "0.1"
 
 extern char boot_cpu_stack[];
 

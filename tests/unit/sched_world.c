@@ -17,10 +17,12 @@ static void wake(struct timer *t, nsec_t now)
     sched_wake(container_of(t, struct vcpu, wake_timer));
 }
 
-/* A new vCPU, down. Of more than 128 some share a number. */
+/* A new vCPU, down. Of more than 128 the last share a number. */
 void make_in(struct domain *d, struct vcpu *v, uint32_t weight)
 {
-    v->id = (unsigned)(v - vcpus) % MAX_VCPUS;
+    v->id = 0;
+    while (v->id < MAX_VCPUS - 1 && d->vcpus[v->id])
+        v->id++;
     v->cpu = (unsigned)(v - vcpus) % pcpu_count;
     v->domain = d;
     timer_init(&v->wake_timer, wake);
@@ -35,12 +37,10 @@ void make(struct vcpu *v, uint32_t weight)
 
 static void make_domains(void)
 {
-    static struct vcpu *lists[ARRAY_LEN(domains)][MAX_VCPUS];
-
     for (unsigned i = 0; i < ARRAY_LEN(domains); i++) {
         domains[i].refs = 1;
         domains[i].max_vcpus = MAX_VCPUS;
-        domains[i].vcpus = lists[i];
+        memset(domains[i].vcpus, 0, sizeof(domains[i].vcpus));
     }
 }
 

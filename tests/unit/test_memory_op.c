@@ -359,8 +359,6 @@ START_TEST(test_memory_for_the_privileged_is_refused_unread)
     static const unsigned cmds[] = {
         XENMEM_set_memory_map,
         XENMEM_machine_memory_map,
-        XENMEM_set_pod_target,
-        XENMEM_get_pod_target,
     };
 
     for (unsigned i = 0; i < ARRAY_LEN(cmds); i++) {
@@ -374,19 +372,10 @@ END_TEST
 
 START_TEST(test_memory_pod_target_is_no_memory_on_demand)
 {
-    struct xenmem_pod_target_args op = {
-        .target_pages = 77, .pod_entries = 5, .domid = d->id};
-
-    own(3);
+    ck_assert_int_eq(call(XENMEM_set_pod_target, DATA_VA), -EPERM);
     d->is_privileged = true;
-    memcpy(data, &op, sizeof(op));
     ck_assert_int_eq(call(XENMEM_set_pod_target, DATA_VA), 0);
-    memcpy(&op, data, sizeof(op));
-    ck_assert_uint_eq(op.tot_pages, 3);
-    ck_assert_uint_eq(op.pod_entries, 0);
-    op.domid = 99;
-    memcpy(data, &op, sizeof(op));
-    ck_assert_int_eq(call(XENMEM_get_pod_target, DATA_VA), -ESRCH);
+    ck_assert_int_eq(call(XENMEM_get_pod_target, DATA_VA), -ENOSYS);
 }
 END_TEST
 
@@ -482,8 +471,8 @@ START_TEST(test_memory_exchange_of_bad_lists_changes_nothing)
 
     own(4);
     expect_refused(trade(4, 0, 1, 1), -EINVAL);
-    expect_refused(trade(1ull << 62, 2, 1ull << 62, 2), -E2BIG);
-    expect_refused(trade(2048, 0, 4, 9), -E2BIG);
+    expect_refused(trade(1ull << 62, 2, 1ull << 62, 2), -EINVAL);
+    expect_refused(trade(2048, 0, 4, 9), -EINVAL);
     op = trade(4, 0, 4, 0);
     op.nr_exchanged = 2;
     expect_refused(op, -EINVAL);

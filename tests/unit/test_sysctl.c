@@ -369,9 +369,6 @@ START_TEST(test_sysctl_policy_is_of_the_view_asked_for)
     ck_assert_int_eq(policy(XEN_SYSCTL_cpu_policy_pv_max, 2), -ENOBUFS);
     op.u.cpu_policy = (struct xen_sysctl_cpu_policy){.rsvd = 1};
     ck_assert_int_eq(call(XEN_SYSCTL_get_cpu_policy), -EINVAL);
-    op.u.cpu_levelling_caps.caps = 5;
-    ck_assert_int_eq(call(XEN_SYSCTL_get_cpu_levelling_caps), 0);
-    ck_assert_uint_eq(op.u.cpu_levelling_caps.caps, 0);
 }
 END_TEST
 

@@ -17,7 +17,6 @@
 #include "core/pt_validate.h"
 #include "core/sched.h"
 #include "hypercall_abi/domctl.h"
-#include "hypercall_abi/memory.h"
 #include "hypercall_abi/mmu.h"
 #include "hypercall_abi/sched.h"
 
@@ -28,7 +27,6 @@
 #define MAPPER_ID 4
 #define REF 9u
 #define CYCLES 1000
-#define MAP_BYTES (PAGE_SIZE * 5)
 #define MANY_CUTS 2000
 
 static struct mmu_guest admin, victim;
@@ -320,20 +318,6 @@ START_TEST(test_teardown_gives_up_descriptor_tables_and_vcpu_info)
 }
 END_TEST
 
-START_TEST(test_teardown_frees_the_memory_map)
-{
-    void *map = heap_zalloc(MAP_BYTES);
-
-    free_before = heap_free_frames();
-    make_victim();
-    victim.d->e820_count = MAP_BYTES / sizeof(struct e820_entry);
-    victim.d->e820 = map;
-    destroy();
-    free_before += MAP_BYTES / PAGE_SIZE;
-    expect_gone();
-}
-END_TEST
-
 /* --- cut short ----------------------------------------------------------- */
 
 /* To find that nothing is left of much memory takes time as well. */
@@ -581,7 +565,6 @@ static Suite *teardown_suite(void)
     ADD(test_teardown_undoes_pins_and_half_made_tables);
     ADD(test_teardown_closes_channels);
     ADD(test_teardown_gives_up_descriptor_tables_and_vcpu_info);
-    ADD(test_teardown_frees_the_memory_map);
     ADD(test_teardown_cut_anywhere_goes_on);
     ADD(test_teardown_cut_at_every_question_goes_on);
     ADD(test_teardown_leaves_a_frame_to_who_uses_it);
