@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/kernel_image.h"
 #include "dom0_tools/lib/build_cache.h"
 #include "dom0_tools/lib/build_lz4.h"
 
@@ -197,17 +196,6 @@ static const char *map_kernel(struct build_kernel *k)
     return NULL;
 }
 
-static const char *understand(struct build_kernel *k)
-{
-    const char *why = map_kernel(k);
-
-    if (!why)
-        why = elf_open(&k->elf, k->bytes, k->size);
-    if (!why)
-        why = elf_notes_read(&k->notes, &k->elf);
-    return why ? why : kernel_layout(&k->layout, &k->elf, &k->notes);
-}
-
 static int refuse_kernel(const char *path, const char *why, struct error *e)
 {
     error_set(e, EXIT_STATUS_BAD_KERNEL, "can't use kernel %s", path);
@@ -283,7 +271,9 @@ int build_kernel_open(struct build_kernel *k, const char *path, uint64_t limit,
     close(fd);
     if (result)
         return result;
-    why = understand(k);
+    why = map_kernel(k);
+    if (!why)
+        why = kernel_open(&k->elf, k->bytes, k->size);
     return why ? refuse_kernel(path, why, e) : 0;
 }
 

@@ -20,9 +20,6 @@
 #define MAX_RESERVE_BYTES (128ull << 20)
 #define LOW_FRAMES 256u /* below 1 MiB: the firmware's, never RAM */
 #define IO_FRAME_LAST ((1ull << 40) - 1)
-#define KERNEL_FLAGS 0x202
-#define KERNEL_SELECTOR_CS 0xe033
-#define KERNEL_SELECTOR_SS 0xe02b
 
 #define MAP_PAGE (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 #define MAP_TABLE (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
@@ -32,9 +29,7 @@ struct build {
     const struct dom0_options *options;
     struct domain *d;
     uint64_t pages;
-    struct elf_image elf;
-    struct elf_notes notes;
-    struct kernel_layout kernel;
+    struct kernel kernel;
     struct guest_layout layout;
     uint64_t *frames;    /* the p2m list: from the heap, or NULL */
     uint64_t allocated;  /* pages: pfns below have frames */
@@ -86,29 +81,18 @@ static void plan(struct build *b)
     if (!why && image.method != UNPACK_NONE)
         why = unpack_kernel(b, &image);
     if (!why)
-        why = elf_open(&b->elf, b->unpacked ? b->unpacked : image.payload,
-                       image.unpacked_size);
-    if (!why)
-        why = elf_notes_read(&b->notes, &b->elf);
-    if (!why && !elf_notes_can_be_dom0(&b->notes))
+        why = kernel_open(&b->kernel, b->unpacked ? b->unpacked : image.payload,
+                          image.unpacked_size);
+    if (!why && !kernel_can_be_dom0(&b->kernel))
         why = "it can't be the first domain (its notes lack the dom0 feature)";
     if (!why)
-        why = kernel_layout(&b->kernel, &b->elf, &b->notes);
-    if (!why)
-        why = guest_layout_plan(&b->layout, &b->kernel, &b->notes,
-                                o->initrd_size, b->pages);
+        why =
+            guest_layout_plan(&b->layout, &b->kernel, o->initrd_size, b->pages);
     if (why)
         panic("dom0 kernel: %s", why);
 }
 
 /* --- memory -------------------------------------------------------------- */
-
-static void refuse_excess(const struct cmdline_amount *amount, uint64_t free)
-{
-    if (!amount->is_rest && amount->bytes > free)
-        panic("dom0_mem: %lu MiB wanted, %lu MiB free: ask for less",
-              amount->bytes >> 20, free >> 20);
-}
 
 /* How much memory dom0 gets: what is asked for, or nearly all. */
 static void choose_size(struct build *b)
@@ -121,9 +105,10 @@ static void choose_size(struct build *b)
     uint64_t least = cmdline_amount_of(&m->min, free, 0);
     uint64_t most = cmdline_amount_of(&m->max, free, UINT64_MAX);
 
-    refuse_excess(&m->want, free);
-    refuse_excess(&m->min, free);
     want = min_u64(max_u64(want, least), most);
+    if (want > free)
+        panic("dom0_mem: %lu MiB wanted, %lu MiB free: ask for less",
+              want >> 20, free >> 20);
     if (want < MIN_DOM0_BYTES)
         panic("dom0_mem: %lu MiB is too little for a kernel: at least %llu MiB",
               want >> 20, MIN_DOM0_BYTES >> 20);
@@ -165,39 +150,34 @@ static void *page_at(const struct build *b, uint64_t pfn)
     return arch_frame_ptr(frame_at(b, pfn));
 }
 
-static void copy_to_pages(const struct build *b, uint64_t pfn, uint64_t offset,
-                          const void *src, uint64_t size)
+/* Copies to byte `at` of dom0's memory. */
+static void copy_to_pages(const struct build *b, uint64_t at, const char *src,
+                          uint64_t size)
 {
-    pfn += offset >> PAGE_SHIFT;
-    offset &= PAGE_SIZE - 1;
-    while (size) {
-        uint64_t n = min_u64(PAGE_SIZE - offset, size);
-
-        memcpy((char *)page_at(b, pfn++) + offset, src, n);
-        src = (const char *)src + n;
-        size -= n;
-        offset = 0;
+    for (uint64_t n; size; at += n, src += n, size -= n) {
+        n = min_u64(PAGE_SIZE - at % PAGE_SIZE, size);
+        memcpy((char *)page_at(b, at >> PAGE_SHIFT) + at % PAGE_SIZE, src, n);
     }
 }
 
 static void load_kernel(const struct build *b)
 {
-    uint64_t hypercalls = b->notes.hypercall_page - b->kernel.virt_base;
-    struct elf_segment s;
+    const struct kernel *k = &b->kernel;
+    struct kernel_segment s;
     unsigned index = 0;
 
-    while (elf_next_segment(&b->elf, ELF_SEGMENT_LOAD, &index, &s))
-        copy_to_pages(b, 0, s.paddr - b->notes.paddr_offset, s.data,
-                      s.data_size);
-    if (b->notes.has_hypercall_page) /* a kernel of the older kind */
-        arch_hypercall_page_fill(page_at(b, hypercalls >> PAGE_SHIFT));
+    while (kernel_next_segment(k, &index, &s))
+        copy_to_pages(b, s.at, (const char *)s.data, s.size);
+    if (k->hypercall_page) /* a kernel of the older kind */
+        arch_hypercall_page_fill(
+            page_at(b, (k->hypercall_page - k->virt_base) >> PAGE_SHIFT));
 }
 
 /* --- page tables --------------------------------------------------------- */
 
-static uint64_t *entry_for(struct build *b, uint64_t l4_pfn, uint64_t va)
+static uint64_t *entry_for(struct build *b, uint64_t va)
 {
-    uint64_t *table = page_at(b, l4_pfn);
+    uint64_t *table = page_at(b, b->layout.tables);
 
     for (unsigned level = 4; level > 1; level--) {
         uint64_t *entry = &table[pt_index(va, level)];
@@ -209,11 +189,6 @@ static uint64_t *entry_for(struct build *b, uint64_t l4_pfn, uint64_t va)
     return &table[pt_index(va, 1)];
 }
 
-static uint64_t l4_pfn(const struct build *b)
-{
-    return (b->layout.page_tables - b->layout.virt_base) >> PAGE_SHIFT;
-}
-
 /* Maps `count` pages from `va` on, with tables of their own from `tables` on. */
 static void map_run(struct build *b, uint64_t tables, uint64_t va, uint64_t pfn,
                     uint64_t count)
@@ -221,27 +196,25 @@ static void map_run(struct build *b, uint64_t tables, uint64_t va, uint64_t pfn,
     const struct guest_layout *l = &b->layout;
 
     b->next_table = tables;
-    for (uint64_t end = pfn + count; pfn < end; pfn++, va += PAGE_SIZE) {
-        bool is_table = va - l->page_tables < l->page_table_count * PAGE_SIZE;
-
-        *entry_for(b, l4_pfn(b), va) =
-            pte_make(frame_at(b, pfn), is_table ? MAP_TABLE : MAP_PAGE);
-    }
+    for (uint64_t end = pfn + count; pfn < end; pfn++, va += PAGE_SIZE)
+        *entry_for(b, va) =
+            pte_make(frame_at(b, pfn),
+                     pfn - l->tables < l->table_count ? MAP_TABLE : MAP_PAGE);
 }
 
 static void map_all(struct build *b)
 {
     const struct guest_layout *l = &b->layout;
 
-    map_run(b, l4_pfn(b) + 1, l->virt_base, 0, l->mapped_pages);
+    map_run(b, l->tables + 1, b->kernel.virt_base, 0, l->mapped);
     if (l->p2m_table_count)
-        map_run(b, l->p2m_table_pfn, l->p2m, l->p2m_pfn, l->p2m_pages);
+        map_run(b, l->p2m_tables, l->p2m, l->p2m_first, l->p2m_pages);
 }
 
 /* Makes the tables real, and keeps the L4 pinned as guests expect it. */
 static void pin_root(const struct build *b)
 {
-    mfn_t root = frame_at(b, l4_pfn(b));
+    mfn_t root = frame_at(b, b->layout.tables);
     int error;
 
     spin_lock(&b->d->pt_lock);
@@ -259,31 +232,15 @@ static void pin_root(const struct build *b)
 static void fill_start_info(const struct build *b)
 {
     const struct dom0_options *o = b->options;
-    const struct guest_layout *l = &b->layout;
-    uint64_t pfn = (l->start_info - l->virt_base) >> PAGE_SHIFT;
-    struct start_info *info = page_at(b, pfn);
+    struct start_info *info = page_at(b, b->layout.start_info);
     size_t length = min_u64(strlen(o->command_line), MAX_GUEST_CMDLINE - 1);
 
-    memcpy(info->magic, "xen-3.0-x86_64", sizeof("xen-3.0-x86_64"));
-    info->nr_pages = b->pages;
+    guest_layout_describe(&b->layout, info);
     info->shared_info = arch_frame_of(b->d->shared_info).n << PAGE_SHIFT;
-    info->flags = SIF_PRIVILEGED | SIF_INITDOMAIN;
+    info->flags |= SIF_PRIVILEGED | SIF_INITDOMAIN;
     info->console.dom0.info_off = sizeof(*info);
     info->console.dom0.info_size = (uint32_t)o->console_info_size;
     memcpy(info + 1, o->console_info, o->console_info_size);
-    info->pt_base = l->page_tables;
-    info->nr_pt_frames = l->page_table_count;
-    info->mfn_list = l->p2m;
-    if (o->initrd_size) {
-        info->mod_start = b->notes.mod_start_is_pfn ? l->initrd_pfn : l->initrd;
-        info->mod_len = o->initrd_size;
-    }
-    if (b->notes.mod_start_is_pfn)
-        info->flags |= SIF_MOD_START_PFN;
-    if (l->p2m_table_count) {
-        info->first_p2m_pfn = l->p2m_table_pfn;
-        info->nr_p2m_frames = l->p2m_table_count + l->p2m_pages;
-    }
     memcpy(info->cmd_line, o->command_line, length);
 }
 
@@ -293,16 +250,8 @@ static void start_vcpu(const struct build *b)
     struct vcpu *v = b->d->vcpus[0];
     int error;
 
-    c.flags = VGCF_in_kernel;
-    c.user_regs.rip = b->kernel.entry;
-    c.user_regs.rsi = b->layout.start_info;
-    c.user_regs.rsp = b->layout.stack_top;
-    c.user_regs.rflags = KERNEL_FLAGS;
-    c.user_regs.cs = KERNEL_SELECTOR_CS;
-    c.user_regs.ss = KERNEL_SELECTOR_SS;
-    c.kernel_ss = KERNEL_SELECTOR_SS;
-    c.kernel_sp = b->layout.stack_top;
-    c.ctrlreg[3] = frame_at(b, l4_pfn(b)).n << PAGE_SHIFT;
+    guest_layout_start(&b->layout, &c);
+    c.ctrlreg[3] = frame_at(b, b->layout.tables).n << PAGE_SHIFT;
     do
         error = arch_vcpu_set_context(v, &c);
     while (error == -ERESTART);
@@ -341,8 +290,7 @@ static void create_domain(struct build *b)
     b->d = dom0 = d;
     d->is_privileged = true;
     d->max_pages = b->pages;
-    d->shares_lower_half =
-        b->kernel.is_high_half && elf_notes_is_linux(&b->notes);
+    d->shares_lower_half = kernel_shares_lower_half(&b->kernel);
     for (unsigned i = 0; i < count; i++)
         need(vcpu_create(d, i) ? 0 : -ENOMEM);
     allow_devices(d, b->options);
@@ -358,15 +306,16 @@ static void fill_memory(struct build *b)
 
     b->frames = heap_zalloc(list_size);
     need(b->frames ? 0 : -ENOMEM);
-    allocate_memory(b, b->layout.used_pages);
-    for (uint64_t pfn = 0; pfn < b->layout.used_pages; pfn++)
+    allocate_memory(b, b->layout.used);
+    for (uint64_t pfn = 0; pfn < b->layout.used; pfn++)
         memset(page_at(b, pfn), 0, PAGE_SIZE);
     load_kernel(b);
     heap_zfree(b->unpacked, b->unpacked_size);
     allocate_memory(b, b->pages);
-    copy_to_pages(b, b->layout.initrd_pfn, 0, b->options->initrd,
+    copy_to_pages(b, b->layout.initrd << PAGE_SHIFT, b->options->initrd,
                   b->options->initrd_size);
-    copy_to_pages(b, b->layout.p2m_pfn, 0, b->frames, list_size);
+    copy_to_pages(b, b->layout.p2m_first << PAGE_SHIFT, (const char *)b->frames,
+                  list_size);
 }
 
 void dom0_build(const struct dom0_options *options)
@@ -385,6 +334,6 @@ void dom0_build(const struct dom0_options *options)
     start_vcpu(&b);
     heap_zfree(b.frames, b.pages * sizeof(*b.frames));
     log_info("dom0: %s kernel at %#lx, %lu MiB of memory, vCPUs: %u",
-             b.notes.guest_os, b.kernel.virt_start, b.pages >> 8,
-             b.d->max_vcpus);
+             b.kernel.guest_os, b.kernel.virt_base + b.kernel.start,
+             b.pages >> 8, b.d->max_vcpus);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Recognises containers by their first bytes and computes the kernel's place.
- */
-#include "core/kernel_image.h"
+/* Recognises the containers of kernels by their first bytes (kernel.h). */
+#include "core/kernel.h"
 
 /* The fields of a bzImage's header, by file offset. */
 enum {
@@ -17,10 +15,6 @@ enum {
     PROTOCOL_WITH_PAYLOAD = 0x0208,
     SIZE_TRAILER = 4,
 };
-
-/* Guests may use all addresses but the hole and slots 256 to 271. */
-#define LOW_HALF_END 0x0000800000000000ull
-#define HIGH_HALF_START 0xffff880000000000ull
 
 static const struct {
     uint8_t bytes[6];
@@ -111,66 +105,4 @@ const char *kernel_image_open(struct kernel_image *kernel, const void *file,
         return "it is a packed file that doesn't say how large it is; give it "
                "unpacked or packed by gzip";
     return read_size(kernel);
-}
-
-static bool is_guest_range(uint64_t start, uint64_t end)
-{
-    return end <= LOW_HALF_END || start >= HIGH_HALF_START;
-}
-
-static bool is_in_kernel(const struct kernel_layout *layout, uint64_t va)
-{
-    return va >= layout->virt_start && va < layout->virt_end;
-}
-
-static const char *check_addresses(const struct kernel_layout *l,
-                                   const struct elf_notes *notes)
-{
-    uint64_t p2m = notes->init_p2m;
-
-    if (l->virt_base % PAGE_SIZE)
-        return "its Xen note VIRT_BASE isn't page aligned";
-    if (l->virt_end - l->virt_base > KERNEL_SPAN_MAX)
-        return "it ends more than 1 GiB above VIRT_BASE";
-    if (!is_guest_range(l->virt_base, l->virt_end))
-        return "it lies at addresses that a guest can't use (0x800000000000 to "
-               "0xffff87ffffffffff)";
-    if (!is_in_kernel(l, l->entry))
-        return "its entry point lies outside the kernel";
-    if (notes->has_hypercall_page && (notes->hypercall_page % PAGE_SIZE ||
-                                      !is_in_kernel(l, notes->hypercall_page)))
-        return "its hypercall page isn't a page of the kernel";
-    if (!notes->has_init_p2m)
-        return NULL;
-    if (p2m % PAGE_SIZE || !is_guest_range(p2m, p2m + 1))
-        return "its Xen note INIT_P2M is no page that a guest can use";
-    if (p2m - l->virt_base < KERNEL_SPAN_MAX)
-        return "its Xen note INIT_P2M lies inside the kernel's own mapping";
-    return NULL;
-}
-
-/*
- * Computes where the kernel lies and checks that a guest can have it there;
- * NULL, or why not. The arguments come from successful elf_open() and
- * elf_notes_read().
- */
-const char *kernel_layout(struct kernel_layout *layout,
-                          const struct elf_image *elf,
-                          const struct elf_notes *notes)
-{
-    uint64_t base = notes->virt_base, offset = notes->paddr_offset, start, end;
-
-    if (elf->load_start < offset)
-        return "a segment lies below its Xen note PADDR_OFFSET";
-    if (add_overflows(base, elf->load_start - offset, &start) ||
-        add_overflows(base, elf->load_end - offset, &end))
-        return "it reaches past the end of the address space";
-    *layout = (struct kernel_layout){
-        .virt_base = base,
-        .virt_start = start & PAGE_MASK,
-        .virt_end = end,
-        .entry = notes->entry,
-        .is_high_half = base >= HIGH_HALF_START,
-    };
-    return check_addresses(layout, notes);
 }

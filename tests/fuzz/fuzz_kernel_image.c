@@ -8,7 +8,7 @@
  */
 #include <stdlib.h>
 
-#include "core/kernel_image.h"
+#include "core/kernel.h"
 
 #include <lzma.h>
 #include <zlib.h>
