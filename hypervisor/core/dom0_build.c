@@ -94,6 +94,13 @@ static void plan(struct build *b)
 
 /* --- memory -------------------------------------------------------------- */
 
+static void refuse_excess(const struct cmdline_amount *amount, uint64_t free)
+{
+    if (!amount->is_rest && amount->bytes > free)
+        panic("dom0_mem: %lu MiB wanted, %lu MiB free: ask for less",
+              amount->bytes >> 20, free >> 20);
+}
+
 /* How much memory dom0 gets: what is asked for, or nearly all. */
 static void choose_size(struct build *b)
 {
@@ -105,10 +112,9 @@ static void choose_size(struct build *b)
     uint64_t least = cmdline_amount_of(&m->min, free, 0);
     uint64_t most = cmdline_amount_of(&m->max, free, UINT64_MAX);
 
+    refuse_excess(&m->want, free);
+    refuse_excess(&m->min, free);
     want = min_u64(max_u64(want, least), most);
-    if (want > free)
-        panic("dom0_mem: %lu MiB wanted, %lu MiB free: ask for less",
-              want >> 20, free >> 20);
     if (want < MIN_DOM0_BYTES)
         panic("dom0_mem: %lu MiB is too little for a kernel: at least %llu MiB",
               want >> 20, MIN_DOM0_BYTES >> 20);

@@ -291,21 +291,17 @@ static int hold_side(struct domain *caller, const struct gnttab_copy_ptr *p,
                      bool is_granted, enum grant_access access,
                      struct grant_hold *h)
 {
-    struct domain *granter;
-    int status;
+    struct domain *owner = domain_resolve_get(p->domid);
+    int status = GNTST_bad_domain;
 
-    if (!is_granted) {
-        *h = (struct grant_hold){.access = access};
-        if (p->domid != DOMID_SELF && p->domid != caller->id)
-            return refuse(GNTST_permission_denied, "copy: a frame of d%u",
-                          p->domid);
-        return grant_hold_frame(caller, MFN(p->u.gmfn), access, &h->frame);
-    }
-    granter = domain_resolve_get(p->domid);
-    if (!granter)
-        return refuse(GNTST_bad_domain, "no domain %u", p->domid);
-    status = grant_hold(h, granter, p->u.ref, caller->id, access);
-    domain_put(granter);
+    *h = (struct grant_hold){.access = access};
+    if (!owner)
+        return refuse(status, "no domain %u", p->domid);
+    if (is_granted)
+        status = grant_hold(h, owner, p->u.ref, caller->id, access);
+    else if (owner == caller)
+        status = grant_hold_frame(owner, MFN(p->u.gmfn), access, &h->frame);
+    domain_put(owner);
     return status;
 }
 

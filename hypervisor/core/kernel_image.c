@@ -16,17 +16,10 @@ enum {
     SIZE_TRAILER = 4,
 };
 
-static const struct {
-    uint8_t bytes[6];
-    uint8_t length;
-    uint8_t method;
-} magics[] = {
-    {"\177ELF", 4, UNPACK_NONE},
-    {"\037\213", 2, UNPACK_GZIP},
-    {"\135\0\0", 3, UNPACK_LZMA},
-    {{0xfd, '7', 'z', 'X', 'Z', 0}, 6, UNPACK_XZ},
-    {{0x02, 0x21, 0x4c, 0x18}, 4, UNPACK_LZ4},
-    {{0x28, 0xb5, 0x2f, 0xfd}, 4, UNPACK_ZSTD},
+/* How each begins; the unpackers look at the rest. */
+static const uint16_t magics[] = {
+    [UNPACK_NONE] = 0x457f, [UNPACK_GZIP] = 0x8b1f, [UNPACK_LZMA] = 0x005d,
+    [UNPACK_XZ] = 0x37fd,   [UNPACK_LZ4] = 0x2102,  [UNPACK_ZSTD] = 0xb528,
 };
 
 static uint32_t read32(const uint8_t *p)
@@ -39,10 +32,13 @@ static uint32_t read32(const uint8_t *p)
 
 static bool find_method(struct kernel_image *kernel)
 {
-    for (size_t i = 0; i < ARRAY_LEN(magics); i++) {
-        kernel->method = magics[i].method;
-        if (kernel->payload_size >= magics[i].length &&
-            !memcmp(kernel->payload, magics[i].bytes, magics[i].length))
+    uint16_t magic = 0;
+
+    memcpy(&magic, kernel->payload,
+           min_u64(kernel->payload_size, sizeof(magic)));
+    for (unsigned i = 0; i < ARRAY_LEN(magics); i++) {
+        kernel->method = (enum unpack_method)i;
+        if (magics[i] == magic)
             return true;
     }
     return false;
