@@ -59,9 +59,3 @@ static inline void spin_unlock_both(struct spinlock *a, struct spinlock *b)
     if (a != b)
         spin_unlock(b);
 }
-
-static inline bool spin_is_locked(const struct spinlock *l)
-{
-    return __atomic_load_n(&l->next, __ATOMIC_RELAXED) !=
-           __atomic_load_n(&l->serving, __ATOMIC_RELAXED);
-}
