@@ -42,7 +42,6 @@ _Noreturn void panic(const char *fmt, ...) printf_like(1, 2);
 #define log_error(...) log_message(LOG_ERROR, __VA_ARGS__)
 #define log_warning(...) log_message(LOG_WARNING, __VA_ARGS__)
 #define log_info(...) log_message(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) log_message(LOG_DEBUG, __VA_ARGS__)
 
 /*
  * The value of an error that a guest caused, with the reason for its author:

@@ -183,8 +183,8 @@ START_TEST(test_log_long_line_is_cut_and_still_ends)
     size_t n;
 
     memset(long_text, 'x', sizeof(long_text) - 1);
-    log_debug("%s", long_text);
-    log_debug("%s%s", "next", long_text);
+    log_message(LOG_DEBUG, "%s", long_text);
+    log_message(LOG_DEBUG, "%s%s", "next", long_text);
     n = log_ring_read(ring, sizeof(ring), &position);
     ck_assert_uint_lt(n, 2100);
     ck_assert_int_eq(ring[n - 1], '\n');
