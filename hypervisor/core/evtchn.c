@@ -145,7 +145,7 @@ static void raise_port(struct domain *d, evtchn_port_t number)
 }
 
 /* Whether a virtual interrupt is one per machine, not one per vCPU. */
-bool evtchn_virq_is_global(unsigned virq)
+static bool evtchn_virq_is_global(unsigned virq)
 {
     return virq != VIRQ_TIMER && virq != VIRQ_DEBUG && virq != VIRQ_XENOPROF &&
            virq != VIRQ_XENPMU;

@@ -54,7 +54,6 @@ void evtchn_refuse_new(struct domain *d);
 must_check int evtchn_get_info(struct domain *d, evtchn_port_t port,
                                struct port_info *out);
 
-bool evtchn_virq_is_global(unsigned virq);
 bool evtchn_is_pending(const struct domain *d, evtchn_port_t port);
 void evtchn_mark_all_pending(struct vcpu *v);
 void evtchn_raise_virq(struct vcpu *v, unsigned virq);
