@@ -49,24 +49,18 @@ static void need(int error)
 
 /* --- the kernel file ----------------------------------------------------- */
 
-/* Unpacks the payload; the result is at b->unpacked. */
-static const char *unpack_kernel(struct build *b,
-                                 const struct kernel_image *image)
+/* Unpacks the kernel; the result is at b->unpacked. */
+static const char *unpack_kernel(struct build *b, struct unpack_job *job)
 {
-    struct arena arena = {.size = unpack_arena_size(image->method)};
-    struct unpack_job job = {
-        .packed = image->payload,
-        .packed_size = image->payload_size,
-        .out_size = image->unpacked_size,
-        .arena = &arena,
-    };
+    struct arena arena = {.size = unpack_arena_size(job->method)};
     const char *why = "not enough memory to unpack it";
 
-    b->unpacked_size = image->unpacked_size;
-    job.out = b->unpacked = heap_zalloc(b->unpacked_size);
+    b->unpacked_size = job->out_size;
+    b->unpacked = job->out = heap_zalloc(job->out_size);
     arena.base = heap_zalloc(arena.size);
-    if (job.out && arena.base)
-        why = unpack(image->method, &job);
+    job->arena = &arena;
+    if (job->out && arena.base)
+        why = unpack(job);
     heap_zfree(arena.base, arena.size);
     return why;
 }
@@ -75,14 +69,14 @@ static const char *unpack_kernel(struct build *b,
 static void plan(struct build *b)
 {
     const struct dom0_options *o = b->options;
-    struct kernel_image image;
-    const char *why = kernel_image_open(&image, o->kernel, o->kernel_size);
+    struct unpack_job job;
+    const char *why = kernel_image_open(&job, o->kernel, o->kernel_size);
 
-    if (!why && image.method != UNPACK_NONE)
-        why = unpack_kernel(b, &image);
+    if (!why && job.method != UNPACK_NONE)
+        why = unpack_kernel(b, &job);
     if (!why)
-        why = kernel_open(&b->kernel, b->unpacked ? b->unpacked : image.payload,
-                          image.unpacked_size);
+        why = kernel_open(&b->kernel, b->unpacked ? b->unpacked : job.packed,
+                          job.out_size);
     if (!why && !kernel_can_be_dom0(&b->kernel))
         why = "it can't be the first domain (its notes lack the dom0 feature)";
     if (!why)
@@ -217,22 +211,6 @@ static void map_all(struct build *b)
         map_run(b, l->p2m_tables, l->p2m, l->p2m_first, l->p2m_pages);
 }
 
-/* Makes the tables real, and keeps the L4 pinned as guests expect it. */
-static void pin_root(const struct build *b)
-{
-    mfn_t root = frame_at(b, b->layout.tables);
-    int error;
-
-    spin_lock(&b->d->pt_lock);
-    do
-        error = pt_get_table(b->d, root, 4);
-    while (error == -ERESTART);
-    need(error);
-    __atomic_fetch_or(&frame_lookup(root)->state, FRAME_PINNED,
-                      __ATOMIC_SEQ_CST);
-    spin_unlock(&b->d->pt_lock);
-}
-
 /* --- start_info and the first vCPU --------------------------------------- */
 
 static void fill_start_info(const struct build *b)
@@ -250,18 +228,26 @@ static void fill_start_info(const struct build *b)
     memcpy(info->cmd_line, o->command_line, length);
 }
 
+/* Makes the tables real, by its root, and starts it. */
 static void start_vcpu(const struct build *b)
 {
     static struct vcpu_guest_context c; /* large; only once, at start */
+    mfn_t root = frame_at(b, b->layout.tables);
     struct vcpu *v = b->d->vcpus[0];
     int error;
 
     guest_layout_start(&b->layout, &c);
-    c.ctrlreg[3] = frame_at(b, b->layout.tables).n << PAGE_SHIFT;
+    c.ctrlreg[3] = root.n << PAGE_SHIFT;
     do
         error = arch_vcpu_set_context(v, &c);
     while (error == -ERESTART);
     need(error);
+    /* Guests expect the root to be pinned as well. */
+    spin_lock(&b->d->pt_lock);
+    need(pt_get_table(b->d, root, 4));
+    __atomic_fetch_or(&frame_lookup(root)->state, FRAME_PINNED,
+                      __ATOMIC_SEQ_CST);
+    spin_unlock(&b->d->pt_lock);
     v->initialised = true;
     need(vcpu_up(v));
 }
@@ -336,7 +322,6 @@ void dom0_build(const struct dom0_options *options)
     fill_memory(&b);
     map_all(&b);
     fill_start_info(&b);
-    pin_root(&b);
     start_vcpu(&b);
     heap_zfree(b.frames, b.pages * sizeof(*b.frames));
     log_info("dom0: %s kernel at %#lx, %lu MiB of memory, vCPUs: %u",

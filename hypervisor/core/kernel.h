@@ -5,8 +5,8 @@
  * gzip), the ELF file inside, what it says about itself in its ELF notes
  * (owner "Xen"), and where it wants to lie.
  *
- * kernel_image_open() says what there is to unpack; the caller provides the
- * memory, calls unpack(), and kernel_open() on the result. No number of the
+ * kernel_image_open() says what there is to unpack; the caller adds the memory,
+ * calls unpack(), and kernel_open() on the result. No number of the
  * file is trusted: what is accepted lies inside the buffer and does not wrap.
  *
  * No locks and no state but the caller's; the buffers must not change
@@ -16,14 +16,6 @@
 #pragma once
 
 #include "core/unpack.h"
-
-struct kernel_image {
-    const uint8_t *payload;
-    size_t payload_size;
-    enum unpack_method method; /* UNPACK_NONE: it is the ELF file */
-    /* What the file claims, below 4 GiB if packed; allocate with a bound. */
-    uint64_t unpacked_size;
-};
 
 #define KERNEL_NAME_ROOM 32
 
@@ -55,7 +47,7 @@ struct kernel_segment {
 };
 
 /* kernel_image.c */
-must_check const char *kernel_image_open(struct kernel_image *image,
+must_check const char *kernel_image_open(struct unpack_job *job,
                                          const void *file, size_t size);
 
 /* kernel.c */

@@ -30,14 +30,13 @@ static uint32_t read32(const uint8_t *p)
     return value;
 }
 
-static bool find_method(struct kernel_image *kernel)
+static bool find_method(struct unpack_job *job)
 {
     uint16_t magic = 0;
 
-    memcpy(&magic, kernel->payload,
-           min_u64(kernel->payload_size, sizeof(magic)));
+    memcpy(&magic, job->packed, min_u64(job->packed_size, sizeof(magic)));
     for (unsigned i = 0; i < ARRAY_LEN(magics); i++) {
-        kernel->method = (enum unpack_method)i;
+        job->method = (enum unpack_method)i;
         if (magics[i] == magic)
             return true;
     }
@@ -48,23 +47,21 @@ static bool find_method(struct kernel_image *kernel)
  * Linux's build puts the unpacked size behind every payload; gzip has it at
  * the end of its own stream, so there it must stay.
  */
-static const char *read_size(struct kernel_image *kernel)
+static const char *read_size(struct unpack_job *job)
 {
-    kernel->unpacked_size = kernel->payload_size;
-    if (kernel->method == UNPACK_NONE)
+    job->out_size = job->packed_size;
+    if (job->method == UNPACK_NONE)
         return NULL;
-    if (kernel->payload_size <= SIZE_TRAILER)
+    if (job->packed_size <= SIZE_TRAILER)
         return "its packed payload is cut short";
-    kernel->unpacked_size =
-        read32(kernel->payload + kernel->payload_size - SIZE_TRAILER);
-    if (kernel->method != UNPACK_GZIP)
-        kernel->payload_size -= SIZE_TRAILER;
-    return kernel->unpacked_size ? NULL
-                                 : "its packed payload claims to be empty";
+    job->out_size = read32(job->packed + job->packed_size - SIZE_TRAILER);
+    if (job->method != UNPACK_GZIP)
+        job->packed_size -= SIZE_TRAILER;
+    return job->out_size ? NULL : "its packed payload claims to be empty";
 }
 
-static const char *open_bzimage(struct kernel_image *kernel,
-                                const uint8_t *file, size_t size)
+static const char *open_bzimage(struct unpack_job *job, const uint8_t *file,
+                                size_t size)
 {
     uint32_t sectors =
         file[SETUP_SECTORS] ? file[SETUP_SECTORS] : SETUP_SECTORS_DEFAULT;
@@ -77,28 +74,29 @@ static const char *open_bzimage(struct kernel_image *kernel,
     if (start > size || length > size - start)
         return "the bzImage is cut short: its payload lies past the end of the "
                "file";
-    kernel->payload = file + start;
-    kernel->payload_size = length;
-    if (!find_method(kernel))
+    job->packed = file + start;
+    job->packed_size = length;
+    if (!find_method(job))
         return "its payload is packed by an unknown method";
-    return read_size(kernel);
+    return read_size(job);
 }
 
 /*
- * Finds the kernel inside a file and fills *kernel: payload and method for
- * unpack(), or with UNPACK_NONE an ELF file in place. NULL, or why not.
+ * Finds the kernel inside a file and fills *job, all but the memory to work
+ * with: what to unpack, by which method, and how large it claims to become,
+ * less than 4 GiB; or with UNPACK_NONE an ELF file in place. NULL, or why not.
  * Whether the method is linked in is unpack()'s to say.
  */
-const char *kernel_image_open(struct kernel_image *kernel, const void *file,
+const char *kernel_image_open(struct unpack_job *job, const void *file,
                               size_t size)
 {
-    *kernel = (struct kernel_image){.payload = file, .payload_size = size};
+    *job = (struct unpack_job){.packed = file, .packed_size = size};
     if (size >= HEADER_END && !memcmp((const char *)file + MAGIC, "HdrS", 4))
-        return open_bzimage(kernel, file, size);
-    if (!find_method(kernel))
+        return open_bzimage(job, file, size);
+    if (!find_method(job))
         return "it is neither a Linux bzImage nor an ELF file";
-    if (kernel->method != UNPACK_NONE && kernel->method != UNPACK_GZIP)
+    if (job->method != UNPACK_NONE && job->method != UNPACK_GZIP)
         return "it is a packed file that doesn't say how large it is; give it "
                "unpacked or packed by gzip";
-    return read_size(kernel);
+    return read_size(job);
 }

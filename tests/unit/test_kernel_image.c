@@ -33,23 +33,23 @@ static void make_bzimage(const char *magic, size_t magic_size, uint32_t length)
         put32(PAYLOAD + length - 4, 0x12345678);
 }
 
-static bool open_file(struct kernel_image *kernel, size_t size)
+static bool open_file(struct unpack_job *job, size_t size)
 {
     uint8_t *exact = malloc(size ? size : 1);
 
     memcpy(exact, file, size);
-    why = kernel_image_open(kernel, exact, size);
+    why = kernel_image_open(job, exact, size);
     if (!why)
-        kernel->payload = file + (kernel->payload - exact);
+        job->packed = file + (job->packed - exact);
     free(exact);
     return !why;
 }
 
 static void assert_refused(size_t size, const char *words)
 {
-    struct kernel_image kernel;
+    struct unpack_job job;
 
-    ck_assert(!open_file(&kernel, size));
+    ck_assert(!open_file(&job, size));
     ck_assert_msg(strstr(why, words), "\"%s\" lacks \"%s\"", why, words);
 }
 
@@ -74,28 +74,28 @@ static const struct {
 
 START_TEST(test_kernel_image_open_of_bzimage_finds_the_payload)
 {
-    struct kernel_image kernel;
+    struct unpack_job job;
 
     make_bzimage(payloads[_i].magic, payloads[_i].magic_size, 1000);
-    ck_assert(open_file(&kernel, FILE_SIZE));
-    ck_assert_uint_eq(kernel.method, payloads[_i].method);
-    ck_assert_ptr_eq(kernel.payload, file + PAYLOAD);
-    ck_assert_uint_eq(kernel.payload_size, payloads[_i].payload_size);
-    ck_assert_uint_eq(kernel.unpacked_size, payloads[_i].unpacked_size);
+    ck_assert(open_file(&job, FILE_SIZE));
+    ck_assert_uint_eq(job.method, payloads[_i].method);
+    ck_assert_ptr_eq(job.packed, file + PAYLOAD);
+    ck_assert_uint_eq(job.packed_size, payloads[_i].payload_size);
+    ck_assert_uint_eq(job.out_size, payloads[_i].unpacked_size);
 }
 END_TEST
 
 START_TEST(test_kernel_image_open_of_truncated_bzimage_is_refused)
 {
-    struct kernel_image kernel;
+    struct unpack_job job;
     size_t size;
 
     make_bzimage(MAGIC("\xfd"
                        "7zXZ\0"),
                  1000);
     for (size = 0; size < PAYLOAD + 1000; size++)
-        ck_assert(!open_file(&kernel, size));
-    ck_assert(open_file(&kernel, size));
+        ck_assert(!open_file(&job, size));
+    ck_assert(open_file(&job, size));
 }
 END_TEST
 
@@ -122,41 +122,41 @@ END_TEST
 
 START_TEST(test_kernel_image_open_without_setup_sectors_means_four)
 {
-    struct kernel_image kernel;
+    struct unpack_job job;
 
     make_bzimage("", 0, 1000);
     file[0x1f1] = 0;
     memcpy(file + PAYLOAD + 512, "\x28\xb5\x2f\xfd", 4);
-    ck_assert(!open_file(&kernel, FILE_SIZE));
+    ck_assert(!open_file(&job, FILE_SIZE));
     put32(PAYLOAD + 512 + 996, 1);
-    ck_assert(open_file(&kernel, FILE_SIZE));
-    ck_assert_ptr_eq(kernel.payload, file + PAYLOAD + 512);
+    ck_assert(open_file(&job, FILE_SIZE));
+    ck_assert_ptr_eq(job.packed, file + PAYLOAD + 512);
 }
 END_TEST
 
 START_TEST(test_kernel_image_open_of_plain_elf_is_in_place)
 {
-    struct kernel_image kernel;
+    struct unpack_job job;
 
     memset(file, 0, sizeof(file));
     memcpy(file, "\177ELF", 4);
-    ck_assert(open_file(&kernel, FILE_SIZE));
-    ck_assert_uint_eq(kernel.method, UNPACK_NONE);
-    ck_assert_uint_eq(kernel.unpacked_size, FILE_SIZE);
+    ck_assert(open_file(&job, FILE_SIZE));
+    ck_assert_uint_eq(job.method, UNPACK_NONE);
+    ck_assert_uint_eq(job.out_size, FILE_SIZE);
 }
 END_TEST
 
 START_TEST(test_kernel_image_open_of_gzipped_file_knows_its_size)
 {
-    struct kernel_image kernel;
+    struct unpack_job job;
 
     memset(file, 0, sizeof(file));
     memcpy(file, "\x1f\x8b", 2);
     put32(96, 777);
-    ck_assert(open_file(&kernel, 100));
-    ck_assert_uint_eq(kernel.method, UNPACK_GZIP);
-    ck_assert_uint_eq(kernel.payload_size, 100);
-    ck_assert_uint_eq(kernel.unpacked_size, 777);
+    ck_assert(open_file(&job, 100));
+    ck_assert_uint_eq(job.method, UNPACK_GZIP);
+    ck_assert_uint_eq(job.packed_size, 100);
+    ck_assert_uint_eq(job.out_size, 777);
     assert_refused(4, "cut short");
 }
 END_TEST
