@@ -12,8 +12,6 @@
 #include "core/pt_validate.h"
 #include "core/vcpu.h"
 #include "hypercall_abi/start_info.h"
-#include "hypercall_abi/trap.h"
-#include "hypercall_abi/version.h"
 
 #define MIN_DOM0_BYTES (64ull << 20)
 #define BUILDING_BYTES (1ull << 20) /* for dom0's record and what builds it */
@@ -23,7 +21,6 @@
 
 #define MAP_PAGE (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 #define MAP_TABLE (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
-#define LINK_TABLE (MAP_PAGE)
 
 struct build {
     const struct dom0_options *options;
@@ -183,7 +180,7 @@ static uint64_t *entry_for(struct build *b, uint64_t va)
         uint64_t *entry = &table[pt_index(va, level)];
 
         if (!(*entry & PTE_PRESENT))
-            *entry = pte_make(frame_at(b, b->next_table++), LINK_TABLE);
+            *entry = pte_make(frame_at(b, b->next_table++), MAP_PAGE);
         table = arch_frame_ptr(pte_frame(*entry));
     }
     return &table[pt_index(va, 1)];

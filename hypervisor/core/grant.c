@@ -105,9 +105,8 @@ static int check_entry(uint64_t entry, domid_t grantee,
 {
     if ((ENTRY_FLAGS(entry) & GTF_type_mask) != GTF_permit_access)
         return GNTST_bad_gntref;
-    if (ENTRY_GRANTEE(entry) != grantee)
-        return GNTST_permission_denied;
-    if (access == GRANT_WRITE && ENTRY_FLAGS(entry) & GTF_readonly)
+    if (ENTRY_GRANTEE(entry) != grantee ||
+        (access == GRANT_WRITE && ENTRY_FLAGS(entry) & GTF_readonly))
         return GNTST_permission_denied;
     return GNTST_okay;
 }

@@ -32,10 +32,8 @@ struct batch {
 
 /* --- mappings; with the pt_lock of who has them -------------------------- */
 
-_Static_assert(sizeof(struct grant_mapping) * GRANT_MAPS_PER_CHUNK %
-                       PAGE_SIZE ==
-                   0,
-               "no memory wasted");
+#define CHUNK_SIZE (GRANT_MAPS_PER_CHUNK * sizeof(struct grant_mapping))
+_Static_assert(CHUNK_SIZE % PAGE_SIZE == 0, "no memory wasted");
 
 static struct grant_mapping *mapping_at(const struct grant_table *t,
                                         grant_handle_t handle)
@@ -47,11 +45,6 @@ static struct grant_mapping *mapping_at(const struct grant_table *t,
     return &t->chunks[n / GRANT_MAPS_PER_CHUNK][n % GRANT_MAPS_PER_CHUNK];
 }
 
-static size_t chunk_size(void)
-{
-    return GRANT_MAPS_PER_CHUNK * sizeof(struct grant_mapping);
-}
-
 /* A mapping for the caller to fill in, or NULL when there are too many. */
 static struct grant_mapping *mapping_new(struct grant_table *t,
                                          grant_handle_t *handle)
@@ -59,7 +52,7 @@ static struct grant_mapping *mapping_new(struct grant_table *t,
     struct grant_mapping *m;
 
     if (t->free_map == t->map_count && t->map_count < t->max_maps) {
-        m = heap_zalloc(chunk_size());
+        m = heap_zalloc(CHUNK_SIZE);
         t->chunks[t->map_count / GRANT_MAPS_PER_CHUNK] = m;
         t->map_count += m ? GRANT_MAPS_PER_CHUNK : 0;
     }
@@ -119,7 +112,7 @@ int grant_release_mappings(struct domain *d)
         if (m->hold.frame)
             grant_drop(&m->hold);
         if (--t->map_count % GRANT_MAPS_PER_CHUNK == 0)
-            heap_zfree(m, chunk_size());
+            heap_zfree(m, CHUNK_SIZE);
         if (hypercall_should_restart())
             return -ERESTART;
     }
@@ -424,16 +417,13 @@ long hc_grant_table_op(struct vcpu *v, const struct hc_args *args)
         return -EINVAL;
     if (cmd >= ARRAY_LEN(commands) || !c->step)
         return -ENOSYS;
-    while (rest.a[2]) {
+    while (rest.a[2] && !error) {
         error = do_argument(&b, c, HC_ARG_VA(&rest, 1));
-        if (error)
-            break;
         rest.a[1] += c->size;
-        if (--rest.a[2] && hypercall_should_restart())
-            break;
+        if (--rest.a[2] && !error && hypercall_should_restart())
+            error = -ERESTART;
     }
     finish_endings(&b);
-    if (error || !rest.a[2])
-        return error;
-    return hypercall_restart(v, HC_grant_table_op, &rest);
+    return error == -ERESTART ? hypercall_restart(v, HC_grant_table_op, &rest)
+                              : error;
 }

@@ -9,7 +9,6 @@
 #include "core/guest_copy.h"
 #include "core/hypercall.h"
 
-#include "x86/insn.h"
 #include "x86/vcpu.h"
 
 #define DR6_STATUS 0xe00full /* B0 to B3, BD, BS, BT */
