@@ -12,6 +12,7 @@
 #include "core/pt_validate.h"
 #include "core/vcpu.h"
 #include "hypercall_abi/start_info.h"
+#include "hypercall_abi/version.h"
 
 #define MIN_DOM0_BYTES (64ull << 20)
 #define BUILDING_BYTES (1ull << 20) /* for dom0's record and what builds it */
@@ -31,8 +32,7 @@ struct build {
     uint64_t *frames;    /* the p2m list: from the heap, or NULL */
     uint64_t allocated;  /* pages: pfns below have frames */
     uint64_t next_table; /* pfn of the next page table */
-    void *unpacked;      /* from the heap, or NULL */
-    uint64_t unpacked_size;
+    void *unpacked;      /* the kernel's file, from the heap, or NULL */
 };
 
 /* There is nothing to fall back to. */
@@ -52,7 +52,6 @@ static const char *unpack_kernel(struct build *b, struct unpack_job *job)
     struct arena arena = {.size = unpack_arena_size(job->method)};
     const char *why = "not enough memory to unpack it";
 
-    b->unpacked_size = job->out_size;
     b->unpacked = job->out = heap_zalloc(job->out_size);
     arena.base = heap_zalloc(arena.size);
     job->arena = &arena;
@@ -74,7 +73,7 @@ static void plan(struct build *b)
     if (!why)
         why = kernel_open(&b->kernel, b->unpacked ? b->unpacked : job.packed,
                           job.out_size);
-    if (!why && !kernel_can_be_dom0(&b->kernel))
+    if (!why && !(b->kernel.features >> XENFEAT_dom0 & 1))
         why = "it can't be the first domain (its notes lack the dom0 feature)";
     if (!why)
         why =
@@ -115,14 +114,11 @@ static void choose_size(struct build *b)
 /* Allocates dom0's pages up to pfn `end`, in as few runs as there are. */
 static void allocate_memory(struct build *b, uint64_t end)
 {
-    unsigned order = HEAP_MAX_ORDER;
+    for (unsigned order = HEAP_MAX_ORDER; b->allocated < end;) {
+        mfn_t first = 1ull << order <= end - b->allocated
+                          ? heap_alloc(order, HEAP_ANY_ADDRESS)
+                          : MFN_INVALID;
 
-    while (b->allocated < end) {
-        mfn_t first;
-
-        while (order && 1ull << order > end - b->allocated)
-            order--;
-        first = heap_alloc(order, HEAP_ANY_ADDRESS);
         if (mfn_equal(first, MFN_INVALID)) {
             need(order ? 0 : -ENOMEM);
             order--;
@@ -299,7 +295,7 @@ static void fill_memory(struct build *b)
     for (uint64_t pfn = 0; pfn < b->layout.used; pfn++)
         memset(page_at(b, pfn), 0, PAGE_SIZE);
     load_kernel(b);
-    heap_zfree(b->unpacked, b->unpacked_size);
+    heap_zfree(b->unpacked, b->kernel.size);
     allocate_memory(b, b->pages);
     copy_to_pages(b, b->layout.initrd << PAGE_SHIFT, b->options->initrd,
                   b->options->initrd_size);

@@ -7,7 +7,6 @@
 
 #define MAPPING_ALIGNMENT 1024u /* pages: 4 MiB */
 #define SPARE_AFTER_STACK 128u  /* pages: 512 KiB */
-#define LOW_HALF_END (1ull << 47)
 #define KERNEL_FLAGS 0x202
 #define KERNEL_SELECTOR_CS 0xe033
 #define KERNEL_SELECTOR_SS 0xe02b

@@ -14,10 +14,6 @@
 #include "hypercall_abi/elfnote.h"
 #include "hypercall_abi/version.h"
 
-/* Guests may use all addresses but the hole and slots 256 to 271. */
-#define LOW_HALF_END 0x0000800000000000ull
-#define HIGH_HALF_START 0xffff880000000000ull
-
 /* What the first mapping of a guest can span: one page-table tree of 1 GiB. */
 #define SPAN_MAX (1ull << 30)
 
@@ -26,7 +22,6 @@
 
 enum {
     CLASS_64 = 2,
-    DATA_LITTLE_ENDIAN = 1,
     TYPE_EXECUTABLE = 2,
     MACHINE_X86_64 = 62,
     SEGMENT_LOAD = 1,
@@ -35,7 +30,7 @@ enum {
 };
 
 struct file_header {
-    uint8_t magic[4], class, data, ident_version, ident_rest[9];
+    uint8_t magic[4], class, ident_rest[11];
     uint16_t type, machine;
     uint32_t version;
     uint64_t entry, phoff, shoff;
@@ -176,8 +171,7 @@ static const char *check_header(const struct file_header *h)
     if (h->type != TYPE_EXECUTABLE)
         return "it is an ELF file, but not an executable linked at a fixed "
                "address";
-    if (h->data != DATA_LITTLE_ENDIAN || h->ident_version != 1 ||
-        h->phentsize != sizeof(struct program_header) ||
+    if (h->phentsize != sizeof(struct program_header) ||
         h->phnum > MAX_SEGMENTS)
         return "its ELF header is damaged or of an unknown kind";
     return NULL;
@@ -277,12 +271,6 @@ bool kernel_next_segment(const struct kernel *k, unsigned *index,
         return true;
     }
     return false;
-}
-
-/* May this kernel run as the first domain? */
-bool kernel_can_be_dom0(const struct kernel *k)
-{
-    return k->features >> XENFEAT_dom0 & 1;
 }
 
 /* Whether its roots have equal lower halves: Linux, linked high. */

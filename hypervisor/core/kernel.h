@@ -19,6 +19,10 @@
 
 #define KERNEL_NAME_ROOM 32
 
+/* Guests may use all addresses but the hole and slots 256 to 271. */
+#define LOW_HALF_END 0x0000800000000000ull
+#define HIGH_HALF_START 0xffff880000000000ull
+
 struct kernel {
     const uint8_t *file;
     size_t size;
@@ -55,5 +59,4 @@ must_check const char *kernel_open(struct kernel *k, const void *file,
                                    size_t size);
 bool kernel_next_segment(const struct kernel *k, unsigned *index,
                          struct kernel_segment *segment);
-bool kernel_can_be_dom0(const struct kernel *k);
 bool kernel_shares_lower_half(const struct kernel *k);
