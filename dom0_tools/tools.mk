@@ -13,7 +13,7 @@ TOOL_LDFLAGS := -static -Wl,--gc-sections
 TOOL_LIBS := -ljansson -lncursesw -ltinfo -llzma -lzstd -lz -llz4
 
 TOOL_CORE_SRC := $(filter-out $(CONFIGURED_OUT),$(patsubst %, \
-	hypervisor/core/%.c,elf elf_notes guest_layout kernel_image unpack \
+	hypervisor/core/%.c,guest_layout kernel kernel_image unpack \
 	unpack_gzip unpack_xz unpack_zstd))
 TOOL_LIB_SRC := $(sort $(wildcard dom0_tools/lib/*.c)) $(TOOL_CORE_SRC)
 TOOL_LIB_OBJ := $(TOOL_LIB_SRC:%.c=$(B)/tools/%.o)

@@ -4,8 +4,7 @@
  * the hypervisor's own builder of the first domain follows too; what differs
  * is that a domain's memory is another's here, and that there are rings.
  *
- * The two rings lie right behind the kernel: the layout is told that the
- * kernel is two pages longer.
+ * The two rings lie right behind the kernel, which counts as two pages longer.
  */
 #include "dom0_tools/lib/build.h"
 
@@ -36,17 +35,13 @@
 /* What the hypervisor takes for a domain beside its memory, at most. */
 #define OVERHEAD_PAGES 512u
 
-#define KERNEL_FLAGS 0x202
-#define KERNEL_SELECTOR_CS 0xe033
-#define KERNEL_SELECTOR_SS 0xe02b
-
 struct build {
     struct build_options options;
     struct build_kernel kernel;
     struct guest_layout layout;
     int ramdisk; /* descriptor, or -1 */
     uint64_t ramdisk_size;
-    uint64_t pages, p2m_pages;
+    uint64_t pages;
     uint64_t rings_pfn; /* store, then console */
 };
 
@@ -61,11 +56,6 @@ struct site {
 };
 
 /* --- planning ------------------------------------------------------------ */
-
-static uint64_t pages_for(uint64_t bytes)
-{
-    return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT;
-}
 
 static uint64_t mib(uint64_t pages)
 {
@@ -129,12 +119,7 @@ static int open_ramdisk(struct build *b, struct error *e)
 static const char *plan_layout(const struct build *b, uint64_t pages,
                                struct guest_layout *l)
 {
-    struct kernel_layout kernel = b->kernel.layout;
-
-    kernel.virt_end =
-        align_up(kernel.virt_end, PAGE_SIZE) + RING_PAGES * PAGE_SIZE;
-    return guest_layout_plan(l, &kernel, &b->kernel.notes, b->ramdisk_size,
-                             pages);
+    return guest_layout_plan(l, &b->kernel.elf, b->ramdisk_size, pages);
 }
 
 /* The fewest pages, to the MiB, with which the layout is possible; 0: none. */
@@ -165,9 +150,8 @@ static int plan(struct build *b, struct error *e)
     const char *why;
     uint64_t least;
 
-    b->rings_pfn =
-        pages_for(b->kernel.layout.virt_end - b->kernel.layout.virt_base);
-    b->p2m_pages = pages_for(b->pages * sizeof(uint64_t));
+    b->rings_pfn = pages_of(b->kernel.elf.end);
+    b->kernel.elf.end = (b->rings_pfn + RING_PAGES) << PAGE_SHIFT;
     why = plan_layout(b, b->pages, &b->layout);
     if (!why)
         return 0;
@@ -224,7 +208,7 @@ void build_free(struct build *b)
 /* See build.h. */
 const char *build_guest_os(const struct build *b)
 {
-    return b->kernel.notes.guest_os;
+    return b->kernel.elf.guest_os;
 }
 
 /* --- filling ------------------------------------------------------------- */
@@ -241,12 +225,11 @@ static uint64_t max_kib(const struct build *b)
  */
 static int describe_kernel(const struct site *s, struct error *e)
 {
-    const struct build_kernel *k = &s->b->kernel;
+    uint32_t flags = kernel_shares_lower_half(&s->b->kernel.elf)
+                         ? MICA_KERNEL_SHARES_LOWER_HALF
+                         : 0;
     struct error failure;
-    uint32_t flags = 0;
 
-    if (k->layout.is_high_half && elf_notes_is_linux(&k->notes))
-        flags |= MICA_KERNEL_SHARES_LOWER_HALF;
     if (!control_domain_set_kernel(s->c, s->target->domain, flags, &failure) ||
         failure.number == ENOSYS)
         return 0;
@@ -272,13 +255,13 @@ static int set_limits(const struct site *s, struct error *e)
 static int load_kernel(struct site *s, struct error *e)
 {
     const struct build_kernel *k = &s->b->kernel;
-    struct elf_segment segment;
+    struct kernel_segment segment;
     unsigned index = 0;
 
-    while (elf_next_segment(&k->elf, ELF_SEGMENT_LOAD, &index, &segment)) {
-        if (build_memory_read_file(
-                &s->memory, 0, segment.paddr - k->notes.paddr_offset, k->fd,
-                (uint64_t)(segment.data - k->bytes), segment.data_size, e))
+    while (kernel_next_segment(&k->elf, &index, &segment)) {
+        if (build_memory_read_file(&s->memory, 0, segment.at, k->fd,
+                                   (uint64_t)(segment.data - k->bytes),
+                                   segment.size, e))
             return error_wrap(e, "can't load kernel %s", s->b->options.kernel);
     }
     return 0;
@@ -287,11 +270,10 @@ static int load_kernel(struct site *s, struct error *e)
 /* The page that a kernel of the older kind names in its notes. */
 static int fill_hypercall_page(const struct site *s, struct error *e)
 {
-    const struct build_kernel *k = &s->b->kernel;
-    uint64_t pfn =
-        (k->notes.hypercall_page - k->layout.virt_base) >> PAGE_SHIFT;
+    const struct kernel *k = &s->b->kernel.elf;
+    uint64_t pfn = (k->hypercall_page - k->virt_base) >> PAGE_SHIFT;
 
-    if (!k->notes.has_hypercall_page)
+    if (!k->hypercall_page)
         return 0;
     return control_domain_fill_hypercall_page(s->c, s->target->domain,
                                               s->memory.frames[pfn], e);
@@ -302,8 +284,8 @@ static int load_ramdisk(struct site *s, struct error *e)
     const struct build *b = s->b;
 
     if (b->ramdisk_size &&
-        build_memory_read_file(&s->memory, b->layout.initrd_pfn, 0, b->ramdisk,
-                               0, b->ramdisk_size, e))
+        build_memory_read_file(&s->memory, b->layout.initrd, 0, b->ramdisk, 0,
+                               b->ramdisk_size, e))
         return error_wrap(e, "can't load ramdisk %s", b->options.ramdisk);
     return 0;
 }
@@ -317,29 +299,13 @@ static void fill_start_info(const struct site *s, uint64_t shared_info,
                             struct start_info *info)
 {
     const struct build *b = s->b;
-    const struct guest_layout *l = &b->layout;
 
-    memcpy(info->magic, "xen-3.0-x86_64", sizeof("xen-3.0-x86_64"));
-    info->nr_pages = b->pages;
+    guest_layout_describe(&b->layout, info);
     info->shared_info = shared_info << PAGE_SHIFT;
     info->store_mfn = ring_frame(s, 0);
     info->store_evtchn = s->target->store_port;
     info->console.domU.mfn = ring_frame(s, 1);
     info->console.domU.evtchn = s->target->console_port;
-    info->pt_base = l->page_tables;
-    info->nr_pt_frames = l->page_table_count;
-    info->mfn_list = l->p2m;
-    if (b->ramdisk_size) {
-        info->mod_start =
-            b->kernel.notes.mod_start_is_pfn ? l->initrd_pfn : l->initrd;
-        info->mod_len = b->ramdisk_size;
-    }
-    if (b->kernel.notes.mod_start_is_pfn)
-        info->flags |= SIF_MOD_START_PFN;
-    if (l->p2m_table_count) {
-        info->first_p2m_pfn = l->p2m_table_pfn;
-        info->nr_p2m_frames = l->p2m_table_count + b->p2m_pages;
-    }
     if (b->options.command_line)
         strcpy(info->cmd_line, b->options.command_line);
 }
@@ -354,11 +320,11 @@ static int write_lists(struct site *s, struct error *e)
         return -1;
     fill_start_info(s, domain.shared_info_frame,
                     (struct start_info *)s->start_info);
-    if (build_tables_make(&s->tables, l, &s->memory, s->b->p2m_pages, e) ||
+    if (build_tables_make(&s->tables, l, &s->memory, e) ||
         build_tables_write(&s->tables, &s->memory, e) ||
-        build_memory_write(&s->memory, 0, l->start_info - l->virt_base,
-                           s->start_info, sizeof(struct start_info), e) ||
-        build_memory_write(&s->memory, l->p2m_pfn, 0, s->memory.frames,
+        build_memory_write(&s->memory, l->start_info, 0, s->start_info,
+                           sizeof(struct start_info), e) ||
+        build_memory_write(&s->memory, l->p2m_first, 0, s->memory.frames,
                            s->b->pages * sizeof(uint64_t), e))
         return -1;
     return build_memory_flush(&s->memory, e);
@@ -383,22 +349,10 @@ static int grant_rings(const struct site *s, struct error *e)
 
 static int start_vcpu(const struct site *s, uint64_t root, struct error *e)
 {
-    struct vcpu_guest_context context = {
-        .flags = VGCF_in_kernel | VGCF_online,
-        .user_regs =
-            {
-                .rip = s->b->kernel.layout.entry,
-                .rsi = s->b->layout.start_info,
-                .rsp = s->b->layout.stack_top,
-                .rflags = KERNEL_FLAGS,
-                .cs = KERNEL_SELECTOR_CS,
-                .ss = KERNEL_SELECTOR_SS,
-            },
-        .kernel_ss = KERNEL_SELECTOR_SS,
-        .kernel_sp = s->b->layout.stack_top,
-        .ctrlreg[3] = root << PAGE_SHIFT,
-    };
+    struct vcpu_guest_context context = {.ctrlreg[3] = root << PAGE_SHIFT};
 
+    guest_layout_start(&s->b->layout, &context);
+    context.flags |= VGCF_online;
     return control_vcpu_set_context(s->c, s->target->domain, 0, &context, e);
 }
 
@@ -412,7 +366,7 @@ static int fill(struct site *s, struct error *e)
         load_kernel(s, e) || fill_hypercall_page(s, e) || load_ramdisk(s, e) ||
         write_lists(s, e) || grant_rings(s, e))
         return -1;
-    root = s->memory.frames[build_tables_root(&s->b->layout)];
+    root = s->memory.frames[s->b->layout.tables];
     return control_pin_table(s->c, s->target->domain, CONTROL_TABLE_L4, root,
                              e) ||
                    start_vcpu(s, root, e)

@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/kernel_image.h"
 #include "dom0_tools/lib/build_cache.h"
 #include "dom0_tools/lib/build_lz4.h"
 
@@ -78,20 +77,18 @@ static int read_all(int fd, struct packed *p, size_t size)
 /* --- unpacking ----------------------------------------------------------- */
 
 /* As core's unpack(), with all methods and memory to work in. */
-static const char *run_unpack(enum unpack_method method,
-                              const struct unpack_job *job)
+static const char *run_unpack(struct unpack_job *job)
 {
-    struct arena arena = {.size = unpack_arena_size(method)};
-    struct unpack_job in_arena = *job;
+    struct arena arena = {.size = unpack_arena_size(job->method)};
     const char *why;
 
-    if (method == UNPACK_LZ4)
+    if (job->method == UNPACK_LZ4)
         return build_unpack_lz4(job);
     arena.base = arena.size ? alloc_lazily(arena.size) : NULL;
     if (arena.size && !arena.base)
         return NO_MEMORY;
-    in_arena.arena = &arena;
-    why = unpack(method, &in_arena);
+    job->arena = &arena;
+    why = unpack(job);
     free_lazily(arena.base, arena.size);
     return why;
 }
@@ -147,14 +144,14 @@ static bool write_data(int fd, const uint8_t *bytes, size_t size)
 }
 
 /* 0 or an errno; *why is set when the payload is to blame. */
-static int unpack_into(struct build_kernel *k, enum unpack_method method,
-                       struct unpack_job *job, const char **why)
+static int unpack_into(struct build_kernel *k, struct unpack_job *job,
+                       const char **why)
 {
     job->out =
         mmap(NULL, k->size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
     if (job->out == MAP_FAILED)
         return errno;
-    *why = run_unpack(method, job);
+    *why = run_unpack(job);
     if (!*why)
         make_holes(k->fd, job->out, k->size);
     munmap(job->out, k->size);
@@ -162,22 +159,16 @@ static int unpack_into(struct build_kernel *k, enum unpack_method method,
 }
 
 /* Unpacks the payload into a new file, k->fd; results as above. */
-static int unpack_payload(struct build_kernel *k,
-                          const struct kernel_image *image, const char **why)
+static int unpack_payload(struct build_kernel *k, struct unpack_job *job,
+                          const char **why)
 {
-    struct unpack_job job = {
-        .packed = image->payload,
-        .packed_size = image->payload_size,
-        .out_size = image->unpacked_size,
-    };
-
-    k->size = image->unpacked_size;
+    k->size = job->out_size;
     k->fd = build_cache_create((off_t)k->size);
     if (k->fd < 0)
         return errno;
-    if (image->method == UNPACK_NONE)
-        return write_data(k->fd, job.packed, job.out_size) ? 0 : errno;
-    return unpack_into(k, image->method, &job, why);
+    if (job->method == UNPACK_NONE)
+        return write_data(k->fd, job->packed, job->out_size) ? 0 : errno;
+    return unpack_into(k, job, why);
 }
 
 /* --- understanding ------------------------------------------------------- */
@@ -195,17 +186,6 @@ static const char *map_kernel(struct build_kernel *k)
     k->bytes = p;
     k->size = (size_t)s.st_size;
     return NULL;
-}
-
-static const char *understand(struct build_kernel *k)
-{
-    const char *why = map_kernel(k);
-
-    if (!why)
-        why = elf_open(&k->elf, k->bytes, k->size);
-    if (!why)
-        why = elf_notes_read(&k->notes, &k->elf);
-    return why ? why : kernel_layout(&k->layout, &k->elf, &k->notes);
 }
 
 static int refuse_kernel(const char *path, const char *why, struct error *e)
@@ -229,20 +209,20 @@ static int unpack_file(struct build_kernel *k, const struct packed *p,
                        const struct stat *source, const char *path,
                        uint64_t limit, struct error *e)
 {
-    struct kernel_image image;
-    const char *why = kernel_image_open(&image, p->bytes, p->size);
+    struct unpack_job job;
+    const char *why = kernel_image_open(&job, p->bytes, p->size);
     int error = 0;
 
-    k->size = image.unpacked_size;
-    if (!why && image.method != UNPACK_NONE && k->size > limit)
+    k->size = job.out_size;
+    if (!why && job.method != UNPACK_NONE && k->size > limit)
         return refuse_size(k, limit, e);
     if (!why)
-        error = unpack_payload(k, &image, &why);
+        error = unpack_payload(k, &job, &why);
     if (error)
         return error_set_errno(e, error, "can't unpack kernel %s", path);
     if (why)
         return refuse_kernel(path, why, e);
-    if (image.method != UNPACK_NONE)
+    if (job.method != UNPACK_NONE)
         build_cache_keep(k->fd, source);
     return 0;
 }
@@ -283,7 +263,9 @@ int build_kernel_open(struct build_kernel *k, const char *path, uint64_t limit,
     close(fd);
     if (result)
         return result;
-    why = understand(k);
+    why = map_kernel(k);
+    if (!why)
+        why = kernel_open(&k->elf, k->bytes, k->size);
     return why ? refuse_kernel(path, why, e) : 0;
 }
 

@@ -6,16 +6,14 @@
  */
 #pragma once
 
-#include "core/guest_layout.h"
+#include "core/kernel.h"
 #include "dom0_tools/lib/error.h"
 
 struct build_kernel {
     int fd;               /* the unpacked kernel, a file of our own */
     const uint8_t *bytes; /* the same, mapped; NULL if there is none */
     size_t size;
-    struct elf_image elf; /* points into bytes */
-    struct elf_notes notes;
-    struct kernel_layout layout;
+    struct kernel elf; /* points into bytes */
 };
 
 /*

@@ -13,18 +13,11 @@
 #define MAP_PAGE (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 #define MAP_TABLE (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
 
-/* See build_tables.h. */
-uint64_t build_tables_root(const struct guest_layout *layout)
-{
-    return (layout->page_tables - layout->virt_base) >> PAGE_SHIFT;
-}
-
 /* The page that will hold table `index`. */
 static uint64_t pfn_of(const struct guest_layout *l, uint64_t index)
 {
-    return index < l->page_table_count
-               ? build_tables_root(l) + index
-               : l->p2m_table_pfn + (index - l->page_table_count);
+    return index < l->table_count ? l->tables + index
+                                  : l->p2m_tables + (index - l->table_count);
 }
 
 /* The L1 table for `va`, made with what leads to it; NULL if none is left. */
@@ -48,7 +41,7 @@ static uint64_t *l1_for(struct build_tables *t, uint64_t va)
 
 static bool is_in_tables(const struct guest_layout *l, uint64_t pfn)
 {
-    return pfn - build_tables_root(l) < l->page_table_count;
+    return pfn - l->tables < l->table_count;
 }
 
 /* Maps `pages` pages from `pfn` on at `va`; tables read-only. */
@@ -84,13 +77,12 @@ static void put_frames(struct build_tables *t)
 
 /* See build_tables.h. */
 int build_tables_make(struct build_tables *t, const struct guest_layout *layout,
-                      const struct build_memory *m, uint64_t p2m_pages,
-                      struct error *e)
+                      const struct build_memory *m, struct error *e)
 {
     *t = (struct build_tables){
         .layout = layout,
         .frames = m->frames,
-        .count = layout->page_table_count + layout->p2m_table_count,
+        .count = layout->table_count + layout->p2m_table_count,
         .next = 1,
     };
     t->entries = calloc(t->count, sizeof(*t->entries));
@@ -98,11 +90,11 @@ int build_tables_make(struct build_tables *t, const struct guest_layout *layout,
     if (!t->entries || !t->levels)
         return error_set_errno(e, ENOMEM, "can't make page tables");
     t->levels[0] = 4;
-    if (map(t, layout->virt_base, 0, layout->mapped_pages))
+    if (map(t, layout->kernel->virt_base, 0, layout->mapped))
         goto too_few;
     if (layout->p2m_table_count) {
-        t->next = layout->page_table_count;
-        if (map(t, layout->p2m, layout->p2m_pfn, p2m_pages))
+        t->next = layout->table_count;
+        if (map(t, layout->p2m, layout->p2m_first, layout->p2m_pages))
             goto too_few;
     }
     put_frames(t);

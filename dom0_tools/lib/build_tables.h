@@ -22,14 +22,10 @@ struct build_tables {
  * list where it lies apart. 0, or -1 with *e.
  */
 int build_tables_make(struct build_tables *t, const struct guest_layout *layout,
-                      const struct build_memory *m, uint64_t p2m_pages,
-                      struct error *e);
+                      const struct build_memory *m, struct error *e);
 
 /* Queues the tables for writing; keep them until that is flushed. */
 int build_tables_write(const struct build_tables *t, struct build_memory *m,
                        struct error *e);
 
 void build_tables_free(struct build_tables *t);
-
-/* The page of the L4 table. */
-uint64_t build_tables_root(const struct guest_layout *layout);

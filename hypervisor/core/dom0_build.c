@@ -12,7 +12,6 @@
 #include "core/pt_validate.h"
 #include "core/vcpu.h"
 #include "hypercall_abi/start_info.h"
-#include "hypercall_abi/trap.h"
 #include "hypercall_abi/version.h"
 
 #define MIN_DOM0_BYTES (64ull << 20)
@@ -20,27 +19,20 @@
 #define MAX_RESERVE_BYTES (128ull << 20)
 #define LOW_FRAMES 256u /* below 1 MiB: the firmware's, never RAM */
 #define IO_FRAME_LAST ((1ull << 40) - 1)
-#define KERNEL_FLAGS 0x202
-#define KERNEL_SELECTOR_CS 0xe033
-#define KERNEL_SELECTOR_SS 0xe02b
 
 #define MAP_PAGE (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
 #define MAP_TABLE (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
-#define LINK_TABLE (MAP_PAGE)
 
 struct build {
     const struct dom0_options *options;
     struct domain *d;
     uint64_t pages;
-    struct elf_image elf;
-    struct elf_notes notes;
-    struct kernel_layout kernel;
+    struct kernel kernel;
     struct guest_layout layout;
     uint64_t *frames;    /* the p2m list: from the heap, or NULL */
     uint64_t allocated;  /* pages: pfns below have frames */
     uint64_t next_table; /* pfn of the next page table */
-    void *unpacked;      /* from the heap, or NULL */
-    uint64_t unpacked_size;
+    void *unpacked;      /* the kernel's file, from the heap, or NULL */
 };
 
 /* There is nothing to fall back to. */
@@ -54,24 +46,17 @@ static void need(int error)
 
 /* --- the kernel file ----------------------------------------------------- */
 
-/* Unpacks the payload; the result is at b->unpacked. */
-static const char *unpack_kernel(struct build *b,
-                                 const struct kernel_image *image)
+/* Unpacks the kernel; the result is at b->unpacked. */
+static const char *unpack_kernel(struct build *b, struct unpack_job *job)
 {
-    struct arena arena = {.size = unpack_arena_size(image->method)};
-    struct unpack_job job = {
-        .packed = image->payload,
-        .packed_size = image->payload_size,
-        .out_size = image->unpacked_size,
-        .arena = &arena,
-    };
+    struct arena arena = {.size = unpack_arena_size(job->method)};
     const char *why = "not enough memory to unpack it";
 
-    b->unpacked_size = image->unpacked_size;
-    job.out = b->unpacked = heap_zalloc(b->unpacked_size);
+    b->unpacked = job->out = heap_zalloc(job->out_size);
     arena.base = heap_zalloc(arena.size);
-    if (job.out && arena.base)
-        why = unpack(image->method, &job);
+    job->arena = &arena;
+    if (job->out && arena.base)
+        why = unpack(job);
     heap_zfree(arena.base, arena.size);
     return why;
 }
@@ -80,23 +65,19 @@ static const char *unpack_kernel(struct build *b,
 static void plan(struct build *b)
 {
     const struct dom0_options *o = b->options;
-    struct kernel_image image;
-    const char *why = kernel_image_open(&image, o->kernel, o->kernel_size);
+    struct unpack_job job;
+    const char *why = kernel_image_open(&job, o->kernel, o->kernel_size);
 
-    if (!why && image.method != UNPACK_NONE)
-        why = unpack_kernel(b, &image);
+    if (!why && job.method != UNPACK_NONE)
+        why = unpack_kernel(b, &job);
     if (!why)
-        why = elf_open(&b->elf, b->unpacked ? b->unpacked : image.payload,
-                       image.unpacked_size);
-    if (!why)
-        why = elf_notes_read(&b->notes, &b->elf);
-    if (!why && !elf_notes_can_be_dom0(&b->notes))
+        why = kernel_open(&b->kernel, b->unpacked ? b->unpacked : job.packed,
+                          job.out_size);
+    if (!why && !(b->kernel.features >> XENFEAT_dom0 & 1))
         why = "it can't be the first domain (its notes lack the dom0 feature)";
     if (!why)
-        why = kernel_layout(&b->kernel, &b->elf, &b->notes);
-    if (!why)
-        why = guest_layout_plan(&b->layout, &b->kernel, &b->notes,
-                                o->initrd_size, b->pages);
+        why =
+            guest_layout_plan(&b->layout, &b->kernel, o->initrd_size, b->pages);
     if (why)
         panic("dom0 kernel: %s", why);
 }
@@ -133,14 +114,11 @@ static void choose_size(struct build *b)
 /* Allocates dom0's pages up to pfn `end`, in as few runs as there are. */
 static void allocate_memory(struct build *b, uint64_t end)
 {
-    unsigned order = HEAP_MAX_ORDER;
+    for (unsigned order = HEAP_MAX_ORDER; b->allocated < end;) {
+        mfn_t first = 1ull << order <= end - b->allocated
+                          ? heap_alloc(order, HEAP_ANY_ADDRESS)
+                          : MFN_INVALID;
 
-    while (b->allocated < end) {
-        mfn_t first;
-
-        while (order && 1ull << order > end - b->allocated)
-            order--;
-        first = heap_alloc(order, HEAP_ANY_ADDRESS);
         if (mfn_equal(first, MFN_INVALID)) {
             need(order ? 0 : -ENOMEM);
             order--;
@@ -165,53 +143,43 @@ static void *page_at(const struct build *b, uint64_t pfn)
     return arch_frame_ptr(frame_at(b, pfn));
 }
 
-static void copy_to_pages(const struct build *b, uint64_t pfn, uint64_t offset,
-                          const void *src, uint64_t size)
+/* Copies to byte `at` of dom0's memory. */
+static void copy_to_pages(const struct build *b, uint64_t at, const char *src,
+                          uint64_t size)
 {
-    pfn += offset >> PAGE_SHIFT;
-    offset &= PAGE_SIZE - 1;
-    while (size) {
-        uint64_t n = min_u64(PAGE_SIZE - offset, size);
-
-        memcpy((char *)page_at(b, pfn++) + offset, src, n);
-        src = (const char *)src + n;
-        size -= n;
-        offset = 0;
+    for (uint64_t n; size; at += n, src += n, size -= n) {
+        n = min_u64(PAGE_SIZE - at % PAGE_SIZE, size);
+        memcpy((char *)page_at(b, at >> PAGE_SHIFT) + at % PAGE_SIZE, src, n);
     }
 }
 
 static void load_kernel(const struct build *b)
 {
-    uint64_t hypercalls = b->notes.hypercall_page - b->kernel.virt_base;
-    struct elf_segment s;
+    const struct kernel *k = &b->kernel;
+    struct kernel_segment s;
     unsigned index = 0;
 
-    while (elf_next_segment(&b->elf, ELF_SEGMENT_LOAD, &index, &s))
-        copy_to_pages(b, 0, s.paddr - b->notes.paddr_offset, s.data,
-                      s.data_size);
-    if (b->notes.has_hypercall_page) /* a kernel of the older kind */
-        arch_hypercall_page_fill(page_at(b, hypercalls >> PAGE_SHIFT));
+    while (kernel_next_segment(k, &index, &s))
+        copy_to_pages(b, s.at, (const char *)s.data, s.size);
+    if (k->hypercall_page) /* a kernel of the older kind */
+        arch_hypercall_page_fill(
+            page_at(b, (k->hypercall_page - k->virt_base) >> PAGE_SHIFT));
 }
 
 /* --- page tables --------------------------------------------------------- */
 
-static uint64_t *entry_for(struct build *b, uint64_t l4_pfn, uint64_t va)
+static uint64_t *entry_for(struct build *b, uint64_t va)
 {
-    uint64_t *table = page_at(b, l4_pfn);
+    uint64_t *table = page_at(b, b->layout.tables);
 
     for (unsigned level = 4; level > 1; level--) {
         uint64_t *entry = &table[pt_index(va, level)];
 
         if (!(*entry & PTE_PRESENT))
-            *entry = pte_make(frame_at(b, b->next_table++), LINK_TABLE);
+            *entry = pte_make(frame_at(b, b->next_table++), MAP_PAGE);
         table = arch_frame_ptr(pte_frame(*entry));
     }
     return &table[pt_index(va, 1)];
-}
-
-static uint64_t l4_pfn(const struct build *b)
-{
-    return (b->layout.page_tables - b->layout.virt_base) >> PAGE_SHIFT;
 }
 
 /* Maps `count` pages from `va` on, with tables of their own from `tables` on. */
@@ -221,37 +189,19 @@ static void map_run(struct build *b, uint64_t tables, uint64_t va, uint64_t pfn,
     const struct guest_layout *l = &b->layout;
 
     b->next_table = tables;
-    for (uint64_t end = pfn + count; pfn < end; pfn++, va += PAGE_SIZE) {
-        bool is_table = va - l->page_tables < l->page_table_count * PAGE_SIZE;
-
-        *entry_for(b, l4_pfn(b), va) =
-            pte_make(frame_at(b, pfn), is_table ? MAP_TABLE : MAP_PAGE);
-    }
+    for (uint64_t end = pfn + count; pfn < end; pfn++, va += PAGE_SIZE)
+        *entry_for(b, va) =
+            pte_make(frame_at(b, pfn),
+                     pfn - l->tables < l->table_count ? MAP_TABLE : MAP_PAGE);
 }
 
 static void map_all(struct build *b)
 {
     const struct guest_layout *l = &b->layout;
 
-    map_run(b, l4_pfn(b) + 1, l->virt_base, 0, l->mapped_pages);
+    map_run(b, l->tables + 1, b->kernel.virt_base, 0, l->mapped);
     if (l->p2m_table_count)
-        map_run(b, l->p2m_table_pfn, l->p2m, l->p2m_pfn, l->p2m_pages);
-}
-
-/* Makes the tables real, and keeps the L4 pinned as guests expect it. */
-static void pin_root(const struct build *b)
-{
-    mfn_t root = frame_at(b, l4_pfn(b));
-    int error;
-
-    spin_lock(&b->d->pt_lock);
-    do
-        error = pt_get_table(b->d, root, 4);
-    while (error == -ERESTART);
-    need(error);
-    __atomic_fetch_or(&frame_lookup(root)->state, FRAME_PINNED,
-                      __ATOMIC_SEQ_CST);
-    spin_unlock(&b->d->pt_lock);
+        map_run(b, l->p2m_tables, l->p2m, l->p2m_first, l->p2m_pages);
 }
 
 /* --- start_info and the first vCPU --------------------------------------- */
@@ -259,54 +209,38 @@ static void pin_root(const struct build *b)
 static void fill_start_info(const struct build *b)
 {
     const struct dom0_options *o = b->options;
-    const struct guest_layout *l = &b->layout;
-    uint64_t pfn = (l->start_info - l->virt_base) >> PAGE_SHIFT;
-    struct start_info *info = page_at(b, pfn);
+    struct start_info *info = page_at(b, b->layout.start_info);
     size_t length = min_u64(strlen(o->command_line), MAX_GUEST_CMDLINE - 1);
 
-    memcpy(info->magic, "xen-3.0-x86_64", sizeof("xen-3.0-x86_64"));
-    info->nr_pages = b->pages;
+    guest_layout_describe(&b->layout, info);
     info->shared_info = arch_frame_of(b->d->shared_info).n << PAGE_SHIFT;
-    info->flags = SIF_PRIVILEGED | SIF_INITDOMAIN;
+    info->flags |= SIF_PRIVILEGED | SIF_INITDOMAIN;
     info->console.dom0.info_off = sizeof(*info);
     info->console.dom0.info_size = (uint32_t)o->console_info_size;
     memcpy(info + 1, o->console_info, o->console_info_size);
-    info->pt_base = l->page_tables;
-    info->nr_pt_frames = l->page_table_count;
-    info->mfn_list = l->p2m;
-    if (o->initrd_size) {
-        info->mod_start = b->notes.mod_start_is_pfn ? l->initrd_pfn : l->initrd;
-        info->mod_len = o->initrd_size;
-    }
-    if (b->notes.mod_start_is_pfn)
-        info->flags |= SIF_MOD_START_PFN;
-    if (l->p2m_table_count) {
-        info->first_p2m_pfn = l->p2m_table_pfn;
-        info->nr_p2m_frames = l->p2m_table_count + l->p2m_pages;
-    }
     memcpy(info->cmd_line, o->command_line, length);
 }
 
+/* Makes the tables real, by its root; the vCPU stays down. */
 static void fill_vcpu(const struct build *b)
 {
     static struct vcpu_guest_context c; /* large; only once, at start */
+    mfn_t root = frame_at(b, b->layout.tables);
     struct vcpu *v = b->d->vcpus[0];
     int error;
 
-    c.flags = VGCF_in_kernel;
-    c.user_regs.rip = b->kernel.entry;
-    c.user_regs.rsi = b->layout.start_info;
-    c.user_regs.rsp = b->layout.stack_top;
-    c.user_regs.rflags = KERNEL_FLAGS;
-    c.user_regs.cs = KERNEL_SELECTOR_CS;
-    c.user_regs.ss = KERNEL_SELECTOR_SS;
-    c.kernel_ss = KERNEL_SELECTOR_SS;
-    c.kernel_sp = b->layout.stack_top;
-    c.ctrlreg[3] = frame_at(b, l4_pfn(b)).n << PAGE_SHIFT;
+    guest_layout_start(&b->layout, &c);
+    c.ctrlreg[3] = root.n << PAGE_SHIFT;
     do
         error = arch_vcpu_set_context(v, &c);
     while (error == -ERESTART);
     need(error);
+    /* Guests expect the root to be pinned as well. */
+    spin_lock(&b->d->pt_lock);
+    need(pt_get_table(b->d, root, 4));
+    __atomic_fetch_or(&frame_lookup(root)->state, FRAME_PINNED,
+                      __ATOMIC_SEQ_CST);
+    spin_unlock(&b->d->pt_lock);
     v->initialised = true;
 }
 
@@ -340,8 +274,7 @@ static void create_domain(struct build *b)
     b->d = dom0 = d;
     d->is_privileged = true;
     d->max_pages = b->pages;
-    d->shares_lower_half =
-        b->kernel.is_high_half && elf_notes_is_linux(&b->notes);
+    d->shares_lower_half = kernel_shares_lower_half(&b->kernel);
     for (unsigned i = 0; i < count; i++)
         need(vcpu_create(d, i) ? 0 : -ENOMEM);
     allow_devices(d, b->options);
@@ -357,15 +290,16 @@ static void fill_memory(struct build *b)
 
     b->frames = heap_zalloc(list_size);
     need(b->frames ? 0 : -ENOMEM);
-    allocate_memory(b, b->layout.used_pages);
-    for (uint64_t pfn = 0; pfn < b->layout.used_pages; pfn++)
+    allocate_memory(b, b->layout.used);
+    for (uint64_t pfn = 0; pfn < b->layout.used; pfn++)
         memset(page_at(b, pfn), 0, PAGE_SIZE);
     load_kernel(b);
-    heap_zfree(b->unpacked, b->unpacked_size);
+    heap_zfree(b->unpacked, b->kernel.size);
     allocate_memory(b, b->pages);
-    copy_to_pages(b, b->layout.initrd_pfn, 0, b->options->initrd,
+    copy_to_pages(b, b->layout.initrd << PAGE_SHIFT, b->options->initrd,
                   b->options->initrd_size);
-    copy_to_pages(b, b->layout.p2m_pfn, 0, b->frames, list_size);
+    copy_to_pages(b, b->layout.p2m_first << PAGE_SHIFT, (const char *)b->frames,
+                  list_size);
 }
 
 void dom0_build(const struct dom0_options *options)
@@ -380,10 +314,9 @@ void dom0_build(const struct dom0_options *options)
     fill_memory(&b);
     map_all(&b);
     fill_start_info(&b);
-    pin_root(&b);
     fill_vcpu(&b);
     heap_zfree(b.frames, b.pages * sizeof(*b.frames));
     log_info("dom0: %s kernel at %#lx, %lu MiB of memory, vCPUs: %u",
-             b.notes.guest_os, b.kernel.virt_start, b.pages >> 8,
-             b.d->max_vcpus);
+             b.kernel.guest_os, b.kernel.virt_base + b.kernel.start,
+             b.pages >> 8, b.d->max_vcpus);
 }

@@ -39,14 +39,8 @@ static domid_t choose_id(void)
 static void configure(struct domain *d,
                       const struct xen_domctl_createdomain *op)
 {
-    uint64_t frames = op->max_grant_frames < 0 ? GRANT_FRAMES_DEFAULT
-                                               : (uint32_t)op->max_grant_frames;
-    uint64_t mappings = (uint32_t)op->max_maptrack_frames;
-    int error = grant_set_limits(
-        d, (uint32_t)max_u64(min_u64(frames, GRANT_FRAMES_LIMIT), 1),
-        (uint32_t)min_u64(mappings, GRANT_MAP_PAGES_LIMIT));
-
-    ASSERT(!error);
+    grant_set_limits(d, (uint32_t)op->max_grant_frames,
+                     (uint32_t)op->max_maptrack_frames);
     memcpy(d->uuid, op->handle, sizeof(d->uuid));
     evtchn_set_limit(d, op->max_evtchn_port);
     arch_domain_publish_clock(d);

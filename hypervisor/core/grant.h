@@ -10,12 +10,14 @@
  * flags go last, when no processor has a translation of the mapping any more,
  * so a granter that finds them clear has its frame to itself.
  *
- * An entry is shared memory: it is read once, as a whole, and put in use by a
- * compare-and-swap of the whole. What a use needs to know of it is kept here.
+ * An entry is shared memory: it is read as a whole, and put in use by a
+ * compare-and-swap of the whole. What a use needs to know of it is in its hold;
+ * here the uses are only counted, so that the flags are right. A granter who
+ * changes an entry in use changes nothing for those who use it already.
  *
- * The grant_lock of a domain guards its table and which entries of it are in
- * use; no function may be called with one. The pt_lock guards the mappings that
- * a domain made of others' frames, so that they and its page tables change
+ * The grant_lock of a domain guards its table and the uses of its entries; no
+ * function may be called with one. The pt_lock guards the mappings that a
+ * domain made of others' frames, so that they and its page tables change
  * together.
  */
 #pragma once
@@ -26,12 +28,10 @@
 
 struct domain;
 
-#define GRANT_FRAMES_LIMIT 128u /* of entries, in any domain */
-#define GRANT_FRAMES_DEFAULT 64u
-#define GRANT_MAP_PAGES_LIMIT 1024u /* of records of mappings */
+#define GRANT_FRAMES_LIMIT 64u /* of entries, in any domain */
 #define GRANTS_PER_FRAME 512u
-#define GRANT_MAX_USES 255u /* of one entry at a time */
-#define GRANT_MAPS_PER_PAGE 128u
+#define GRANT_MAPS_LIMIT 131072u /* mappings that a domain has at a time */
+#define GRANT_MAPS_PER_CHUNK 1024u
 
 enum grant_access { GRANT_READ, GRANT_WRITE };
 
@@ -43,24 +43,38 @@ struct grant_hold {
     enum grant_access access;
 };
 
-/* A mapping; pt_lock. */
+/* A mapping; pt_lock. Zeroed ones are free, each followed by its neighbour. */
 struct grant_mapping {
     struct grant_hold hold; /* its frame is NULL while the mapping is free */
-    grant_handle_t next;    /* free: the next free one */
+    uint32_t skip;          /* free: what the next free one is further on */
     uint32_t flags;         /* GNTMAP_* as it was made */
 };
 
-_Static_assert(sizeof(struct grant_mapping) * GRANT_MAPS_PER_PAGE == PAGE_SIZE,
-               "no page wasted");
+/* grant_lock: a frame of entries, and how each of them is used. */
+struct grant_frame {
+    uint64_t entries[GRANTS_PER_FRAME]; /* lent to the domain */
+    struct grant_uses {
+        uint32_t all, writing; /* fewer than all domains' mappings together */
+    } uses[GRANTS_PER_FRAME];
+};
+
+struct grant_table {
+    uint32_t frame_count; /* grant_lock, as the frames */
+    uint32_t max_frames;  /* const after build */
+    struct grant_frame *frames[GRANT_FRAMES_LIMIT];
+
+    uint32_t max_maps;       /* const after build */
+    uint32_t map_count;      /* pt_lock, as what follows */
+    grant_handle_t free_map; /* map_count: all are taken */
+    struct grant_mapping *chunks[GRANT_MAPS_LIMIT / GRANT_MAPS_PER_CHUNK];
+};
 
 /* The table of a domain. */
 must_check int grant_create(struct domain *d);
 void grant_destroy(struct domain *d);
-must_check int grant_set_limits(struct domain *d, uint32_t frames,
-                                uint32_t map_pages);
+void grant_set_limits(struct domain *d, uint32_t frames, uint32_t map_pages);
 must_check int grant_release_all(struct domain *d);
 must_check int grant_frame_at(struct domain *d, uint32_t index, mfn_t *out);
-void grant_size(struct domain *d, uint32_t *frames, uint32_t *max_frames);
 
 /* Uses of granted frames; results are GNTST_*. */
 must_check int grant_hold_frame(struct domain *owner, mfn_t mfn,
@@ -70,11 +84,7 @@ must_check int grant_hold(struct grant_hold *h, struct domain *granter,
                           enum grant_access access);
 void grant_drop(const struct grant_hold *h);
 
-/* Mappings that `d` has; with its pt_lock. */
-struct grant_mapping *grant_mapping_new(struct domain *d,
-                                        grant_handle_t *handle);
-struct grant_mapping *grant_mapping_at(struct domain *d, grant_handle_t handle);
-void grant_mapping_free(struct domain *d, grant_handle_t handle);
-void grant_flush(struct domain *d);
+/* grant_op.c: the mappings that `d` has. */
+must_check int grant_release_mappings(struct domain *d);
 void grant_frame_refs(struct domain *d, frame_ref_visitor *visit,
                       void *context);

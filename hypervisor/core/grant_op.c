@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * grant_table_op. Most commands work through an array; each argument gets a
- * status of its own. Unmapping goes in two steps: entries leave the page
- * tables one by one, and the frames behind them are given up a batch at a
- * time, after one flush for all.
+ * grant_table_op, and what a domain has mapped by it. Most commands work
+ * through an array; each argument gets a status of its own. Unmapping goes in
+ * two steps: entries leave the page tables one by one, and the frames behind
+ * them are given up a batch at a time, after one flush for all.
  */
 #include "hypercall_abi/grant_table.h"
 #include "hypercall_abi/hypercall.h"
@@ -13,6 +13,7 @@
 #include "core/frame.h"
 #include "core/grant.h"
 #include "core/guest_copy.h"
+#include "core/heap.h"
 #include "core/hypercall.h"
 #include "core/log.h"
 #include "core/pt_validate.h"
@@ -29,6 +30,95 @@ struct batch {
     struct grant_hold endings[BATCH_ENDINGS];
 };
 
+/* --- mappings; with the pt_lock of who has them -------------------------- */
+
+#define CHUNK_SIZE (GRANT_MAPS_PER_CHUNK * sizeof(struct grant_mapping))
+_Static_assert(CHUNK_SIZE % PAGE_SIZE == 0, "no memory wasted");
+
+static struct grant_mapping *mapping_at(const struct grant_table *t,
+                                        grant_handle_t handle)
+{
+    uint64_t n = index_clamp(handle, t->map_count);
+
+    if (handle >= t->map_count)
+        return NULL;
+    return &t->chunks[n / GRANT_MAPS_PER_CHUNK][n % GRANT_MAPS_PER_CHUNK];
+}
+
+/* A mapping for the caller to fill in, or NULL when there are too many. */
+static struct grant_mapping *mapping_new(struct grant_table *t,
+                                         grant_handle_t *handle)
+{
+    struct grant_mapping *m;
+
+    if (t->free_map == t->map_count && t->map_count < t->max_maps) {
+        m = heap_zalloc(CHUNK_SIZE);
+        t->chunks[t->map_count / GRANT_MAPS_PER_CHUNK] = m;
+        t->map_count += m ? GRANT_MAPS_PER_CHUNK : 0;
+    }
+    *handle = t->free_map;
+    m = mapping_at(t, *handle);
+    if (m)
+        t->free_map += 1 + m->skip;
+    return m;
+}
+
+/* Frees a mapping, whose hold is no more, or is the caller's. */
+static void mapping_free(struct grant_table *t, grant_handle_t handle)
+{
+    struct grant_mapping *m = mapping_at(t, handle);
+
+    m->hold.frame = NULL;
+    m->skip = t->free_map - handle - 1;
+    t->free_map = handle;
+}
+
+/* For the auditor: the references that mappings of `d` hold themselves. */
+void grant_frame_refs(struct domain *d, frame_ref_visitor *visit, void *context)
+{
+    const struct grant_table *t = d->grants;
+
+    for (grant_handle_t handle = 0; handle < t->map_count; handle++) {
+        const struct grant_hold *h = &mapping_at(t, handle)->hold;
+
+        if (h->frame)
+            visit(context, frame_mfn(h->frame),
+                  h->access == GRANT_WRITE ? FRAME_WRITABLE : FRAME_NONE);
+    }
+}
+
+/*
+ * Drops the translations that processors hold of mappings which are no longer
+ * in the page tables of `d`, before what they map is given up.
+ */
+static void flush(struct domain *d)
+{
+    uint64_t vcpus[BITMAP_WORDS(MAX_VCPUS)];
+
+    memset(vcpus, 0xff, sizeof(vcpus));
+    arch_flush_vcpus(d, vcpus);
+}
+
+/* Ends the mappings of a domain without vCPUs, from the last on. */
+int grant_release_mappings(struct domain *d)
+{
+    struct grant_table *t = d->grants;
+
+    if (t->map_count)
+        flush(d);
+    while (t->map_count) {
+        struct grant_mapping *m = mapping_at(t, t->map_count - 1);
+
+        if (m->hold.frame)
+            grant_drop(&m->hold);
+        if (--t->map_count % GRANT_MAPS_PER_CHUNK == 0)
+            heap_zfree(m, CHUNK_SIZE);
+        if (hypercall_should_restart())
+            return -ERESTART;
+    }
+    return 0;
+}
+
 /* --- the caller's page tables; with its pt_lock -------------------------- */
 
 /* An entry of an L1 table. */
@@ -44,20 +134,17 @@ struct slot {
 static int find_slot(const struct vcpu *v, uint64_t address, uint32_t flags,
                      struct slot *s)
 {
-    mfn_t table = MFN_INVALID;
+    struct walk w = {.level = 0};
 
-    s->index = pt_index(address, 1);
-    if (flags & GNTMAP_contains_pte && address % sizeof(uint64_t) == 0) {
-        table = MFN(address >> PAGE_SHIFT);
+    if (flags & GNTMAP_contains_pte) {
+        s->table = frame_lookup(MFN(address >> PAGE_SHIFT));
         s->index = address % PAGE_SIZE / sizeof(uint64_t);
-    } else if (!(flags & GNTMAP_contains_pte) && guest_va_is_usable(address)) {
-        struct walk w;
-
-        guest_walk(v->kernel_root, address, &w);
-        if (w.level == 1)
-            table = w.table[1];
+    } else {
+        if (guest_va_is_usable(address))
+            guest_walk(v->kernel_root, address, &w);
+        s->table = w.level == 1 ? frame_lookup(w.table[1]) : NULL;
+        s->index = pt_index(address, 1);
     }
-    s->table = frame_lookup(table);
     if (s->table && frame_owner(s->table) == v->domain->id &&
         frame_used_type(s->table) == FRAME_L1)
         return GNTST_okay;
@@ -91,17 +178,8 @@ static uint64_t entry_for(const struct grant_hold *h, uint32_t flags)
     return pte_make(frame_mfn(h->frame), bits);
 }
 
-static int map_host(const struct vcpu *v, const struct grant_hold *h,
-                    uint64_t address, uint32_t flags)
-{
-    struct slot s;
-    int status = find_slot(v, address, flags, &s);
-
-    return status ? status : slot_write(v, &s, h->granter, entry_for(h, flags));
-}
-
 /* Nothing but Accessed, Dirty and the guest's own bits may have changed. */
-static int unmap_host(const struct vcpu *v, const struct grant_mapping *m,
+static int clear_slot(const struct vcpu *v, const struct grant_mapping *m,
                       uint64_t address)
 {
     uint64_t same = PTE_FRAME_MASK | PTE_PRESENT | PTE_WRITE;
@@ -125,25 +203,28 @@ static int map(const struct vcpu *v, struct domain *granter,
 {
     enum grant_access access =
         op->flags & GNTMAP_readonly ? GRANT_READ : GRANT_WRITE;
-    struct grant_mapping *m = grant_mapping_new(v->domain, &op->handle);
-    struct grant_hold hold;
-    int status;
+    struct grant_table *t = v->domain->grants;
+    struct grant_mapping *m;
+    struct slot s;
+    int status = find_slot(v, op->host_addr, op->flags, &s);
 
+    if (status)
+        return status;
+    m = mapping_new(t, &op->handle);
     if (!m)
         return GNTST_no_device_space;
-    status = grant_hold(&hold, granter, op->ref, v->domain->id, access);
+    status = grant_hold(&m->hold, granter, op->ref, v->domain->id, access);
     if (!status) {
-        status = map_host(v, &hold, op->host_addr, op->flags);
+        status = slot_write(v, &s, granter, entry_for(&m->hold, op->flags));
         if (status)
-            grant_drop(&hold);
+            grant_drop(&m->hold);
     }
     if (status) {
-        grant_mapping_free(v->domain, op->handle);
+        mapping_free(t, op->handle);
         return status;
     }
-    m->hold = hold;
     m->flags = op->flags;
-    op->dev_bus_addr = frame_mfn(hold.frame).n << PAGE_SHIFT;
+    op->dev_bus_addr = frame_mfn(m->hold.frame).n << PAGE_SHIFT;
     return GNTST_okay;
 }
 
@@ -170,7 +251,7 @@ static int gnttabop_map_grant_ref(struct batch *b, void *arg)
 static void finish_endings(struct batch *b)
 {
     if (b->ended)
-        grant_flush(b->v->domain);
+        flush(b->v->domain);
     while (b->ended)
         grant_drop(&b->endings[--b->ended]);
 }
@@ -183,12 +264,12 @@ static int gnttabop_unmap_grant_ref(struct batch *b, void *arg)
     int status = GNTST_bad_handle;
 
     spin_lock(&d->pt_lock);
-    m = grant_mapping_at(d, op->handle);
-    if (m)
-        status = unmap_host(b->v, m, op->host_addr);
+    m = mapping_at(d->grants, op->handle);
+    if (m && m->hold.frame)
+        status = clear_slot(b->v, m, op->host_addr);
     if (!status) {
         b->endings[b->ended++] = m->hold;
-        grant_mapping_free(d, op->handle);
+        mapping_free(d->grants, op->handle);
     }
     spin_unlock(&d->pt_lock);
     if (b->ended == BATCH_ENDINGS)
@@ -203,21 +284,17 @@ static int hold_side(struct domain *caller, const struct gnttab_copy_ptr *p,
                      bool is_granted, enum grant_access access,
                      struct grant_hold *h)
 {
-    struct domain *granter;
-    int status;
+    struct domain *owner = domain_resolve_get(p->domid);
+    int status = GNTST_bad_domain;
 
-    if (!is_granted) {
-        *h = (struct grant_hold){.access = access};
-        if (p->domid != DOMID_SELF && p->domid != caller->id)
-            return refuse(GNTST_permission_denied, "copy: a frame of d%u",
-                          p->domid);
-        return grant_hold_frame(caller, MFN(p->u.gmfn), access, &h->frame);
-    }
-    granter = domain_resolve_get(p->domid);
-    if (!granter)
-        return refuse(GNTST_bad_domain, "no domain %u", p->domid);
-    status = grant_hold(h, granter, p->u.ref, caller->id, access);
-    domain_put(granter);
+    *h = (struct grant_hold){.access = access};
+    if (!owner)
+        return refuse(status, "no domain %u", p->domid);
+    if (is_granted)
+        status = grant_hold(h, owner, p->u.ref, caller->id, access);
+    else if (owner == caller)
+        status = grant_hold_frame(owner, MFN(p->u.gmfn), access, &h->frame);
+    domain_put(owner);
     return status;
 }
 
@@ -253,42 +330,25 @@ static int gnttabop_copy(struct batch *b, void *arg)
 
 /* --- the table itself ---------------------------------------------------- */
 
-/* The domain whose table a call is about, with a reference. GNTST_*. */
-static int find_subject(const struct batch *b, domid_t id, struct domain **out)
-{
-    int error = domain_get_subject(b->v->domain, id, out);
-
-    if (error == -EPERM)
-        return GNTST_permission_denied;
-    return error ? GNTST_bad_domain : GNTST_okay;
-}
-
-/* Lists the first `count` frames of a table, which grows to have the last. */
-static int list_frames(struct domain *d, guest_va list, uint32_t count)
-{
-    mfn_t frame;
-
-    for (uint32_t i = count; i-- > 0;) {
-        if (grant_frame_at(d, i, &frame))
-            return refuse(GNTST_general_error, "%u grant frames for d%u", count,
-                          d->id);
-        if (copy_out(guest_va_add(list, i * sizeof(frame.n)), &frame.n,
-                     sizeof(frame.n)))
-            return GNTST_bad_virt_addr;
-    }
-    return GNTST_okay;
-}
-
-/* Bounded by the limit, so it needs no restart. */
+/* Grows the table and lists it; the limit bounds that, it needs no restart. */
 static int gnttabop_setup_table(struct batch *b, void *arg)
 {
     const struct gnttab_setup_table_args *op = arg;
     struct domain *d;
-    int status = find_subject(b, op->dom, &d);
+    int status = GNTST_okay;
+    mfn_t frame;
 
-    if (status)
-        return status;
-    status = list_frames(d, op->frame_list, op->nr_frames);
+    if (domain_get_subject(b->v->domain, op->dom, &d))
+        return GNTST_bad_domain;
+    for (uint32_t i = op->nr_frames; !status && i-- > 0;) {
+        guest_va at = guest_va_add(op->frame_list, i * sizeof(frame.n));
+
+        if (grant_frame_at(d, i, &frame))
+            status =
+                refuse(GNTST_general_error, "grant frame %u of d%u", i, d->id);
+        else if (copy_out(at, &frame.n, sizeof(frame.n)))
+            status = GNTST_bad_virt_addr;
+    }
     domain_put(d);
     return status;
 }
@@ -297,11 +357,13 @@ static int gnttabop_query_size(struct batch *b, void *arg)
 {
     struct gnttab_query_size_args *op = arg;
     struct domain *d;
-    int status = find_subject(b, op->dom, &d);
 
-    if (status)
-        return status;
-    grant_size(d, &op->nr_frames, &op->max_nr_frames);
+    if (domain_get_subject(b->v->domain, op->dom, &d))
+        return GNTST_bad_domain;
+    spin_lock(&d->grant_lock);
+    op->nr_frames = d->grants->frame_count;
+    op->max_nr_frames = d->grants->max_frames;
+    spin_unlock(&d->grant_lock);
     domain_put(d);
     return GNTST_okay;
 }
@@ -355,16 +417,13 @@ long hc_grant_table_op(struct vcpu *v, const struct hc_args *args)
         return -EINVAL;
     if (cmd >= ARRAY_LEN(commands) || !c->step)
         return -ENOSYS;
-    while (rest.a[2]) {
+    while (rest.a[2] && !error) {
         error = do_argument(&b, c, HC_ARG_VA(&rest, 1));
-        if (error)
-            break;
         rest.a[1] += c->size;
-        if (--rest.a[2] && hypercall_should_restart())
-            break;
+        if (--rest.a[2] && !error && hypercall_should_restart())
+            error = -ERESTART;
     }
     finish_endings(&b);
-    if (error || !rest.a[2])
-        return error;
-    return hypercall_restart(v, HC_grant_table_op, &rest);
+    return error == -ERESTART ? hypercall_restart(v, HC_grant_table_op, &rest)
+                              : error;
 }

@@ -2,12 +2,17 @@
 /* The arithmetic of a new guest's address space (guest_layout.h). */
 #include "core/guest_layout.h"
 
-#define MAPPING_ALIGNMENT (4ull << 20)
-#define SPARE_AFTER_STACK (512ull << 10)
-#define LOW_HALF_END (1ull << 47)
+#include "hypercall_abi/start_info.h"
+#include "hypercall_abi/vcpu.h"
+
+#define MAPPING_ALIGNMENT 1024u /* pages: 4 MiB */
+#define SPARE_AFTER_STACK 128u  /* pages: 512 KiB */
+#define KERNEL_FLAGS 0x202
+#define KERNEL_SELECTOR_CS 0xe033
+#define KERNEL_SELECTOR_SS 0xe02b
 #define MAX_PAGES (1ull << 40)
 
-/* More than the pages that mapping_end and a table's table can add. */
+/* More than the pages that the mapping's end and a table's table can add. */
 #define SPARE_PAGES 4096u
 
 static uint64_t spans(uint64_t start, uint64_t end, unsigned shift)
@@ -15,35 +20,12 @@ static uint64_t spans(uint64_t start, uint64_t end, unsigned shift)
     return ((end - 1) >> shift) - (start >> shift) + 1;
 }
 
-uint64_t guest_table_count(uint64_t start, uint64_t end)
+/* Tables that map `pages` pages from `va` on, without the L4. */
+static uint64_t tables_for(uint64_t va, uint64_t pages)
 {
-    return spans(start, end, 21) + spans(start, end, 30) +
-           spans(start, end, 39);
-}
+    uint64_t end = va + (pages << PAGE_SHIFT);
 
-static uint64_t mapping_end(uint64_t stack_top, uint64_t virt_base)
-{
-    uint64_t used = stack_top - virt_base;
-    uint64_t end = align_up(used, MAPPING_ALIGNMENT);
-
-    if (end - used < SPARE_AFTER_STACK)
-        end += MAPPING_ALIGNMENT;
-    return virt_base + end;
-}
-
-/* Places tables and stack: how many tables depends on where the end is. */
-static void place_tables(struct guest_layout *l)
-{
-    uint64_t count = 0, needed = 1;
-
-    while (count < needed) {
-        count = needed;
-        l->stack_top = l->page_tables + (count + 1) * PAGE_SIZE;
-        l->mapped_end = mapping_end(l->stack_top, l->virt_base);
-        needed = 1 + guest_table_count(l->virt_base, l->mapped_end);
-    }
-    l->page_table_count = count;
-    l->mapped_pages = (l->mapped_end - l->virt_base) >> PAGE_SHIFT;
+    return spans(va, end, 21) + spans(va, end, 30) + spans(va, end, 39);
 }
 
 /* Whether `pages` pages and the tables for them fit in its half after `va`. */
@@ -54,9 +36,15 @@ static bool has_room(uint64_t va, uint64_t pages)
     return pages + pages / 256 + SPARE_PAGES <= room >> PAGE_SHIFT;
 }
 
+/* The next `pages` pages: the first of them. */
+static uint64_t take(struct guest_layout *l, uint64_t pages)
+{
+    l->used += pages;
+    return l->used - pages;
+}
+
 const char *guest_layout_plan(struct guest_layout *l,
-                              const struct kernel_layout *kernel,
-                              const struct elf_notes *notes, size_t initrd_size,
+                              const struct kernel *kernel, size_t initrd_size,
                               uint64_t pages)
 {
     static const char too_large[] =
@@ -64,44 +52,76 @@ const char *guest_layout_plan(struct guest_layout *l,
         "more with dom0_mem=";
     uint64_t p2m_pages = pages_of(pages * sizeof(uint64_t));
     uint64_t initrd_pages = pages_of(initrd_size);
-    uint64_t at = align_up(kernel->virt_end, PAGE_SIZE), pfn;
 
-    *l = (struct guest_layout){.virt_base = kernel->virt_base,
-                               .p2m_pages = p2m_pages};
     if (pages > MAX_PAGES || initrd_size >> PAGE_SHIFT >= pages ||
         p2m_pages >= pages)
         return too_large;
-    if (!notes->mod_start_is_pfn) {
-        l->initrd = at;
-        l->initrd_pfn = (at - l->virt_base) >> PAGE_SHIFT;
-        at += initrd_pages * PAGE_SIZE;
+    *l = (struct guest_layout){.kernel = kernel,
+                               .initrd_size = initrd_size,
+                               .pages = pages,
+                               .p2m_pages = p2m_pages,
+                               .used = pages_of(kernel->end)};
+    if (!kernel->mod_start_is_pfn)
+        l->initrd = take(l, initrd_pages);
+    if (!kernel->init_p2m) {
+        l->p2m_first = take(l, p2m_pages);
+        l->p2m = guest_layout_va(l, l->p2m_first);
     }
-    if (!notes->has_init_p2m) {
-        l->p2m = at;
-        l->p2m_pfn = (at - l->virt_base) >> PAGE_SHIFT;
-        at += p2m_pages * PAGE_SIZE;
-    }
-    l->start_info = at;
-    l->page_tables = at + PAGE_SIZE;
-    if (!has_room(l->virt_base,
-                  (l->page_tables - l->virt_base) >> PAGE_SHIFT) ||
-        (notes->has_init_p2m && !has_room(notes->init_p2m, p2m_pages)))
+    l->start_info = take(l, 1);
+    l->tables = l->used;
+    if (!has_room(kernel->virt_base, l->used) ||
+        (kernel->init_p2m && !has_room(kernel->init_p2m, p2m_pages)))
         return "kernel, initrd and tables do not fit at its addresses";
-    place_tables(l);
 
-    pfn = l->mapped_pages;
-    if (notes->mod_start_is_pfn) {
-        l->initrd_pfn = pfn;
-        pfn += initrd_pages;
+    /* How many tables there are depends on where the mapping ends. */
+    for (uint64_t needed = 1; l->table_count < needed;) {
+        l->table_count = needed;
+        l->mapped = align_up(l->tables + needed + 1 + SPARE_AFTER_STACK,
+                             MAPPING_ALIGNMENT);
+        needed = 1 + tables_for(kernel->virt_base, l->mapped);
     }
-    if (notes->has_init_p2m) {
-        l->p2m = notes->init_p2m;
-        l->p2m_table_pfn = pfn;
-        l->p2m_table_count =
-            guest_table_count(l->p2m, l->p2m + p2m_pages * PAGE_SIZE);
-        l->p2m_pfn = pfn + l->p2m_table_count;
-        pfn = l->p2m_pfn + p2m_pages;
+    l->used = l->mapped;
+    if (kernel->mod_start_is_pfn)
+        l->initrd = take(l, initrd_pages);
+    if (kernel->init_p2m) {
+        l->p2m = kernel->init_p2m;
+        l->p2m_table_count = tables_for(l->p2m, p2m_pages);
+        l->p2m_tables = take(l, l->p2m_table_count);
+        l->p2m_first = take(l, p2m_pages);
     }
-    l->used_pages = pfn;
-    return pfn <= pages ? NULL : too_large;
+    return l->used <= pages ? NULL : too_large;
+}
+
+void guest_layout_describe(const struct guest_layout *l,
+                           struct start_info *info)
+{
+    memcpy(info->magic, "xen-3.0-x86_64", sizeof("xen-3.0-x86_64"));
+    info->nr_pages = l->pages;
+    info->pt_base = guest_layout_va(l, l->tables);
+    info->nr_pt_frames = l->table_count;
+    info->mfn_list = l->p2m;
+    info->flags = l->kernel->mod_start_is_pfn ? SIF_MOD_START_PFN : 0;
+    if (l->initrd_size)
+        info->mod_start = l->kernel->mod_start_is_pfn
+                              ? l->initrd
+                              : guest_layout_va(l, l->initrd);
+    info->mod_len = l->initrd_size;
+    if (l->p2m_table_count) {
+        info->first_p2m_pfn = l->p2m_tables;
+        info->nr_p2m_frames = l->p2m_table_count + l->p2m_pages;
+    }
+}
+
+void guest_layout_start(const struct guest_layout *l,
+                        struct vcpu_guest_context *c)
+{
+    c->flags = VGCF_in_kernel;
+    c->user_regs.rip = l->kernel->entry;
+    c->user_regs.rsi = guest_layout_va(l, l->start_info);
+    c->user_regs.rsp = guest_layout_va(l, l->tables + l->table_count + 1);
+    c->user_regs.rflags = KERNEL_FLAGS;
+    c->user_regs.cs = KERNEL_SELECTOR_CS;
+    c->user_regs.ss = KERNEL_SELECTOR_SS;
+    c->kernel_ss = KERNEL_SELECTOR_SS;
+    c->kernel_sp = c->user_regs.rsp;
 }

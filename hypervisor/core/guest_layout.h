@@ -1,32 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the pieces of a new PV guest lie in its first mapping: kernel,
- * initrd, p2m list, start_info, page tables and boot stack, in that order,
- * from virt_base on with one page for each pfn. Pure arithmetic, shared by
- * every builder of domains.
+ * Where the pieces of a new PV guest lie. Its first mapping has one page for
+ * each pfn, from the kernel's virt_base on: kernel, initrd, p2m list,
+ * start_info, page tables and boot stack, in that order. A kernel may want
+ * initrd and p2m list elsewhere: then they come after the first mapping. Pure
+ * arithmetic, shared by every builder of domains.
  */
 #pragma once
 
-#include "core/kernel_image.h"
-#include "core/types.h"
+#include "core/kernel.h"
+
+struct start_info;
+struct vcpu_guest_context;
 
 struct guest_layout {
-    uint64_t virt_base;
-    uint64_t mapped_end; /* end of the initial mapping */
-    uint64_t initrd;     /* address, when it is mapped */
-    uint64_t p2m;        /* address of the p2m list */
-    uint64_t start_info;
-    uint64_t page_tables; /* the first is the L4 */
-    uint64_t page_table_count;
-    uint64_t stack_top;
+    const struct kernel *kernel;
+    uint64_t p2m; /* address of the p2m list */
+    size_t initrd_size;
 
-    uint64_t mapped_pages;    /* pfns 0 to this are the initial mapping */
-    uint64_t initrd_pfn;      /* in any case */
-    uint64_t p2m_pfn;         /* in any case: the first frame of the list */
-    uint64_t p2m_pages;       /* how many it has */
-    uint64_t p2m_table_pfn;   /* tables of a p2m list mapped elsewhere */
+    /* pfns and numbers of pages */
+    uint64_t pages; /* of the guest */
+    uint64_t initrd;
+    uint64_t p2m_first;
+    uint64_t p2m_pages;
+    uint64_t p2m_tables;      /* tables of a p2m list mapped elsewhere */
     uint64_t p2m_table_count; /* 0 when the list is in the mapping */
-    uint64_t used_pages;      /* pfns beyond are free memory */
+    uint64_t start_info;
+    uint64_t tables; /* the first is the L4, behind them lies the stack */
+    uint64_t table_count;
+    uint64_t mapped; /* pfns 0 to this are the first mapping */
+    uint64_t used;   /* pfns beyond are free memory */
 };
 
 static inline uint64_t pages_of(uint64_t bytes)
@@ -34,11 +37,22 @@ static inline uint64_t pages_of(uint64_t bytes)
     return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT;
 }
 
-/* Tables that map [start, end), without the L4. */
-uint64_t guest_table_count(uint64_t start, uint64_t end);
+/* The address of page `pfn` in the first mapping. */
+static inline uint64_t guest_layout_va(const struct guest_layout *l,
+                                       uint64_t pfn)
+{
+    return l->kernel->virt_base + (pfn << PAGE_SHIFT);
+}
 
 /* NULL, or why the pieces do not fit in `pages` pages. */
-must_check const char *guest_layout_plan(struct guest_layout *layout,
-                                         const struct kernel_layout *kernel,
-                                         const struct elf_notes *notes,
+must_check const char *guest_layout_plan(struct guest_layout *l,
+                                         const struct kernel *kernel,
                                          size_t initrd_size, uint64_t pages);
+
+/* Fills in what a zeroed start_info says of the pieces. */
+void guest_layout_describe(const struct guest_layout *l,
+                           struct start_info *info);
+
+/* The same for the registers of its first vCPU, but for CR3. */
+void guest_layout_start(const struct guest_layout *l,
+                        struct vcpu_guest_context *c);

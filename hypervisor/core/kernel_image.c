@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Recognises containers by their first bytes and computes the kernel's place.
- */
-#include "core/kernel_image.h"
+/* Recognises the containers of kernels by their first bytes (kernel.h). */
+#include "core/kernel.h"
 
 /* The fields of a bzImage's header, by file offset. */
 enum {
@@ -18,21 +16,10 @@ enum {
     SIZE_TRAILER = 4,
 };
 
-/* Guests may use all addresses but the hole and slots 256 to 271. */
-#define LOW_HALF_END 0x0000800000000000ull
-#define HIGH_HALF_START 0xffff880000000000ull
-
-static const struct {
-    uint8_t bytes[6];
-    uint8_t length;
-    uint8_t method;
-} magics[] = {
-    {"\177ELF", 4, UNPACK_NONE},
-    {"\037\213", 2, UNPACK_GZIP},
-    {"\135\0\0", 3, UNPACK_LZMA},
-    {{0xfd, '7', 'z', 'X', 'Z', 0}, 6, UNPACK_XZ},
-    {{0x02, 0x21, 0x4c, 0x18}, 4, UNPACK_LZ4},
-    {{0x28, 0xb5, 0x2f, 0xfd}, 4, UNPACK_ZSTD},
+/* How each begins; the unpackers look at the rest. */
+static const uint16_t magics[] = {
+    [UNPACK_NONE] = 0x457f, [UNPACK_GZIP] = 0x8b1f, [UNPACK_LZMA] = 0x005d,
+    [UNPACK_XZ] = 0x37fd,   [UNPACK_LZ4] = 0x2102,  [UNPACK_ZSTD] = 0xb528,
 };
 
 static uint32_t read32(const uint8_t *p)
@@ -43,12 +30,14 @@ static uint32_t read32(const uint8_t *p)
     return value;
 }
 
-static bool find_method(struct kernel_image *kernel)
+static bool find_method(struct unpack_job *job)
 {
-    for (size_t i = 0; i < ARRAY_LEN(magics); i++) {
-        kernel->method = magics[i].method;
-        if (kernel->payload_size >= magics[i].length &&
-            !memcmp(kernel->payload, magics[i].bytes, magics[i].length))
+    uint16_t magic = 0;
+
+    memcpy(&magic, job->packed, min_u64(job->packed_size, sizeof(magic)));
+    for (unsigned i = 0; i < ARRAY_LEN(magics); i++) {
+        job->method = (enum unpack_method)i;
+        if (magics[i] == magic)
             return true;
     }
     return false;
@@ -58,23 +47,21 @@ static bool find_method(struct kernel_image *kernel)
  * Linux's build puts the unpacked size behind every payload; gzip has it at
  * the end of its own stream, so there it must stay.
  */
-static const char *read_size(struct kernel_image *kernel)
+static const char *read_size(struct unpack_job *job)
 {
-    kernel->unpacked_size = kernel->payload_size;
-    if (kernel->method == UNPACK_NONE)
+    job->out_size = job->packed_size;
+    if (job->method == UNPACK_NONE)
         return NULL;
-    if (kernel->payload_size <= SIZE_TRAILER)
+    if (job->packed_size <= SIZE_TRAILER)
         return "its packed payload is cut short";
-    kernel->unpacked_size =
-        read32(kernel->payload + kernel->payload_size - SIZE_TRAILER);
-    if (kernel->method != UNPACK_GZIP)
-        kernel->payload_size -= SIZE_TRAILER;
-    return kernel->unpacked_size ? NULL
-                                 : "its packed payload claims to be empty";
+    job->out_size = read32(job->packed + job->packed_size - SIZE_TRAILER);
+    if (job->method != UNPACK_GZIP)
+        job->packed_size -= SIZE_TRAILER;
+    return job->out_size ? NULL : "its packed payload claims to be empty";
 }
 
-static const char *open_bzimage(struct kernel_image *kernel,
-                                const uint8_t *file, size_t size)
+static const char *open_bzimage(struct unpack_job *job, const uint8_t *file,
+                                size_t size)
 {
     uint32_t sectors =
         file[SETUP_SECTORS] ? file[SETUP_SECTORS] : SETUP_SECTORS_DEFAULT;
@@ -87,90 +74,29 @@ static const char *open_bzimage(struct kernel_image *kernel,
     if (start > size || length > size - start)
         return "the bzImage is cut short: its payload lies past the end of the "
                "file";
-    kernel->payload = file + start;
-    kernel->payload_size = length;
-    if (!find_method(kernel))
+    job->packed = file + start;
+    job->packed_size = length;
+    if (!find_method(job))
         return "its payload is packed by an unknown method";
-    return read_size(kernel);
+    return read_size(job);
 }
 
 /*
- * Finds the kernel inside a file and fills *kernel: payload and method for
- * unpack(), or with UNPACK_NONE an ELF file in place. NULL, or why not.
+ * Finds the kernel inside a file and fills *job, all but the memory to work
+ * with: what to unpack, by which method, and how large it claims to become,
+ * less than 4 GiB; or with UNPACK_NONE an ELF file in place. NULL, or why not.
  * Whether the method is linked in is unpack()'s to say.
  */
-const char *kernel_image_open(struct kernel_image *kernel, const void *file,
+const char *kernel_image_open(struct unpack_job *job, const void *file,
                               size_t size)
 {
-    *kernel = (struct kernel_image){.payload = file, .payload_size = size};
+    *job = (struct unpack_job){.packed = file, .packed_size = size};
     if (size >= HEADER_END && !memcmp((const char *)file + MAGIC, "HdrS", 4))
-        return open_bzimage(kernel, file, size);
-    if (!find_method(kernel))
+        return open_bzimage(job, file, size);
+    if (!find_method(job))
         return "it is neither a Linux bzImage nor an ELF file";
-    if (kernel->method != UNPACK_NONE && kernel->method != UNPACK_GZIP)
+    if (job->method != UNPACK_NONE && job->method != UNPACK_GZIP)
         return "it is a packed file that doesn't say how large it is; give it "
                "unpacked or packed by gzip";
-    return read_size(kernel);
-}
-
-static bool is_guest_range(uint64_t start, uint64_t end)
-{
-    return end <= LOW_HALF_END || start >= HIGH_HALF_START;
-}
-
-static bool is_in_kernel(const struct kernel_layout *layout, uint64_t va)
-{
-    return va >= layout->virt_start && va < layout->virt_end;
-}
-
-static const char *check_addresses(const struct kernel_layout *l,
-                                   const struct elf_notes *notes)
-{
-    uint64_t p2m = notes->init_p2m;
-
-    if (l->virt_base % PAGE_SIZE)
-        return "its Xen note VIRT_BASE isn't page aligned";
-    if (l->virt_end - l->virt_base > KERNEL_SPAN_MAX)
-        return "it ends more than 1 GiB above VIRT_BASE";
-    if (!is_guest_range(l->virt_base, l->virt_end))
-        return "it lies at addresses that a guest can't use (0x800000000000 to "
-               "0xffff87ffffffffff)";
-    if (!is_in_kernel(l, l->entry))
-        return "its entry point lies outside the kernel";
-    if (notes->has_hypercall_page && (notes->hypercall_page % PAGE_SIZE ||
-                                      !is_in_kernel(l, notes->hypercall_page)))
-        return "its hypercall page isn't a page of the kernel";
-    if (!notes->has_init_p2m)
-        return NULL;
-    if (p2m % PAGE_SIZE || !is_guest_range(p2m, p2m + 1))
-        return "its Xen note INIT_P2M is no page that a guest can use";
-    if (p2m - l->virt_base < KERNEL_SPAN_MAX)
-        return "its Xen note INIT_P2M lies inside the kernel's own mapping";
-    return NULL;
-}
-
-/*
- * Computes where the kernel lies and checks that a guest can have it there;
- * NULL, or why not. The arguments come from successful elf_open() and
- * elf_notes_read().
- */
-const char *kernel_layout(struct kernel_layout *layout,
-                          const struct elf_image *elf,
-                          const struct elf_notes *notes)
-{
-    uint64_t base = notes->virt_base, offset = notes->paddr_offset, start, end;
-
-    if (elf->load_start < offset)
-        return "a segment lies below its Xen note PADDR_OFFSET";
-    if (add_overflows(base, elf->load_start - offset, &start) ||
-        add_overflows(base, elf->load_end - offset, &end))
-        return "it reaches past the end of the address space";
-    *layout = (struct kernel_layout){
-        .virt_base = base,
-        .virt_start = start & PAGE_MASK,
-        .virt_end = end,
-        .entry = notes->entry,
-        .is_high_half = base >= HIGH_HALF_START,
-    };
-    return check_addresses(layout, notes);
+    return read_size(job);
 }

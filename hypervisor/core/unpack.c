@@ -36,12 +36,12 @@ size_t unpack_arena_size(enum unpack_method method)
  * Unpacks job->packed into job->out, filling it to the last byte; NULL, or why
  * not.
  */
-const char *unpack(enum unpack_method method, const struct unpack_job *job)
+const char *unpack(const struct unpack_job *job)
 {
-    if (!methods[method].unpack)
+    if (!methods[job->method].unpack)
         return "it is packed by a method that this build can't unpack "
                "(CONFIG_KERNEL_XZ, _ZSTD, _GZIP)";
-    return methods[method].unpack(job);
+    return methods[job->method].unpack(job);
 }
 
 /*

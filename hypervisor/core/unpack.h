@@ -36,6 +36,7 @@ struct unpack_job {
     uint8_t *out;
     size_t out_size;
     struct arena *arena;
+    enum unpack_method method;
 };
 
 /* Unpacks all of the job; NULL, or why not, as in elf.h. */
@@ -51,8 +52,7 @@ unpack_fn unpack_zstd;
     "its packed data are damaged, cut short or not of the declared size"
 
 size_t unpack_arena_size(enum unpack_method method);
-must_check const char *unpack(enum unpack_method method,
-                              const struct unpack_job *job);
+must_check const char *unpack(const struct unpack_job *job);
 
 /* As libraries call them; `arena` is a struct arena. */
 void *arena_alloc(void *arena, size_t count, size_t size);

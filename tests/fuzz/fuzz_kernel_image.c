@@ -8,7 +8,7 @@
  */
 #include <stdlib.h>
 
-#include "core/kernel_image.h"
+#include "core/kernel.h"
 
 #include <lzma.h>
 #include <zlib.h>
@@ -130,13 +130,13 @@ static bool try_unpack(enum unpack_method method, const uint8_t *in,
 {
     struct arena arena = {arena_memory, sizeof(arena_memory), 0};
     uint8_t *packed = malloc(size + 1);
-    struct unpack_job job = {packed, size, NULL, out_size, &arena};
+    struct unpack_job job = {packed, size, NULL, out_size, &arena, method};
     const char *why;
 
     *out = malloc(out_size + 1);
     job.out = *out;
     memcpy(packed, in, size);
-    why = unpack(method, &job);
+    why = unpack(&job);
     claim(arena.used <= arena.size);
     free(packed);
     return !why;
@@ -145,24 +145,23 @@ static bool try_unpack(enum unpack_method method, const uint8_t *in,
 static void check_file(size_t size, const uint8_t *original,
                        size_t original_size)
 {
-    struct kernel_image kernel;
+    struct unpack_job job;
     uint8_t *exact = malloc(size + 1);
     uint8_t *out;
 
     memcpy(exact, file, size);
-    if (kernel_image_open(&kernel, exact, size)) {
+    if (kernel_image_open(&job, exact, size)) {
         free(exact);
         return;
     }
-    claim(kernel.payload >= exact && kernel.payload_size <= size);
-    claim((size_t)(kernel.payload - exact) <= size - kernel.payload_size);
-    claim(kernel.unpacked_size <= UINT32_MAX);
-    if (kernel.method != UNPACK_NONE && kernel.unpacked_size <= OUT_MAX) {
-        bool is_good =
-            try_unpack(kernel.method, kernel.payload, kernel.payload_size,
-                       kernel.unpacked_size, &out);
+    claim(job.packed >= exact && job.packed_size <= size);
+    claim((size_t)(job.packed - exact) <= size - job.packed_size);
+    claim(job.out_size <= UINT32_MAX);
+    if (job.method != UNPACK_NONE && job.out_size <= OUT_MAX) {
+        bool is_good = try_unpack(job.method, job.packed, job.packed_size,
+                                  job.out_size, &out);
 
-        claim(!original || (is_good && kernel.unpacked_size == original_size &&
+        claim(!original || (is_good && job.out_size == original_size &&
                             !memcmp(out, original, original_size)));
         free(out);
     }

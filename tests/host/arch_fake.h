@@ -19,6 +19,7 @@
 
 #include "core/arch.h"
 #include "core/pcpu.h"
+#include "core/spinlock.h"
 #include "core/types.h"
 
 #define FAKE_FRAMES 8192u
@@ -95,3 +96,8 @@ bool fake_guest_map(mfn_t root, uint64_t va, mfn_t frame, uint64_t flags);
         fake.catcher = NULL;                                                   \
         fake.end;                                                              \
     })
+
+static inline bool spin_is_locked(const struct spinlock *l)
+{
+    return l->next != l->serving;
+}
