@@ -106,6 +106,8 @@ size_t format_va(char *out, size_t size, const char *fmt, va_list args)
         if (*fmt == '%') {
             fmt = convert(&f, fmt + 1, &rest);
             put_field(&s, &f);
+            if (!*fmt)
+                break;
         } else {
             put(&s, *fmt);
         }

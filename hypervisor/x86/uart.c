@@ -45,19 +45,20 @@
 #define INPUT_BURST 4096u
 
 static struct uart {
-    const struct cmdline_serial *settings; /* NULL: the port is off */
+    struct cmdline_serial settings;
+    bool is_on;
     uint8_t room;  /* characters the transmitter takes for sure */
     bool is_stuck; /* timed out: no more waiting until it recovers */
 } uarts[UART_COUNT];
 
 static uint8_t reg_read(const struct uart *u, unsigned reg)
 {
-    return inb((uint16_t)(u->settings->port + reg));
+    return inb((uint16_t)(u->settings.port + reg));
 }
 
 static void reg_write(const struct uart *u, unsigned reg, uint64_t value)
 {
-    outb((uint16_t)(u->settings->port + reg), (uint8_t)value);
+    outb((uint16_t)(u->settings.port + reg), (uint8_t)value);
 }
 
 /* Bits that keep their value, or their zero, only where there is a UART. */
@@ -76,11 +77,9 @@ static void init(struct uart *u, const struct cmdline_serial *settings)
     const char *parity;
     uint64_t divisor;
 
-    *u = (struct uart){.settings = settings};
-    if (!is_present(u)) {
-        u->settings = NULL;
+    *u = (struct uart){.settings = *settings};
+    if (!is_present(u))
         return;
-    }
     if (settings->baud) { /* else as the firmware left it */
         divisor = min_u64(UART_CLOCK / settings->baud, 0xffff);
         reg_write(u, REG_LCR, LCR_DLAB);
@@ -94,16 +93,17 @@ static void init(struct uart *u, const struct cmdline_serial *settings)
                   (settings->format[2] == '2' ? LCR_TWO_STOP_BITS : 0));
     reg_write(u, REG_FCR, FCR_ENABLE_CLEAR | FCR_TRIGGER_8);
     reg_write(u, REG_MCR, MCR_DTR_RTS);
+    u->is_on = true;
 }
 
 /*
  * Starts output to the ports whose bits are in `set`, and ends it to others.
- * The settings are good ones, as cmdline.h makes sure, and stay.
+ * The settings are good ones, as cmdline.h makes sure.
  */
 void uart_init(unsigned set, const struct cmdline_serial *settings)
 {
     for (unsigned i = 0; i < UART_COUNT; i++) {
-        uarts[i].settings = NULL;
+        uarts[i].is_on = false;
         if (set & 1u << i)
             init(&uarts[i], &settings[i]);
     }
@@ -133,7 +133,7 @@ static void send(struct uart *u, char c)
 void uart_write(const char *text, size_t length)
 {
     for (struct uart *u = uarts; u < uarts + UART_COUNT; u++)
-        for (size_t i = 0; u->settings && i < length; i++) {
+        for (size_t i = 0; u->is_on && i < length; i++) {
             if (text[i] == '\n')
                 send(u, '\r');
             send(u, text[i]);
@@ -147,9 +147,8 @@ void uart_write(const char *text, size_t length)
 void uart_interrupt(void)
 {
     for (const struct uart *u = uarts; u < uarts + UART_COUNT; u++)
-        for (unsigned i = 0;
-             i < INPUT_BURST && u->settings && u->settings->irq &&
-             reg_read(u, REG_LSR) & LSR_READY;
+        for (unsigned i = 0; i < INPUT_BURST && u->is_on && u->settings.irq &&
+                             reg_read(u, REG_LSR) & LSR_READY;
              i++)
             console_receive((char)reg_read(u, REG_DATA));
 }
@@ -161,9 +160,9 @@ void uart_interrupt(void)
 void uart_input_start(void)
 {
     for (const struct uart *u = uarts; u < uarts + UART_COUNT; u++) {
-        if (!u->settings || !u->settings->irq)
+        if (!u->is_on || !u->settings.irq)
             continue;
-        if (irq_take_isa((unsigned)u->settings->irq)) {
+        if (irq_take_isa((unsigned)u->settings.irq)) {
             log_warning("No input from com%u: no interrupt is free",
                         (unsigned)(u - uarts) + 1);
             continue;
@@ -178,7 +177,7 @@ void uart_input_start(void)
 bool uart_port_is_owned(uint16_t port)
 {
     for (unsigned i = 0; i < UART_COUNT; i++)
-        if (uarts[i].settings && port - uarts[i].settings->port < UART_PORTS)
+        if (uarts[i].is_on && port - uarts[i].settings.port < UART_PORTS)
             return true;
     return false;
 }
