@@ -7,14 +7,12 @@
 #define MAX_GUEST_BITS 65536u
 #define OWN_BYTES (PCPU_WORDS * sizeof(uint64_t))
 
-/* Reads *from. 0, -EFAULT, -EINVAL for one that is absurdly long. */
+/* Reads *from. 0, -EFAULT. */
 int guest_bitmap_read(uint64_t bits[PCPU_WORDS],
                       const struct xenctl_bitmap *from)
 {
     unsigned have = (unsigned)min_u64(OWN_BYTES * 8, from->nr_bits);
 
-    if (from->nr_bits > MAX_GUEST_BITS)
-        return -EINVAL;
     memset(bits, 0, OWN_BYTES);
     if (copy_in(bits, from->bitmap, (have + 7) / 8))
         return -EFAULT;
@@ -23,7 +21,7 @@ int guest_bitmap_read(uint64_t bits[PCPU_WORDS],
     return 0;
 }
 
-/* Fills *to to its end. Errors as above. */
+/* Fills *to to its end. 0, -EFAULT, -EINVAL: it is absurdly long. */
 int guest_bitmap_write(const struct xenctl_bitmap *to,
                        const uint64_t bits[PCPU_WORDS])
 {
