@@ -395,7 +395,7 @@ TEST(timer_in_the_future)
     clear_all();
     due = system_time() + 5 * MS;
     EXPECT_EQ(set_timer(due, 0), 0);
-    EXPECT(!is_pending(timer_port));
+    EXPECT(!is_pending(timer_port) || system_time() >= due);
     EXPECT(timer_comes_within(500 * MS));
     EXPECT(system_time() >= due);
     clear_all();
@@ -437,8 +437,10 @@ static void spin(uint64_t ns)
 
 TEST(upcall_interrupts_a_loop)
 {
-    clear_all();
-    EXPECT_EQ(set_timer(system_time() + 3 * MS, 0), 0);
+    do { /* again if the machine stood still until it was due */
+        clear_all();
+        EXPECT_EQ(set_timer(system_time() + 3 * MS, 0), 0);
+    } while (is_pending(timer_port));
     unmask_events();
     EXPECT_EQ(trap_try(spin, 500 * MS), ENTRY_EVENT);
     EXPECT(is_pending(timer_port));
