@@ -214,8 +214,8 @@ int domain_destroy(struct domain *d)
             return error;
         __atomic_store_n(&d->teardown_step, d->teardown_step + 1,
                          __ATOMIC_RELEASE);
-        if (hypercall_should_restart())
-            return -ERESTART;
+        if (d->teardown_step < ARRAY_LEN(steps) && hypercall_should_restart())
+            return -ERESTART; /* not after the last: reap might get ahead */
     }
     if (!try_end(d))
         await_end();

@@ -137,7 +137,9 @@ static int find_slot(const struct vcpu *v, uint64_t address, uint32_t flags,
     struct walk w = {.level = 0};
 
     if (flags & GNTMAP_contains_pte) {
-        s->table = frame_lookup(MFN(address >> PAGE_SHIFT));
+        s->table = address % sizeof(uint64_t)
+                       ? NULL
+                       : frame_lookup(MFN(address >> PAGE_SHIFT));
         s->index = address % PAGE_SIZE / sizeof(uint64_t);
     } else {
         if (guest_va_is_usable(address))
@@ -285,11 +287,11 @@ static int hold_side(struct domain *caller, const struct gnttab_copy_ptr *p,
                      struct grant_hold *h)
 {
     struct domain *owner = domain_resolve_get(p->domid);
-    int status = GNTST_bad_domain;
+    int status = GNTST_permission_denied;
 
     *h = (struct grant_hold){.access = access};
     if (!owner)
-        return refuse(status, "no domain %u", p->domid);
+        return refuse(GNTST_bad_domain, "no domain %u", p->domid);
     if (is_granted)
         status = grant_hold(h, owner, p->u.ref, caller->id, access);
     else if (owner == caller)
@@ -330,16 +332,26 @@ static int gnttabop_copy(struct batch *b, void *arg)
 
 /* --- the table itself ---------------------------------------------------- */
 
+/* Finds the domain whose table is meant, with a reference. */
+static int get_subject(const struct batch *b, domid_t id, struct domain **d)
+{
+    int error = domain_get_subject(b->v->domain, id, d);
+
+    if (!error)
+        return GNTST_okay;
+    return error == -EPERM ? GNTST_permission_denied : GNTST_bad_domain;
+}
+
 /* Grows the table and lists it; the limit bounds that, it needs no restart. */
 static int gnttabop_setup_table(struct batch *b, void *arg)
 {
     const struct gnttab_setup_table_args *op = arg;
     struct domain *d;
-    int status = GNTST_okay;
+    int status = get_subject(b, op->dom, &d);
     mfn_t frame;
 
-    if (domain_get_subject(b->v->domain, op->dom, &d))
-        return GNTST_bad_domain;
+    if (status)
+        return status;
     for (uint32_t i = op->nr_frames; !status && i-- > 0;) {
         guest_va at = guest_va_add(op->frame_list, i * sizeof(frame.n));
 
@@ -357,9 +369,10 @@ static int gnttabop_query_size(struct batch *b, void *arg)
 {
     struct gnttab_query_size_args *op = arg;
     struct domain *d;
+    int status = get_subject(b, op->dom, &d);
 
-    if (domain_get_subject(b->v->domain, op->dom, &d))
-        return GNTST_bad_domain;
+    if (status)
+        return status;
     spin_lock(&d->grant_lock);
     op->nr_frames = d->grants->frame_count;
     op->max_nr_frames = d->grants->max_frames;

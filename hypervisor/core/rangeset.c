@@ -5,7 +5,7 @@
 #include "core/heap.h"
 #include "core/spinlock.h"
 
-/* Two pages of them; a machine has some dozens. */
+/* With a spare one two pages; a machine has some dozens. */
 #define MAX_RANGES 510u
 
 struct range {
@@ -15,7 +15,7 @@ struct range {
 struct rangeset {
     struct spinlock lock;
     size_t count;
-    struct range ranges[MAX_RANGES];
+    struct range ranges[MAX_RANGES + 1];
 };
 
 /* An empty set, or NULL when memory is short. */
@@ -61,17 +61,23 @@ static void cut(struct rangeset *set, uint64_t first, uint64_t last)
     }
 }
 
+static void insert(struct rangeset *set, uint64_t first, uint64_t last)
+{
+    absorb(set, &first, &last);
+    cut(set, first, last);
+    put(set, first, last);
+}
+
 /* Adds the numbers of a range; some may be members already. 0, -ENOMEM. */
 int rangeset_add(struct rangeset *set, uint64_t first, uint64_t last)
 {
-    int error = -ENOMEM;
+    int error = 0;
 
     spin_lock(&set->lock);
-    if (set->count < MAX_RANGES) {
-        absorb(set, &first, &last);
-        cut(set, first, last);
-        put(set, first, last);
-        error = 0;
+    insert(set, first, last);
+    if (set->count > MAX_RANGES) { /* it touched none and came last */
+        set->count--;
+        error = -ENOMEM;
     }
     spin_unlock(&set->lock);
     return error;
@@ -80,12 +86,13 @@ int rangeset_add(struct rangeset *set, uint64_t first, uint64_t last)
 /* Removes the numbers of a range, members or not. 0, -ENOMEM. */
 int rangeset_remove(struct rangeset *set, uint64_t first, uint64_t last)
 {
-    int error = -ENOMEM;
+    int error = 0;
 
     spin_lock(&set->lock);
-    if (set->count < MAX_RANGES) {
-        cut(set, first, last);
-        error = 0;
+    cut(set, first, last);
+    if (set->count > MAX_RANGES) { /* one became two */
+        insert(set, first, last);
+        error = -ENOMEM;
     }
     spin_unlock(&set->lock);
     return error;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sets of unsigned numbers kept as disjoint ranges that don't touch, at most
- * 510: device frames and interrupts that a domain may use. Ranges are
- * inclusive, so 0 to UINT64_MAX is one; `first` is not above `last`. A failed
- * change leaves the set as it was.
+ * 510: the device frames that a domain may use. Ranges are inclusive, so 0 to
+ * UINT64_MAX is one; `first` is not above `last`. A change fails only if it
+ * would make one range too many; then it leaves the set as it was.
  *
  * Changes and questions may be made at any time, with any lock held, and see a
  * set before or after another change.

@@ -102,7 +102,7 @@ START_TEST(test_grant_copy_from_bad_sides_is_refused)
 
     op.source.domid = GRANTER_ID;
     op.source.u.gmfn = data_frame(granter, 0).n;
-    ck_assert_int_eq(copy(&op), GNTST_bad_domain);
+    ck_assert_int_eq(copy(&op), GNTST_permission_denied);
     op.source.domid = DOMID_SELF;
     ck_assert_int_eq(copy(&op), GNTST_bad_page);
     op.source.u.gmfn = ~0ull;

@@ -98,9 +98,9 @@ END_TEST
 
 START_TEST(test_grant_setup_of_others_is_for_the_privileged)
 {
-    ck_assert_int_eq(setup_table(GRANTER_ID, 1), GNTST_bad_domain);
-    ck_assert_int_eq(query_size(GRANTER_ID).status, GNTST_bad_domain);
-    ck_assert_int_eq(setup_table(1234, 1), GNTST_bad_domain);
+    ck_assert_int_eq(setup_table(GRANTER_ID, 1), GNTST_permission_denied);
+    ck_assert_int_eq(query_size(GRANTER_ID).status, GNTST_permission_denied);
+    ck_assert_int_eq(setup_table(1234, 1), GNTST_permission_denied);
     grantee->is_privileged = true;
     ck_assert_int_eq(setup_table(1234, 1), GNTST_bad_domain);
     ck_assert_int_eq(query_size(DOMID_IO).status, GNTST_bad_domain);
@@ -248,6 +248,7 @@ END_TEST
 
 START_TEST(test_grant_map_at_bad_addresses_holds_nothing)
 {
+    uint64_t pte = pte_address(MAP_VA);
     uint64_t l2 = arch_frame_of(pte_at(MAP_VA)).n + 1;
     const struct {
         uint64_t address;
@@ -257,6 +258,8 @@ START_TEST(test_grant_map_at_bad_addresses_holds_nothing)
         {0x0000900000000000ull, MAP_RW},
         {0xffff800000000000ull, MAP_RW},
         {~0ull, MAP_RW},
+        {pte + 1, MAP_RW | GNTMAP_contains_pte},
+        {pte + 4, MAP_RW | GNTMAP_contains_pte},
         {0, MAP_RW | GNTMAP_contains_pte},
         {~0ull - 7, MAP_RW | GNTMAP_contains_pte},
         {data_frame(grantee, 1).n << PAGE_SHIFT, MAP_RW | GNTMAP_contains_pte},

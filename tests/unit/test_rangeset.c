@@ -86,6 +86,20 @@ START_TEST(test_rangeset_change_without_room_leaves_the_set)
 }
 END_TEST
 
+START_TEST(test_rangeset_full_set_takes_what_needs_no_room)
+{
+    for (uint64_t i = 0; i < 510; i++)
+        add(i * 10, i * 10 + 5);
+    add(2, 3);
+    add(5090, 5099);
+    ck_assert_int_eq(rangeset_remove(set, 4, 12), 0);
+    expect_range(0, 3);
+    expect_range(13, 15);
+    ck_assert_int_eq(rangeset_remove(set, 0, UINT64_MAX), 0);
+    ck_assert(!rangeset_contains(set, 5090, 5090));
+}
+END_TEST
+
 /* Asserting is slow, so that one assertion speaks for all. */
 static bool matches(const bool *model)
 {
@@ -175,6 +189,7 @@ int main(void)
     tcase_add_test(tc, test_rangeset_add_joins_ranges_that_touch);
     tcase_add_test(tc, test_rangeset_all_numbers_are_one_range);
     tcase_add_test(tc, test_rangeset_change_without_room_leaves_the_set);
+    tcase_add_test(tc, test_rangeset_full_set_takes_what_needs_no_room);
     tcase_add_test(tc, test_rangeset_random_changes_match_a_model);
     tcase_add_test(tc, test_rangeset_question_meets_no_change_half_done);
     suite_add_tcase(suite, tc);
