@@ -141,11 +141,25 @@ static struct vcpu *choose(struct pcpu *p, nsec_t now)
     return NULL;
 }
 
+/*
+ * Has the tick of `v` come to `p`, this pCPU, so that no other works for it.
+ * One that fires or changes meanwhile comes once too often, or at the old time.
+ */
+static void bring_tick(const struct pcpu *p, struct vcpu *v)
+{
+    nsec_t due = __atomic_load_n(&v->periodic.deadline, __ATOMIC_RELAXED);
+
+    if (due != NSEC_NEVER &&
+        __atomic_load_n(&v->periodic.cpu, __ATOMIC_RELAXED) != p->id)
+        timer_arm(&v->periodic, due);
+}
+
 /* Begins to run `v`; when to look again who should. */
 static nsec_t start(struct pcpu *p, struct vcpu *v, nsec_t now)
 {
     nsec_t end = NSEC_NEVER;
 
+    bring_tick(p, v);
     run_queue_remove(p, v);
     run_queue_add_weight(p, v->weight);
     set_state(v, VCPU_RUNNING);

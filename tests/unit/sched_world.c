@@ -25,6 +25,7 @@ void make_in(struct domain *d, struct vcpu *v, uint32_t weight)
         v->id++;
     v->cpu = (unsigned)(v - vcpus) % pcpu_count;
     v->domain = d;
+    timer_init(&v->periodic, NULL);
     timer_init(&v->wake_timer, wake);
     sched_init_vcpu(v, weight, 0);
     d->vcpus[v->id] = v;

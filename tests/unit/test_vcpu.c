@@ -363,6 +363,24 @@ START_TEST(test_vcpu_periodic_ticks_until_stopped)
 }
 END_TEST
 
+/* Whoever brings it up, its ticks then come where it runs. */
+START_TEST(test_vcpu_periodic_follows_to_its_pcpu)
+{
+    struct vcpu *v = d->vcpus[1];
+
+    fake.cpu = 1;
+    ck_assert_int_eq(vcpu_up(v), 0);
+    ck_assert_uint_eq(v->periodic.cpu, 1);
+    fake.cpu = 0;
+    fake_run(v);
+    ck_assert_uint_eq(v->periodic.cpu, 0);
+    ck_assert_uint_eq(v->periodic.deadline, fake.now + 10 * NSEC_PER_MS);
+    vcpu_set_period(v, 0);
+    fake_stop();
+    ck_assert(!timer_is_armed(&v->periodic));
+}
+END_TEST
+
 /* --- runstate ------------------------------------------------------------ */
 
 static long register_area(unsigned vcpu, uint64_t va)
@@ -782,6 +800,7 @@ static TCase *vcpus_case(void)
     tcase_add_test(tc, test_vcpu_singleshot_is_the_callers_own);
     tcase_add_test(tc, test_vcpu_set_timer_op_arms_and_cancels);
     tcase_add_test(tc, test_vcpu_periodic_ticks_until_stopped);
+    tcase_add_test(tc, test_vcpu_periodic_follows_to_its_pcpu);
     tcase_add_test(tc, test_vcpu_runstate_area_is_kept_up_to_date);
     tcase_add_test(tc, test_vcpu_time_area_follows_the_clock);
     tcase_add_test(tc, test_vcpu_runstate_area_bad_address_is_efault);
