@@ -60,7 +60,8 @@ void run_queue_advance(struct pcpu *p, nsec_t now)
                          __ATOMIC_RELAXED);
     if (v) {
         v->virtual_start += to_virtual(passed, v->weight);
-        v->bought -= (int64_t)passed;
+        if (v->bought) /* else it has no cap, or had none when it began */
+            v->bought -= (int64_t)passed;
     } else {
         p->idle_time += passed;
     }

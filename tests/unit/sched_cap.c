@@ -198,6 +198,17 @@ START_TEST(test_sched_cap_parked_is_runnable)
 }
 END_TEST
 
+/* The cap is there, but vCPU 0 picks before sched_set_cap comes to it. */
+START_TEST(test_sched_cap_charges_nothing_from_before)
+{
+    start_capped(1, 1, 0);
+    run_for(LONG);
+    capped->cap.percent = 10;
+    ck_assert_ptr_eq(fake_pick(), &vcpus[0]);
+    ck_assert(!is_parked(&vcpus[0]));
+}
+END_TEST
+
 START_TEST(test_sched_cap_removed_frees_at_once)
 {
     nsec_t now;
@@ -404,6 +415,7 @@ TCase *sched_cap_case(void)
     tcase_add_test(tc, test_sched_cap_is_not_saved_up);
     tcase_add_test(tc, test_sched_cap_goes_to_who_wants_it);
     tcase_add_test(tc, test_sched_cap_parked_is_runnable);
+    tcase_add_test(tc, test_sched_cap_charges_nothing_from_before);
     tcase_add_test(tc, test_sched_cap_removed_frees_at_once);
     tcase_add_test(tc, test_sched_cap_pause_of_parked);
     tcase_add_test(tc, test_sched_cap_short_pause_of_parked_wins_nothing);
