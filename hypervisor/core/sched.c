@@ -100,6 +100,8 @@ static void settle(struct pcpu *p, struct vcpu *v)
     vcpu_set_runstate(v, idle_runstate(v), now);
     if (run_queue_has(v) && !belongs_on(v, p, now))
         run_queue_remove(p, v);
+    if (v->state == VCPU_RUNNABLE && !v->pause_count && !is_competing(v, now))
+        timer_arm(&v->wake_timer, (nsec_t)v->parked_until);
     if (is_competing(v, now) && !run_queue_has(v))
         place(p, v, now);
     else

@@ -343,6 +343,23 @@ START_TEST(test_sched_cap_down_and_up_while_parked)
 }
 END_TEST
 
+/* One that goes down on its way to a poll is among the pollers for good. */
+START_TEST(test_sched_cap_parked_comes_back_though_a_poller)
+{
+    start_capped(1, 1, 20);
+    run_until_parked();
+    sched_take_down(&vcpus[0]);
+    atomic_bit_set(capped->pollers, vcpus[0].id);
+    sched_bring_up(&vcpus[0]);
+    settle_all();
+    run_until_parked();
+    sched_take_down(&vcpus[0]);
+    sched_bring_up(&vcpus[0]);
+    check_vcpu(&vcpus[0]);
+    run_until_current(&vcpus[0]);
+}
+END_TEST
+
 START_TEST(test_sched_cap_affinity_of_parked_changes)
 {
     start_capped(2, 1, 20);
@@ -424,6 +441,7 @@ TCase *sched_cap_case(void)
     tcase_add_test(tc, test_sched_cap_not_reached_delays_nobody);
     tcase_add_test(tc, test_sched_cap_wake_without_budget_parks);
     tcase_add_test(tc, test_sched_cap_down_and_up_while_parked);
+    tcase_add_test(tc, test_sched_cap_parked_comes_back_though_a_poller);
     tcase_add_test(tc, test_sched_cap_affinity_of_parked_changes);
     tcase_add_test(tc, test_sched_cap_domain_destroyed_while_parked);
     tcase_add_test(tc, test_sched_cap_parked_do_not_delay_others);
