@@ -199,7 +199,12 @@ void run_queue_request(struct pcpu *p)
         arch_pcpu_kick(p->id);
 }
 
-/* Ends the current slice early if `v`, just queued, should come first. */
+/*
+ * Ends the current slice early if `v`, just queued, should come first. Of a
+ * slice that is to end later this pCPU keeps the time, though `p` may be
+ * another: `p` would have to pass sched_pick for that, which knows no rate
+ * limit.
+ */
 void run_queue_check_preemption(struct pcpu *p, const struct vcpu *v,
                                 nsec_t now)
 {

@@ -29,8 +29,9 @@
  * the pCPU it runs on, it looks at the end of each slice whether one that has
  * is idle. It never waits for one while another pCPU is idle.
  *
- * For the scheduler alone. Every function but sched_balance and sched_pull
- * wants the run_lock of its queue; the cap's lock nests inside it.
+ * For the scheduler alone. run_queue_lock, sched_balance and sched_pull take
+ * run_locks; run_queue_request and sched_loaded_on want none; all others want
+ * that of their queue. The cap's lock nests inside it.
  */
 #pragma once
 

@@ -437,8 +437,7 @@ static void begin_anew(struct vcpu *v)
 
 /*
  * Limits the time of all vCPUs of `d` together to `percent` of one pCPU's, 0
- * for no limit, as if it had used nothing so far. One caller at a time; the
- * domain is not dying.
+ * for no limit, as if it had used nothing so far. One caller at a time.
  */
 void sched_set_cap(struct domain *d, uint32_t percent)
 {

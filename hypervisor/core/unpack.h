@@ -39,7 +39,7 @@ struct unpack_job {
     enum unpack_method method;
 };
 
-/* Unpacks all of the job; NULL, or why not, as in elf.h. */
+/* Unpacks all of the job; NULL, or why not, as in kernel.h. */
 typedef const char *unpack_fn(const struct unpack_job *job);
 
 unpack_fn unpack_gzip;
