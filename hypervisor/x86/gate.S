@@ -307,10 +307,11 @@ LOCAL_FUNC(gate_light_iret)
         push    IRET_CS(%rbx)
         orq     $RPL_MASK, (%rsp)
         push    IRET_RIP(%rbx)
+        push    IRET_RCX(%rbx)                  # a fault is to find rcx and r11
+        mov     IRET_RAX(%rbx), %rax            # as SYSCALL left them
         mov     IRET_R11(%rbx), %r11
-        mov     IRET_RCX(%rbx), %rcx
-        mov     IRET_RAX(%rbx), %rax
 2:      FAULT(1b, 2b, gate_light_fault)
+        pop     %rcx
         movl    $0, SCRATCH(SCRATCH_IN_KERNEL)
         mov     40(%rsp), %rbx
         swapgs
