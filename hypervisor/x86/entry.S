@@ -24,8 +24,12 @@ FUNC(entry_ist)
         call    handle_ist_trap
         jump_unpredicted r12
 
-/* entry_own: Mica was interrupted; it goes on where it was, or is fixed up. */
+/*
+ * entry_own: Mica was interrupted; it goes on where it was, or is fixed up. Not
+ * where that is only guessed: a guest's rip and rsp would be taken for Mica's.
+ */
 LOCAL_FUNC(entry_own)
+        lfence
         call    handle_own_trap
         pop_registers
         iretq
