@@ -171,7 +171,8 @@ static int take_vector(struct pirq *p)
 
 /*
  * Takes a legacy line, wired as ACPI says, for a serial port of Mica's, before
- * dom0 runs. -EINVAL when there is no such line, -ENOSPC.
+ * dom0 runs. -EINVAL when there is no such line, or another port has it: as an
+ * edge line it would fall silent between the two. -ENOSPC.
  */
 int irq_take_isa(unsigned irq)
 {
@@ -179,7 +180,7 @@ int irq_take_isa(unsigned irq)
     struct pirq *p = &pirqs[index_clamp(gsi, gsi_count)];
     int error;
 
-    if (gsi >= gsi_count || !p->ioapic)
+    if (gsi >= gsi_count || !p->ioapic || p->is_own)
         return -EINVAL;
     spin_lock(&lock);
     error = take_vector(p);
@@ -266,7 +267,7 @@ void arch_pirq_change(unsigned pirq, enum pirq_change what)
     struct pirq *p = &pirqs[index_clamp(pirq, MAX_PIRQS)];
 
     spin_lock(&lock);
-    if ((p->ioapic || p->msi.capability) && !p->is_own) {
+    if (pirq < MAX_PIRQS && (p->ioapic || p->msi.capability) && !p->is_own) {
         p->is_open = what == PIRQ_SERVED ? p->is_open : what == PIRQ_OPEN;
         p->is_in_service = false;
         if (what == PIRQ_OPEN && take_vector(p))
@@ -279,7 +280,8 @@ void arch_pirq_change(unsigned pirq, enum pirq_change what)
 /* Whether dom0 must end each service of the pirq with an EOI. */
 bool machine_pirq_needs_eoi(unsigned pirq)
 {
-    return pirqs[index_clamp(pirq, MAX_PIRQS)].wiring & LINE_LEVEL;
+    return pirq < MAX_PIRQS &&
+           pirqs[index_clamp(pirq, MAX_PIRQS)].wiring & LINE_LEVEL;
 }
 
 /* --- messages ------------------------------------------------------------ */
