@@ -19,6 +19,7 @@ enum apic_reg {
     REG_TPR = 0x08,
     REG_EOI = 0x0b,
     REG_SPURIOUS = 0x0f,
+    REG_ERROR_STATUS = 0x28,
     REG_ICR = 0x30,
     REG_ICR_HIGH = 0x31,
     REG_LVT_TIMER = 0x32,
@@ -102,8 +103,8 @@ void apic_init(void)
 }
 
 /*
- * Sets up the calling processor's APIC: its timer, errors and the PIC masked,
- * NMI open, every priority accepted. Other local sources are the firmware's.
+ * Sets up the calling processor's APIC: its timer and the PIC masked, NMI and
+ * errors open, every priority accepted. Other local sources are the firmware's.
  */
 void apic_init_cpu(void)
 {
@@ -118,7 +119,8 @@ void apic_init_cpu(void)
     reg_write(REG_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
     reg_write(REG_LVT_LINT0, LVT_MASKED);
     reg_write(REG_LVT_LINT1, DELIVER_NMI);
-    reg_write(REG_LVT_ERROR, LVT_MASKED);
+    reg_write(REG_LVT_ERROR, VECTOR_ERROR); /* comes once in a boot */
+    reg_write(REG_ERROR_STATUS, 0);
     reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
     apic_eoi();
     reg_write(REG_TPR, 0);

@@ -17,6 +17,7 @@
 #define VECTOR_KICK 0xfb     /* IPI: pass the scheduling point */
 #define VECTOR_FLUSH 0xfc    /* IPI: a flush request waits */
 #define VECTOR_TIMER 0xfd    /* the local timer came to its deadline */
+#define VECTOR_ERROR 0xfe    /* the local APIC's; nobody's, so it is logged */
 #define VECTOR_SPURIOUS 0xff /* withdrawn interrupt; wants no EOI */
 
 /* Reset, to wait for: start in real mode at the first byte of a frame < 256 */

@@ -52,6 +52,7 @@ static struct spinlock lock;
 static struct pirq pirqs[MAX_PIRQS];
 static struct pirq *vectors[VECTORS]; /* atomic; lock to change */
 static unsigned gsi_count; /* const after boot: one more than the highest GSI */
+static uint32_t unexpected; /* atomic: interrupts nobody waited for */
 
 /* --- IO-APICs ------------------------------------------------------------ */
 
@@ -212,7 +213,7 @@ static void serve_pirq(struct pirq *p)
 }
 
 /*
- * Serves an interrupt of vectors 0x20 to 0xef and ends it at the local APIC.
+ * Serves an interrupt that is not Mica's own and ends it at the local APIC.
  * Called with interrupts off and no lock held.
  */
 void irq_dispatch(unsigned vector)
@@ -226,6 +227,8 @@ void irq_dispatch(unsigned vector)
         uart_interrupt();
     else if (p)
         serve_pirq(p);
+    else if (!(__atomic_fetch_add(&unexpected, 1, __ATOMIC_RELAXED) & 0xff))
+        log_warning("Interrupt with vector 0x%x, which nobody uses", vector);
     apic_eoi();
 }
 
