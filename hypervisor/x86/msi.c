@@ -82,10 +82,9 @@ int msi_find(const struct physdev_map_pirq_args *wanted, struct msi *m)
         return -ENODEV;
     if (!table) {
         control = pci_read(device, at + MSI_CONTROL, 2);
-        m->data = (uint8_t)(at + (control & MSI_CONTROL_64BIT ? MSI_DATA_64
-                                                              : MSI_DATA_32));
-        m->mask =
-            control & MSI_CONTROL_MASKS ? (uint8_t)(m->data + MSI_MASK) : 0;
+        m->data =
+            at + (control & MSI_CONTROL_64BIT ? MSI_DATA_64 : MSI_DATA_32);
+        m->mask = control & MSI_CONTROL_MASKS ? m->data + MSI_MASK : 0;
         return 0;
     }
     if (!(pci_read(device, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY))

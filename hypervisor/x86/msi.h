@@ -14,7 +14,7 @@ struct physdev_map_pirq_args;
 struct msi {
     uint16_t device;
     uint8_t capability;       /* register */
-    uint8_t data, mask;       /* MSI: registers; mask 0: there is none */
+    uint16_t data, mask;      /* MSI: registers; mask 0: there is none */
     volatile uint32_t *entry; /* MSI-X: address, address, data, control */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the entries of MSI-X tables are, in a device of one BAR. */
+/* Where messages are, in a device of one BAR. */
 #include <check.h>
 #include <stdlib.h>
 
@@ -12,6 +12,7 @@
 
 #define DEVICE 0x18u
 #define CAPABILITY 0x70u
+#define MSI_CAPABILITY 0xf4u
 #define BAR 0xfebf0000ull
 #define LAST_ENTRY 511u
 
@@ -21,7 +22,7 @@ static _Alignas(PAGE_SIZE) char bar[4 * PAGE_SIZE];
 uint8_t pci_find_capability(uint16_t device, uint8_t id)
 {
     ck_assert_uint_eq(device, DEVICE);
-    return id == PCI_CAPABILITY_MSIX ? CAPABILITY : 0;
+    return id == PCI_CAPABILITY_MSIX ? CAPABILITY : MSI_CAPABILITY;
 }
 
 uint32_t pci_read(uint16_t device, unsigned reg, unsigned size)
@@ -33,6 +34,8 @@ uint32_t pci_read(uint16_t device, unsigned reg, unsigned size)
         return PCI_COMMAND_MEMORY;
     case CAPABILITY + 2:
         return LAST_ENTRY;
+    case MSI_CAPABILITY + 2:
+        return 0x180; /* 64-bit addresses, a mask */
     default:
         return table_offset;
     }
@@ -98,6 +101,16 @@ START_TEST(test_msi_entry_across_pages_is_refused)
 }
 END_TEST
 
+START_TEST(test_msi_registers_behind_the_space_stay_there)
+{
+    struct msi m;
+
+    ck_assert_int_eq(find(0, 0, &m), 0);
+    ck_assert_uint_eq(m.data, 0x100);
+    ck_assert_uint_eq(m.mask, 0x104);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("msi");
@@ -108,6 +121,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, test_msi_table_begins_at_any_multiple_of_8);
     tcase_add_test(tc, test_msi_entry_across_pages_is_refused);
+    tcase_add_test(tc, test_msi_registers_behind_the_space_stay_there);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     failures = srunner_ntests_failed(runner);
