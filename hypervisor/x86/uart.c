@@ -17,7 +17,8 @@
 /* Register offsets; the divisor replaces the first two while LCR_DLAB is set */
 #define REG_DATA 0
 #define REG_IER 1
-#define REG_FCR 2
+#define REG_FCR 2 /* written */
+#define REG_IIR 2 /* read */
 #define REG_LCR 3
 #define REG_MCR 4
 #define REG_LSR 5
@@ -26,6 +27,7 @@
 #define IER_RECEIVE 0x01
 #define FCR_ENABLE_CLEAR 0x07
 #define FCR_TRIGGER_8 0x80
+#define IIR_FIFO 0xc0 /* both: there is one, and it works */
 #define LCR_PARITY(n) (0x08u | (unsigned)(n) << 4) /* odd even mark space */
 #define LCR_TWO_STOP_BITS 0x04
 #define LCR_DLAB 0x80
@@ -47,7 +49,8 @@
 static struct uart {
     struct cmdline_serial settings;
     bool is_on;
-    uint8_t room;  /* characters the transmitter takes for sure */
+    uint8_t fifo;  /* characters an empty transmitter takes */
+    uint8_t room;  /* and what of that is left for sure */
     bool is_stuck; /* timed out: no more waiting until it recovers */
 } uarts[UART_COUNT];
 
@@ -92,6 +95,7 @@ static void init(struct uart *u, const struct cmdline_serial *settings)
                   (parity ? LCR_PARITY(parity - parities) : 0) |
                   (settings->format[2] == '2' ? LCR_TWO_STOP_BITS : 0));
     reg_write(u, REG_FCR, FCR_ENABLE_CLEAR | FCR_TRIGGER_8);
+    u->fifo = (reg_read(u, REG_IIR) & IIR_FIFO) == IIR_FIFO ? FIFO_SIZE : 1;
     reg_write(u, REG_MCR, MCR_DTR_RTS);
     u->is_on = true;
 }
@@ -117,7 +121,7 @@ static void send(struct uart *u, char c)
     while (!u->room && polls--) {
         pause();
         if (reg_read(u, REG_LSR) & LSR_EMPTY)
-            u->room = FIFO_SIZE;
+            u->room = u->fifo;
     }
     u->is_stuck = !u->room;
     if (u->is_stuck)
