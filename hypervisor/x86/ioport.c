@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is native, refused or emulated, by domain and by mode of a vCPU. The
- * latch of port 0xcf8 is a domain's.
+ * What is native, refused or emulated, by domain and by mode of a vCPU. Port
+ * 0xcf8 is emulated for dom0 alone.
  */
 #include "x86/ioport.h"
 
@@ -33,6 +33,8 @@ static const struct {
     {0x4d0, 0x4d1}, /* PIC */
     {0xcf8, 0xcff}, /* PCI configuration, reset */
 };
+
+static uint32_t pci_address; /* dom0's: the last dword written to port 0xcf8 */
 
 /* Ports that Mica keeps to itself or emulates, for all domains. */
 static bool is_kept(unsigned port)
@@ -162,9 +164,9 @@ uint32_t ioport_read(struct domain *d, uint16_t port, unsigned size)
     if (is_native(d, port, size))
         return port_read(port, size);
     if (is_pci_address(d, port, size))
-        return d->arch->pci_cf8;
+        return pci_address;
     if (is_pci_data(d, port, size))
-        return pci_port_read(d->arch->pci_cf8, port - PORT_PCI_DATA, size);
+        return pci_port_read(pci_address, port - PORT_PCI_DATA, size);
     return ~0u >> (32 - 8 * size);
 }
 
@@ -175,7 +177,7 @@ void ioport_write(struct domain *d, uint16_t port, unsigned size,
     if (is_native(d, port, size))
         port_write(port, size, value);
     else if (is_pci_address(d, port, size))
-        d->arch->pci_cf8 = value;
+        pci_address = value;
     else if (is_pci_data(d, port, size))
-        pci_port_write(d->arch->pci_cf8, port - PORT_PCI_DATA, size, value);
+        pci_port_write(pci_address, port - PORT_PCI_DATA, size, value);
 }

@@ -77,7 +77,6 @@ struct arch_vcpu {
 
 struct arch_domain {
     uint64_t io_bitmap[IO_BITMAP_BYTES / 8]; /* 1 = refused; whole frames */
-    uint32_t pci_cf8;                        /* last dword written there */
 };
 
 /*
