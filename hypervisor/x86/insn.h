@@ -130,14 +130,17 @@ static inline void port_write(uint16_t port, unsigned size, uint32_t value)
         outl(port, value);
 }
 
-#define DEFINE_REGISTER(name)                                                  \
+#define DEFINE_READ(name)                                                      \
     static inline uint64_t read_##name(void)                                   \
     {                                                                          \
         uint64_t value;                                                        \
                                                                                \
         __asm__ volatile("mov %%" #name ", %0" : "=r"(value) : : "memory");    \
         return value;                                                          \
-    }                                                                          \
+    }
+
+#define DEFINE_REGISTER(name)                                                  \
+    DEFINE_READ(name)                                                          \
     static inline void write_##name(uint64_t value)                            \
     {                                                                          \
         __asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");        \
@@ -215,10 +218,10 @@ DEFINE_STATE(fxrstor)
 DEFINE_STATE(xsave)
 DEFINE_STATE(xrstor)
 
-DEFINE_REGISTER(ds)
-DEFINE_REGISTER(es)
-DEFINE_REGISTER(fs)
-DEFINE_REGISTER(gs)
+DEFINE_READ(ds)
+DEFINE_READ(es)
+DEFINE_READ(fs)
+DEFINE_READ(gs)
 
 /*
  * Load a segment register; false, and a null selector, where the processor
