@@ -208,15 +208,14 @@ void arch_vcpu_time_publish(struct vcpu *v)
 
 /* --- the wall clock ------------------------------------------------------ */
 
-/*
- * The MC146818's registers hold a date of this century, of a day of 24 hours,
- * which is all that Linux reads, too.
- */
+/* The MC146818's registers hold a date of this century. */
 #define CMOS_INDEX 0x70
 #define CMOS_DATA 0x71
 #define CMOS_STATUS 10
 #define CMOS_FORMAT 11
+#define FORMAT_24_HOURS 0x02
 #define FORMAT_BINARY 0x04
+#define HOUR_PM 0x80u
 #define CMOS_UPDATING 0x80    /* in 244 microseconds at the earliest if clear */
 #define MAX_CMOS_POLLS 20000u /* an update takes 2 ms at most */
 
@@ -233,7 +232,7 @@ static unsigned cmos_read(uint8_t reg)
 
 static void read_date(unsigned date[YEAR + 1])
 {
-    bool is_binary = cmos_read(CMOS_FORMAT) & FORMAT_BINARY;
+    unsigned format = cmos_read(CMOS_FORMAT), noon;
 
     for (unsigned polls = 0; polls < MAX_CMOS_POLLS; polls++) {
         if (cmos_read(CMOS_STATUS) & CMOS_UPDATING)
@@ -243,8 +242,12 @@ static void read_date(unsigned date[YEAR + 1])
         if (cmos_read(SECOND) == date[SECOND])
             break;
     }
-    for (unsigned i = SECOND; i <= YEAR && !is_binary; i++)
+    noon = date[HOUR] & HOUR_PM ? 12 : 0;
+    date[HOUR] &= ~HOUR_PM;
+    for (unsigned i = SECOND; i <= YEAR && !(format & FORMAT_BINARY); i++)
         date[i] = (date[i] >> 4) * 10 + (date[i] & 0xf);
+    if (!(format & FORMAT_24_HOURS))
+        date[HOUR] = date[HOUR] % 12 + noon;
 }
 
 /* Starts from the CMOS clock, taken as UTC. */
