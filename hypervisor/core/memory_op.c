@@ -121,7 +121,7 @@ static int remove_extent(struct domain *d,
     return error;
 }
 
-/* increase_reservation, decrease_reservation, populate_physmap. */
+/* XENMEM_increase_reservation, decrease_reservation, populate_physmap. */
 static long change_reservation(struct sub_call *c, void *arg)
 {
     const struct xenmem_reservation_args *op = arg;

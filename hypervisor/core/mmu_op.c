@@ -207,7 +207,7 @@ static int update_m2p(const struct pt_context *c, mfn_t mfn, uint64_t pfn)
     return 0;
 }
 
-/* One request; *held is as for update_entry. */
+/* One request, MMU_NORMAL_PT_UPDATE or other; *held is as for update_entry. */
 hot_path static int do_update(const struct pt_context *c,
                               const struct mmu_update *u, struct frame **held)
 {
