@@ -178,7 +178,7 @@ static uint64_t describe_frame(const struct domain *d, uint64_t mfn)
     if (!f || frame_owner(f) != d->id)
         return XEN_DOMCTL_PFINFO_XTAB;
     type = frame_used_type(f);
-    if (type < FRAME_L1 || type > FRAME_L4)
+    if (!frame_type_is_table(type))
         return XEN_DOMCTL_PFINFO_NOTAB;
     pinned = __atomic_load_n(&f->state, __ATOMIC_RELAXED) & FRAME_PINNED;
     return (uint64_t)(type - FRAME_L1 + 1) << XEN_DOMCTL_PFINFO_LTAB_SHIFT |
@@ -255,13 +255,9 @@ static long domctl_get_cpu_policy(struct control *c)
 static long domctl_hypercall_init(struct control *c)
 {
     mfn_t mfn = MFN(c->op.u.hypercall_init.gmfn);
-    struct frame *f = frame_get(mfn, c->d);
-    int error;
+    struct frame *f;
+    int error = frame_find_writable(mfn, c->d, &f);
 
-    if (!f)
-        return refuse(-EINVAL, "frame %#lx is not d%u's", mfn.n, c->d->id);
-    error = frame_get_writable(f);
-    frame_put(f);
     if (error)
         return error;
     arch_hypercall_page_fill(arch_frame_ptr(mfn));
@@ -330,8 +326,11 @@ static long do_simple(struct control *c)
             .vcpu_id = ~0u,
         };
         return 0;
-    default: /* one node to run on, and one policy for the processors */
+    case XEN_DOMCTL_setnodeaffinity: /* there is one node to run on */
+    case XEN_DOMCTL_set_cpu_policy:  /* and one policy for the processors */
         return 0;
+    default: /* the table names no other */
+        return -ENOSYS;
     }
 }
 

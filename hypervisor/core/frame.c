@@ -414,8 +414,26 @@ hot_path int frame_get_writable(struct frame *f)
 }
 
 /*
- * The same when all is plain: `f` is `owner`'s, and writable already. False
- * when it isn't, or must be looked at more closely.
+ * A writable reference to frame `mfn` of `owner`, in *out. -EINVAL when it is
+ * not `owner`'s, or what frame_get_writable says.
+ */
+int frame_find_writable(mfn_t mfn, const struct domain *owner,
+                        struct frame **out)
+{
+    struct frame *f = frame_get(mfn, owner);
+    int error;
+
+    if (!f)
+        return refuse(-EINVAL, "frame %#lx is not d%u's", mfn.n, owner->id);
+    error = frame_get_writable(f);
+    frame_put(f);
+    *out = f;
+    return error;
+}
+
+/*
+ * As frame_get_writable when all is plain: `f` is `owner`'s, and writable
+ * already. False when it isn't, or must be looked at more closely.
  */
 hot_path bool frame_get_writable_of(struct frame *f, const struct domain *owner)
 {

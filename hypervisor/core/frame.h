@@ -155,6 +155,8 @@ void frame_put(struct frame *f);
 
 /* Writable references: a general one and a type one together. */
 must_check int frame_get_writable(struct frame *f);
+must_check int frame_find_writable(mfn_t mfn, const struct domain *owner,
+                                   struct frame **out);
 must_check bool frame_get_writable_of(struct frame *f,
                                       const struct domain *owner);
 #define frame_put_writable frame_put_typed

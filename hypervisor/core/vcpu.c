@@ -169,7 +169,7 @@ void vcpu_down(struct vcpu *v)
 /*
  * Moves the vcpu_info to `offset` in a frame of the domain, which keeps a
  * writable reference from then on. Once per vCPU, which must be the current
- * one or down. 0; -EINVAL, or what frame_get_writable says of the frame.
+ * one or down. 0; -EINVAL, or what frame_find_writable says.
  */
 int vcpu_register_info(struct vcpu *v, mfn_t frame, unsigned offset)
 {
@@ -183,11 +183,7 @@ int vcpu_register_info(struct vcpu *v, mfn_t frame, unsigned offset)
         return refuse(-EINVAL, "vcpu_info at offset %u", offset);
     if (v != current_vcpu() && vcpu_is_up(v))
         return refuse(-EINVAL, "vCPU %u is running", v->id);
-    f = frame_get(frame, d);
-    if (!f)
-        return refuse(-EINVAL, "frame %#lx is not the domain's", frame.n);
-    error = frame_get_writable(f);
-    frame_put(f);
+    error = frame_find_writable(frame, d, &f);
     if (error)
         return error;
     to = (void *)((char *)arch_frame_ptr(frame) + offset);
